@@ -1,2 +1,44 @@
-//! skeleton
+//! The meshtap filter: a proxy-wasm module that watches LLM calls pass through an Envoy sidecar and reports each as one
+//! OpenTelemetry span.
+//!
+//! It never pauses, buffers, delays or changes a stream. The main path, top to bottom:
+//!
+//! - `envoy` (only in the module itself) copies bytes from the host and decides nothing;
+//! - [`detect`] tells LLM calls from other traffic and picks a [`provider`] adapter;
+//! - [`exchange`] follows one call: bytes through [`wire`] formats into what the adapter looks for;
+//! - [`span`] is what it becomes in the end, with counts as [`usage`] and causes as [`ending`] define them;
+//! - [`otlp`] encodes it under the names of [`semconv`], behind the pod's [`identity`];
+//! - [`export`] batches, retries and, past its bound, drops and counts ([`stats`]).
+//!
+//! Everything but `envoy` is pure: no host, no clock, no randomness of its own. It builds and is tested natively.
+
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::string_slice,
+    clippy::unreachable,
+    clippy::cast_possible_wrap
+)]
+#![cfg_attr(
+    test,
+    expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests may panic")
+)]
+
+pub mod config;
+pub mod detect;
+pub mod ending;
+pub mod exchange;
+pub mod export;
+pub mod identity;
+pub mod otlp;
+mod protobuf;
+pub mod provider;
 pub mod semconv;
+pub mod span;
+pub mod stats;
+pub mod trace_context;
+pub mod usage;
+pub mod wire;
+
+#[cfg(target_arch = "wasm32")]
+mod envoy;

@@ -1,0 +1,428 @@
+//! The plugin configuration: one JSON document -> a valid [`Config`], whatever the document holds.
+//!
+//! Refusing a configuration would take the whole proxy down, so nothing here fails: a bad value is replaced by its
+//! default and reported as a [`Problem`], an unknown key is ignored and reported. An absent document means defaults.
+
+use serde_json::{Map, Value};
+
+/// Everything that can be set, with its valid values only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    pub collector: Collector,
+    pub detect: Detect,
+    pub batch: Batch,
+    pub queue: Queue,
+    pub retry: Retry,
+    pub limits: Limits,
+}
+
+/// Where spans go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collector {
+    /// Name of the Envoy cluster. It must speak HTTP/2.
+    pub cluster: String,
+    /// The `:authority` of the calls: an Istio cluster name holds `|`, which HTTP/2 servers refuse there.
+    pub authority: String,
+    /// Deadline of one call.
+    pub timeout_ms: u32,
+}
+
+/// Which hosts are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detect {
+    /// Only the hosts of the built-in table.
+    Known,
+    /// Also any other host, when path and method have the shape of a known API.
+    Heuristic,
+}
+
+/// When a batch leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    pub max_spans: usize,
+    pub max_bytes: usize,
+    /// How long a finished span waits at most; the tick of the root context.
+    pub max_age_ms: u32,
+}
+
+/// What is kept while the collector does not answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// Encoded spans, waiting and in flight. Beyond it the oldest are dropped and counted.
+    pub max_bytes: usize,
+    pub max_in_flight: usize,
+}
+
+/// How long to wait before a batch is sent again: doubling from `initial` to `max`, with jitter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    pub initial_backoff_ms: u32,
+    pub max_backoff_ms: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest string attribute; a longer one is cut at a character and counted.
+    pub max_attribute_bytes: usize,
+    /// Longest usage object that is kept verbatim; a longer one is left out and counted.
+    pub max_raw_usage_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            collector: Collector {
+                cluster: DEFAULT_CLUSTER.to_owned(),
+                authority: authority_of_cluster(DEFAULT_CLUSTER),
+                timeout_ms: 5_000,
+            },
+            detect: Detect::Known,
+            batch: Batch { max_spans: 512, max_bytes: 128 << 10, max_age_ms: 500 },
+            queue: Queue { max_bytes: 4 << 20, max_in_flight: 4 },
+            retry: Retry { initial_backoff_ms: 500, max_backoff_ms: 10_000 },
+            limits: Limits { max_attribute_bytes: 1_024, max_raw_usage_bytes: 2_048 },
+        }
+    }
+}
+
+/// The Service of the shipped kustomize base, as Istio names its cluster.
+const DEFAULT_CLUSTER: &str = "outbound|4317||meshtap-collector.meshtap-system.svc.cluster.local";
+
+/// One thing wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where, as `batch.max_spans`; empty for the document itself.
+    pub path: String,
+    /// What is wrong, and what to write instead.
+    pub message: String,
+}
+
+/// Reads a plugin configuration. Never fails: see the module's description.
+pub fn parse(document: &[u8]) -> (Config, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let config = if document.trim_ascii().is_empty() {
+        Config::default()
+    } else {
+        match serde_json::from_slice::<Value>(document) {
+            Ok(Value::Null) => Config::default(),
+            Ok(Value::Object(map)) => read(&map, &mut problems),
+            Ok(other) => {
+                problems.push(Problem {
+                    path: String::new(),
+                    message: format!("expected an object, found {}; using defaults", kind(&other)),
+                });
+                Config::default()
+            }
+            Err(error) => {
+                problems.push(Problem {
+                    path: String::new(),
+                    message: format!("not valid JSON ({error}); using defaults"),
+                });
+                Config::default()
+            }
+        }
+    };
+    (config, problems)
+}
+
+fn read(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Config {
+    let default = Config::default();
+    let mut root = Section::new("", Some(map), problems);
+    let config = Config {
+        collector: root.section("collector", |section| {
+            let cluster = section.text("cluster", default.collector.cluster);
+            let authority = section.text("authority", authority_of_cluster(&cluster));
+            let timeout_ms = section.number("timeout_ms", 100, 60_000, default.collector.timeout_ms);
+            Collector { cluster, authority, timeout_ms }
+        }),
+        detect: root.choice(
+            "detect",
+            &[("known", Detect::Known), ("heuristic", Detect::Heuristic)],
+            default.detect,
+        ),
+        batch: root.section("batch", |section| Batch {
+            max_spans: section.number("max_spans", 1, 4_096, default.batch.max_spans),
+            max_bytes: section.number("max_bytes", 4 << 10, 1 << 20, default.batch.max_bytes),
+            max_age_ms: section.number("max_age_ms", 20, 10_000, default.batch.max_age_ms),
+        }),
+        queue: root.section("queue", |section| Queue {
+            max_bytes: section.number("max_bytes", 64 << 10, 64 << 20, default.queue.max_bytes),
+            max_in_flight: section.number("max_in_flight", 1, 16, default.queue.max_in_flight),
+        }),
+        retry: root.section("retry", |section| Retry {
+            initial_backoff_ms: section.number(
+                "initial_backoff_ms",
+                20,
+                60_000,
+                default.retry.initial_backoff_ms,
+            ),
+            max_backoff_ms: section.number("max_backoff_ms", 20, 300_000, default.retry.max_backoff_ms),
+        }),
+        limits: root.section("limits", |section| Limits {
+            max_attribute_bytes: section.number(
+                "max_attribute_bytes",
+                64,
+                MAX_ATTRIBUTE_BYTES,
+                default.limits.max_attribute_bytes,
+            ),
+            max_raw_usage_bytes: section.number(
+                "max_raw_usage_bytes",
+                0,
+                MAX_RAW_USAGE_BYTES,
+                default.limits.max_raw_usage_bytes,
+            ),
+        }),
+    };
+    root.finish();
+    config
+}
+
+/// The largest value that `limits.max_attribute_bytes` may have.
+pub const MAX_ATTRIBUTE_BYTES: usize = 4_096;
+/// The largest value that `limits.max_raw_usage_bytes` may have.
+pub const MAX_RAW_USAGE_BYTES: usize = 8_192;
+
+/// `host:port` for an Istio cluster name `direction|port|subset|host`, the name itself for any other.
+fn authority_of_cluster(cluster: &str) -> String {
+    let mut parts = cluster.split('|');
+    match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(_), Some(port), Some(_), Some(host), None) => format!("{host}:{port}"),
+        _ => cluster.to_owned(),
+    }
+}
+
+/// One object of the document: remembers which keys were asked for, so that the others can be reported.
+struct Section<'a, 'p> {
+    path: String,
+    map: Option<&'a Map<String, Value>>,
+    known: Vec<&'static str>,
+    problems: &'p mut Vec<Problem>,
+}
+
+impl<'a, 'p> Section<'a, 'p> {
+    fn new(path: &str, map: Option<&'a Map<String, Value>>, problems: &'p mut Vec<Problem>) -> Self {
+        Self { path: path.to_owned(), map, known: Vec::new(), problems }
+    }
+
+    fn value(&mut self, key: &'static str) -> Option<&'a Value> {
+        self.known.push(key);
+        self.map.and_then(|map| map.get(key)).filter(|value| !value.is_null())
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn report(&mut self, key: &str, message: String) {
+        let path = self.path_of(key);
+        self.problems.push(Problem { path, message });
+    }
+
+    fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
+        let map = match self.value(key) {
+            None => None,
+            Some(Value::Object(map)) => Some(map),
+            Some(other) => {
+                let found = kind(other);
+                self.report(key, format!("expected an object, found {found}; using defaults"));
+                None
+            }
+        };
+        let path = self.path_of(key);
+        let mut section = Section::new(&path, map, self.problems);
+        let result = read(&mut section);
+        section.finish();
+        result
+    }
+
+    fn text(&mut self, key: &'static str, default: String) -> String {
+        match self.value(key) {
+            None => default,
+            Some(Value::String(text))
+                if !text.is_empty()
+                    && text.bytes().all(|byte| byte.is_ascii_graphic())
+                    && text.len() <= 512 =>
+            {
+                text.clone()
+            }
+            Some(other) => {
+                let message = format!(
+                    "expected a text of 1 to 512 visible ASCII characters, found {other}; using {default:?}"
+                );
+                self.report(key, message);
+                default
+            }
+        }
+    }
+
+    /// Whole numbers; Istio hands them over as doubles, so `512.0` is one.
+    fn number<N>(&mut self, key: &'static str, min: u32, max: impl TryInto<u32>, default: N) -> N
+    where
+        N: TryFrom<u32> + std::fmt::Display,
+    {
+        let max = max.try_into().unwrap_or(u32::MAX);
+        let Some(value) = self.value(key) else {
+            return default;
+        };
+        let whole = value
+            .as_u64()
+            .or_else(|| value.as_f64().and_then(whole_number))
+            .and_then(|number| u32::try_from(number).ok())
+            .filter(|number| (min..=max).contains(number))
+            .and_then(|number| N::try_from(number).ok());
+        whole.unwrap_or_else(|| {
+            let message =
+                format!("expected a whole number from {min} to {max}, found {value}; using {default}");
+            self.report(key, message);
+            default
+        })
+    }
+
+    fn choice<T: Copy + PartialEq>(
+        &mut self,
+        key: &'static str,
+        choices: &[(&'static str, T)],
+        default: T,
+    ) -> T {
+        let Some(value) = self.value(key) else {
+            return default;
+        };
+        let chosen = value.as_str().and_then(|text| choices.iter().find(|(name, _)| *name == text));
+        if let Some((_, choice)) = chosen {
+            return *choice;
+        }
+        let names = choices.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let fallback =
+            choices.iter().find(|(_, choice)| *choice == default).map_or("the default", |(name, _)| name);
+        self.report(key, format!("expected one of {names}, found {value}; using {fallback}"));
+        default
+    }
+
+    fn finish(self) {
+        let Some(map) = self.map else { return };
+        for key in map.keys().filter(|key| !self.known.contains(&key.as_str())) {
+            let shown: String = key.chars().take(64).collect();
+            let message = format!("unknown key, ignored; known here: {}", self.known.join(", "));
+            let path = self.path_of(&shown);
+            self.problems.push(Problem { path, message });
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "guarded: a whole number in the range of u32"
+)]
+fn whole_number(number: f64) -> Option<u64> {
+    (number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number)).then_some(number as u64)
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(document: &str) -> Vec<String> {
+        parse(document.as_bytes()).1.into_iter().map(|p| format!("{}: {}", p.path, p.message)).collect()
+    }
+
+    #[test]
+    fn nothing_means_defaults() {
+        for document in ["", "  ", "{}", "null", r#"{"batch":null}"#] {
+            assert_eq!(parse(document.as_bytes()), (Config::default(), vec![]), "{document}");
+        }
+        assert_eq!(
+            Config::default().collector.authority,
+            "meshtap-collector.meshtap-system.svc.cluster.local:4317"
+        );
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let document = r#"{
+            "collector": {"cluster": "meshtap", "authority": "collector.example", "timeout_ms": 1000},
+            "detect": "heuristic",
+            "batch": {"max_spans": 10.0, "max_bytes": 65536, "max_age_ms": 50},
+            "queue": {"max_bytes": 1048576, "max_in_flight": 2},
+            "retry": {"initial_backoff_ms": 100, "max_backoff_ms": 1000},
+            "limits": {"max_attribute_bytes": 128, "max_raw_usage_bytes": 0}
+        }"#;
+        let (config, problems) = parse(document.as_bytes());
+        assert_eq!(problems, vec![]);
+        assert_eq!(
+            config,
+            Config {
+                collector: Collector {
+                    cluster: "meshtap".into(),
+                    authority: "collector.example".into(),
+                    timeout_ms: 1_000
+                },
+                detect: Detect::Heuristic,
+                batch: Batch { max_spans: 10, max_bytes: 65_536, max_age_ms: 50 },
+                queue: Queue { max_bytes: 1 << 20, max_in_flight: 2 },
+                retry: Retry { initial_backoff_ms: 100, max_backoff_ms: 1_000 },
+                limits: Limits { max_attribute_bytes: 128, max_raw_usage_bytes: 0 },
+            }
+        );
+    }
+
+    #[test]
+    fn the_authority_follows_the_cluster() {
+        let (config, _) = parse(br#"{"collector":{"cluster":"outbound|4317|v1|otel.observability.svc"}}"#);
+        assert_eq!(config.collector.authority, "otel.observability.svc:4317");
+        let (config, _) = parse(br#"{"collector":{"cluster":"plain"}}"#);
+        assert_eq!(config.collector.authority, "plain");
+    }
+
+    #[test]
+    fn unknown_keys_are_reported_with_their_path() {
+        assert_eq!(
+            problems(r#"{"colector":{},"batch":{"size":1}}"#),
+            [
+                "batch.size: unknown key, ignored; known here: max_spans, max_bytes, max_age_ms",
+                "colector: unknown key, ignored; known here: collector, detect, batch, queue, retry, limits",
+            ]
+        );
+    }
+
+    #[test]
+    fn bad_values_become_defaults_and_are_reported() {
+        let document = r#"{"collector":3,"detect":"all","batch":{"max_spans":0,"max_bytes":"1","max_age_ms":1.5},
+            "queue":{"max_in_flight":-1,"max_bytes":1e99}}"#;
+        let (config, reported) = parse(document.as_bytes());
+        assert_eq!(config, Config::default());
+        assert_eq!(reported.len(), 7, "{reported:?}");
+        assert!(problems(document).contains(
+            &"batch.max_spans: expected a whole number from 1 to 4096, found 0; using 512".to_owned()
+        ));
+        assert!(
+            problems(document).contains(
+                &r#"detect: expected one of known, heuristic, found "all"; using known"#.to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn texts_that_would_break_a_header_are_refused() {
+        let (config, reported) = parse(br#"{"collector":{"authority":"a\r\nb: c"}}"#);
+        assert_eq!(config, Config::default());
+        assert_eq!(reported.len(), 1);
+    }
+
+    #[test]
+    fn documents_that_are_no_objects() {
+        assert!(problems("[1]").first().is_some_and(|p| p.contains("expected an object, found an array")));
+        assert!(problems("{").first().is_some_and(|p| p.contains("not valid JSON")));
+    }
+}

@@ -1,0 +1,14 @@
+//! The proxy-wasm side: copies bytes between the host and the core, and decides nothing.
+//!
+//! Entry points and contexts are the crate `proxy-wasm`'s; host calls are our own ([`host`]), because the crate's panic
+//! on any status they do not expect, and a panic turns a worker's VM off for good.
+
+mod host;
+mod root;
+mod stream;
+
+use proxy_wasm::traits::RootContext;
+
+proxy_wasm::main! {{
+    proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> { Box::new(root::Root::new()) });
+}}

@@ -1,0 +1,132 @@
+//! One HTTP stream: forwards what passes to its [`Exchange`] and always lets it continue.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::{Action, BufferType, MapType};
+
+use super::host;
+use super::root::Shared;
+use crate::ending::StreamLog;
+use crate::exchange::Exchange;
+use crate::otlp;
+use crate::span::{EnvoyFacts, Kind};
+
+/// Bodies are copied in pieces of at most this size, however much the proxy hands over at once.
+const SLICE_BYTES: usize = 64 << 10;
+
+pub(super) struct Stream {
+    shared: Rc<RefCell<Shared>>,
+    /// `None` for traffic that is not looked at.
+    exchange: Option<Box<Exchange>>,
+}
+
+impl Stream {
+    pub(super) fn new(shared: Rc<RefCell<Shared>>) -> Self {
+        Self { shared, exchange: None }
+    }
+
+    fn request_headers(&mut self) -> Option<()> {
+        let headers = host::header_map(MapType::HttpRequestHeaders).ok()?;
+        let mut shared = self.shared.try_borrow_mut().ok()?;
+        let shared = &mut *shared;
+        let detected = Exchange::detect(&shared.config, &headers)?;
+        let inbound = shared.properties.path(&["listener_direction"]);
+        let kind = if host::property_integer(&inbound) == Some(1) { Kind::Server } else { Kind::Client };
+        let random = &mut || shared.random.next();
+        let exchange = Exchange::start(detected, &shared.config, &headers, kind, host::now(), random);
+        self.exchange = Some(Box::new(exchange));
+        Some(())
+    }
+
+    fn facts(&self) -> Option<(StreamLog, EnvoyFacts)> {
+        let properties = self.shared.try_borrow().ok()?.properties;
+        let log = StreamLog {
+            code_details: host::property_text(&["response", "code_details"]).unwrap_or_default(),
+            flags: host::property_integer(&["response", "flags"])
+                .and_then(|flags| u64::try_from(flags).ok())
+                .unwrap_or_default(),
+        };
+        let facts = EnvoyFacts {
+            cluster: host::property_text(&properties.path(&["cluster_name"])),
+            route: host::property_text(&properties.path(&["route_name"])),
+            attempts: host::property_integer(&["upstream", "request_attempt_count"])
+                .and_then(|attempts| u64::try_from(attempts).ok()),
+            ..EnvoyFacts::default()
+        };
+        Some((log, facts))
+    }
+}
+
+/// Hands a body over in slices.
+fn for_each_slice(kind: BufferType, size: usize, mut take: impl FnMut(&[u8])) {
+    let mut at = 0_usize;
+    while at < size {
+        let Ok(slice) = host::buffer(kind, at, size.saturating_sub(at).min(SLICE_BYTES)) else {
+            return;
+        };
+        if slice.is_empty() {
+            return;
+        }
+        take(&slice);
+        at = at.saturating_add(slice.len());
+    }
+}
+
+impl Context for Stream {}
+
+impl HttpContext for Stream {
+    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        // `None` says that nothing is looked at; the stream goes on either way.
+        let _ = self.request_headers();
+        Action::Continue
+    }
+
+    fn on_http_request_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
+        if let Some(exchange) = &mut self.exchange {
+            for_each_slice(BufferType::HttpRequestBody, size, |slice| exchange.request_body(slice));
+        }
+        Action::Continue
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        if let Some(exchange) = &mut self.exchange
+            && let Ok(headers) = host::header_map(MapType::HttpResponseHeaders)
+        {
+            exchange.response_headers(&headers, host::now());
+        }
+        Action::Continue
+    }
+
+    fn on_http_response_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
+        if let Some(exchange) = &mut self.exchange
+            && size > 0
+        {
+            if exchange.reads_response() {
+                let now = host::now();
+                for_each_slice(BufferType::HttpResponseBody, size, |slice| {
+                    exchange.response_body(slice, now);
+                });
+            } else {
+                exchange.skip_response_body(size);
+            }
+        }
+        Action::Continue
+    }
+
+    /// The only place where an exchange is over: an end of stream may never come.
+    fn on_log(&mut self) {
+        let Some(exchange) = self.exchange.take() else {
+            return;
+        };
+        let Some((log, envoy)) = self.facts() else { return };
+        let span = exchange.finish(log, envoy, host::now());
+        let Ok(mut shared) = self.shared.try_borrow_mut() else {
+            return;
+        };
+        let shared = &mut *shared;
+        shared.stats.span(&span);
+        shared.exporter.push(otlp::encode_span(&span), &mut shared.stats);
+    }
+}

@@ -1,0 +1,378 @@
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::usage::Usage;
+
+const REQUEST: &str = r#"{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Say \"hi\" 😀"}],
+    "stream":true,"stream_options":{"include_usage":true},"max_completion_tokens":64,"temperature":0.5,"top_p":0.9,
+    "seed":7,"n":2,"stop":["\n","END"],"response_format":{"type":"json_schema","json_schema":{"type":"no"}}}"#;
+
+const ANSWER: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"gpt-4o-mini-2024-07-18",
+    "choices":[{"index":0,"message":{"role":"assistant","content":"Hi","refusal":null},"logprobs":null,
+    "finish_reason":"stop"}],"usage":{"prompt_tokens":19,"completion_tokens":10,"total_tokens":29,
+    "prompt_tokens_details":{"cached_tokens":8,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":4}},
+    "service_tier":"default","system_fingerprint":"fp_1"}"#;
+
+fn event(json: &str) -> String {
+    format!("data: {json}\n\n")
+}
+
+fn delta(content: &str) -> String {
+    event(&format!(
+        r#"{{"id":"chatcmpl-2","model":"gpt-4o-mini-2024-07-18","choices":[{{"index":0,"delta":{content},"finish_reason":null}}],"usage":null}}"#
+    ))
+}
+
+const STOP: &str =
+    r#"{"id":"chatcmpl-2","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}"#;
+const USAGE: &str = r#"{"id":"chatcmpl-2","choices":[],"usage":{"prompt_tokens":19,"completion_tokens":2,"total_tokens":21}}"#;
+
+/// A stream as OpenAI sends it: a role, two pieces of text, the reason, the usage, the end.
+fn stream() -> String {
+    [
+        delta(r#"{"role":"assistant","content":""}"#),
+        delta(r#"{"content":"Hé"}"#),
+        delta(r#"{"content":"llo"}"#),
+        event(STOP),
+        event(USAGE),
+        event("[DONE]"),
+    ]
+    .concat()
+}
+
+struct Map(HashMap<String, Vec<u8>>);
+
+impl Headers for Map {
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name).map(Vec::as_slice)
+    }
+}
+
+fn headers(pairs: &[(&str, &str)]) -> Map {
+    Map(pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect())
+}
+
+/// One exchange to be played: what differs from an ordinary one is set by its test.
+#[derive(Clone)]
+struct Scenario {
+    request_headers: Vec<(&'static str, &'static str)>,
+    request: Vec<u8>,
+    status: Option<&'static str>,
+    response_headers: Vec<(&'static str, &'static str)>,
+    response: Vec<u8>,
+    log: StreamLog,
+    config: Config,
+}
+
+impl Scenario {
+    fn new(content_type: &'static str, response: impl Into<Vec<u8>>) -> Self {
+        Self {
+            request_headers: vec![("content-type", "application/json")],
+            request: REQUEST.into(),
+            status: Some("200"),
+            response_headers: vec![("content-type", content_type)],
+            response: response.into(),
+            log: StreamLog { code_details: "via_upstream".into(), flags: 0 },
+            config: Config::default(),
+        }
+    }
+
+    fn json(response: impl Into<Vec<u8>>) -> Self {
+        Self::new("application/json", response)
+    }
+
+    fn sse(response: impl Into<Vec<u8>>) -> Self {
+        Self::new("text/event-stream; charset=utf-8", response)
+    }
+
+    fn ended(mut self, code_details: &str, flags: u64) -> Self {
+        self.log = StreamLog { code_details: code_details.into(), flags };
+        self
+    }
+
+    fn play(&self, cut: impl Fn(&[u8]) -> Vec<Vec<u8>>) -> Span {
+        let mut request = vec![
+            (":method", "POST"),
+            (":authority", "api.openai.com"),
+            (":path", "/v1/chat/completions?x=secret"),
+            ("user-agent", "OpenAI/Python"),
+        ];
+        request.extend(&self.request_headers);
+        let request = headers(&request);
+        let detected = Exchange::detect(&self.config, &request).expect("an LLM call");
+        let mut exchange = Exchange::start(detected, &self.config, &request, Kind::Client, 1_000, &mut || 42);
+        for chunk in cut(&self.request) {
+            exchange.request_body(&chunk);
+        }
+        if let Some(status) = self.status {
+            let mut response = vec![(":status", status)];
+            response.extend(&self.response_headers);
+            exchange.response_headers(&headers(&response), 2_000);
+        }
+        for (chunk, now) in cut(&self.response).iter().zip(3_000..) {
+            exchange.response_body(chunk, now);
+        }
+        exchange.finish(self.log.clone(), EnvoyFacts::default(), 1_000_000)
+    }
+
+    fn whole(&self) -> Span {
+        self.play(|body| vec![body.to_vec()])
+    }
+}
+
+fn counts(input: u64, output: u64) -> Usage {
+    Usage { input_tokens: Some(input), output_tokens: Some(output), ..Usage::default() }
+}
+
+#[test]
+fn a_plain_answer() {
+    let span = Scenario::json(ANSWER).whole();
+    let seen = &span.facts;
+    assert_eq!((span.operation_name, span.provider_name), ("chat", "openai"));
+    assert_eq!(seen.request_model.as_deref(), Some("gpt-4o-mini"));
+    assert_eq!((seen.max_tokens, seen.seed, seen.choice_count), (Some(64), Some(7), Some(2)));
+    assert_eq!((seen.temperature, seen.top_p), (Some(0.5), Some(0.9)));
+    assert_eq!(seen.stop_sequences, ["\n", "END"]);
+    assert_eq!(seen.output_format.as_deref(), Some("json_schema"));
+    assert_eq!(seen.response_id.as_deref(), Some("chatcmpl-1"));
+    assert_eq!(seen.response_model.as_deref(), Some("gpt-4o-mini-2024-07-18"));
+    assert_eq!(seen.finish_reasons, [(0, "stop".to_owned())]);
+    assert_eq!(seen.response_service_tier.as_deref(), Some("default"));
+    let usage = Usage { cache_read_tokens: Some(8), reasoning_tokens: Some(4), ..counts(19, 10) };
+    assert_eq!((span.usage, span.usage_source), (usage, UsageSource::Provider));
+    assert!(seen.raw_usage.as_deref().is_some_and(|raw| raw.starts_with(r#"{"prompt_tokens":19"#)));
+    assert_eq!((span.ending, span.error_type), (End::Complete, None));
+    assert_eq!((span.start, span.end), (1_000, 1_000_000));
+    assert_eq!(span.stream, StreamTimes::default());
+    assert_eq!(span.http.path, "/v1/chat/completions", "the query may hold secrets");
+    assert_eq!(span.http.request_bytes, REQUEST.len() as u64);
+    assert_eq!(span.http.response_bytes, ANSWER.len() as u64);
+}
+
+#[test]
+fn a_stream_with_usage() {
+    let span = Scenario::sse(stream()).play(|body| body.chunks(100).map(<[u8]>::to_vec).collect());
+    assert_eq!((span.usage, span.usage_source), (counts(19, 2), UsageSource::Provider));
+    assert_eq!(span.facts.finish_reasons, [(0, "stop".to_owned())]);
+    let times = &span.stream;
+    assert_eq!(times.output_chunks, 2);
+    assert!(times.first_chunk < times.first_content && times.first_content < times.last_content);
+    assert!(times.gaps_nanos().is_some_and(|(mean, longest)| mean == longest && mean > 0));
+    assert_eq!(span.http.response_unread, None);
+}
+
+#[test]
+fn a_stream_without_usage_has_no_counts() {
+    let body = stream().replace(&event(USAGE), "");
+    let span = Scenario::sse(body).whole();
+    assert_eq!((span.usage, span.usage_source), (Usage::default(), UsageSource::Absent));
+    assert_eq!(span.usage_absent_reason, Some("not_sent"));
+    assert_eq!(span.http.response_unread, None);
+}
+
+#[test]
+fn usage_on_every_chunk_is_taken_from_the_last() {
+    let chunk = |count: u64| {
+        event(&format!(
+            r#"{{"choices":[{{"index":0,"delta":{{"content":"x"}}}}],"usage":{{"prompt_tokens":5,"completion_tokens":{count}}}}}"#
+        ))
+    };
+    let body = [chunk(1), chunk(2), chunk(3)].concat();
+    let cancelled = Scenario::sse(body.clone()).ended("downstream_remote_disconnect", 16_384).whole();
+    assert_eq!((cancelled.usage, cancelled.usage_source), (counts(5, 3), UsageSource::ProviderPartial));
+    let whole = Scenario::sse(body + &event("[DONE]")).whole();
+    assert_eq!((whole.usage, whole.usage_source), (counts(5, 3), UsageSource::Provider));
+}
+
+#[test]
+fn a_usage_object_replaces_the_one_before_it() {
+    let first = r#"{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":9,"prompt_tokens_details":{"cached_tokens":5}}}"#;
+    let body = [event(first), event(USAGE), event("[DONE]")].concat();
+    assert_eq!(Scenario::sse(body).whole().usage, counts(19, 2));
+}
+
+#[test]
+fn a_client_that_goes_away() {
+    let half: String = stream().chars().take(300).collect();
+    let span = Scenario::sse(half).ended("downstream_remote_disconnect", 16_384).whole();
+    assert_eq!((span.ending, span.error_type), (End::ClientCancelled, Some(ErrorType::Cancelled)));
+    assert_eq!((span.usage_source, span.usage_absent_reason), (UsageSource::Absent, Some("cut_off")));
+    assert_eq!(span.http.response_unread, None, "a cut is not the fault of the bytes");
+    assert_eq!(span.facts.response_id.as_deref(), Some("chatcmpl-2"));
+}
+
+#[test]
+fn counts_are_final_when_the_stream_was_over_before_the_client_left() {
+    let span = Scenario::sse(stream()).ended("downstream_remote_disconnect", 16_384).whole();
+    assert_eq!((span.usage, span.usage_source), (counts(19, 2), UsageSource::Provider));
+}
+
+#[test]
+fn no_answer_at_all() {
+    let mut scenario = Scenario::json("").ended("", 16_384);
+    scenario.status = None;
+    scenario.response_headers.clear();
+    let span = scenario.whole();
+    assert_eq!((span.ending, span.http.status), (End::ClientCancelled, None));
+    assert_eq!(span.usage_absent_reason, Some("no_response"));
+}
+
+#[test]
+fn errors_of_the_provider() {
+    let mut scenario = Scenario::json(
+        r#"{"error":{"message":"slow down","type":"rate_limit_error","param":null,"code":"rate_limit_exceeded"}}"#,
+    );
+    scenario.status = Some("429");
+    let span = scenario.whole();
+    assert_eq!(span.error_type, Some(ErrorType::Status(429)));
+    assert_eq!(span.facts.error_code.as_deref(), Some("rate_limit_exceeded"));
+    assert_eq!(span.usage_absent_reason, Some("error_response"));
+}
+
+#[test]
+fn an_error_inside_a_stream_that_began_well() {
+    let failure = r#"{"error":{"message":"x","type":"server_error","code":null}}"#;
+    let span = Scenario::sse(delta(r#"{"content":"a"}"#) + &event(failure)).whole();
+    assert_eq!((span.http.status, span.error_type), (Some(200), Some(ErrorType::Internal)));
+    assert_eq!(span.http.response_unread, None);
+}
+
+#[test]
+fn tool_calls_are_output() {
+    let call = r#"{"tool_calls":[{"index":0,"id":"call_1","function":{"name":"f","arguments":""}}]}"#;
+    let span = Scenario::sse(delta(call) + &event("[DONE]")).whole();
+    assert_eq!(span.stream.output_chunks, 1);
+    assert!(span.stream.first_content.is_some());
+}
+
+#[test]
+fn bodies_that_cannot_be_read() {
+    let unread = |scenario: &Scenario| scenario.whole().http.response_unread;
+    assert_eq!(unread(&Scenario::json("{\"id\":\"x\",")), Some(Unread::Truncated));
+    assert_eq!(unread(&Scenario::json("{\"id\":\"x\"]")), Some(Unread::Malformed));
+    assert_eq!(unread(&Scenario::json("<html>")), Some(Unread::Malformed));
+    assert_eq!(unread(&Scenario::new("text/html", ANSWER)), Some(Unread::ContentType));
+    assert_eq!(unread(&Scenario::sse(event("{") + &stream())), Some(Unread::Malformed));
+    assert_eq!(unread(&Scenario::sse(delta(r#"{"content":"a"}"#))), Some(Unread::Truncated));
+    assert_eq!(unread(&Scenario::sse("data: {\"id\":\"x")), Some(Unread::Truncated));
+    assert_eq!(unread(&Scenario::json("")), None, "an empty body says nothing");
+
+    let mut gzip = Scenario::json(ANSWER);
+    gzip.response_headers.push(("content-encoding", "gzip"));
+    let span = gzip.whole();
+    assert_eq!(span.http.response_unread, Some(Unread::ContentEncoding));
+    assert_eq!(span.usage_absent_reason, Some("content_encoding"));
+    assert_eq!(span.http.response_bytes, ANSWER.len() as u64);
+}
+
+#[test]
+fn what_was_certain_is_kept_of_a_malformed_body() {
+    let span = Scenario::json(r#"{"id":"chatcmpl-1","model":"m","choices":[}"#).whole();
+    assert_eq!(span.facts.response_id.as_deref(), Some("chatcmpl-1"));
+    let span = Scenario::sse(delta(r#"{"content":"a"}"#) + &event("oops") + &event(USAGE)).whole();
+    assert_eq!(span.usage, counts(19, 2));
+    assert_eq!(span.http.response_unread, Some(Unread::Malformed));
+}
+
+#[test]
+fn requests_that_cannot_be_read() {
+    let mut scenario = Scenario::json(ANSWER);
+    scenario.request = b"{\"model\":\"m\",".to_vec();
+    assert_eq!(scenario.whole().http.request_unread, Some(Unread::Truncated));
+    scenario.request = b"model=m".to_vec();
+    assert_eq!(scenario.whole().http.request_unread, Some(Unread::Malformed));
+    scenario.request_headers = vec![("content-type", "multipart/form-data; boundary=x")];
+    assert_eq!(scenario.whole().http.request_unread, Some(Unread::ContentType));
+    scenario.request_headers = vec![("content-encoding", "gzip")];
+    assert_eq!(scenario.whole().http.request_unread, Some(Unread::ContentEncoding));
+    scenario.request_headers = vec![];
+    scenario.request = REQUEST.into();
+    assert_eq!(scenario.whole().http.request_unread, None);
+}
+
+#[test]
+fn long_strings_are_cut_and_counted() {
+    let mut scenario = Scenario::json(format!(r#"{{"id":"{}"}}"#, "x".repeat(10_000)));
+    scenario.config.limits.max_attribute_bytes = 100;
+    let span = scenario.whole();
+    assert_eq!(span.facts.response_id.map(|id| id.len()), Some(100));
+    assert_eq!(span.facts.truncated, 1);
+}
+
+#[test]
+fn a_retry_starts_the_answer_over() {
+    let config = Config::default();
+    let request =
+        headers(&[(":method", "POST"), (":authority", "api.openai.com"), (":path", "/v1/chat/completions")]);
+    let detected = Exchange::detect(&config, &request).unwrap();
+    let mut exchange = Exchange::start(detected, &config, &request, Kind::Client, 0, &mut || 1);
+    exchange.response_headers(&headers(&[(":status", "503"), ("content-type", "text/plain")]), 1);
+    exchange.response_headers(&headers(&[(":status", "200"), ("content-type", "application/json")]), 2);
+    exchange.response_body(ANSWER.as_bytes(), 3);
+    let span = exchange.finish(
+        StreamLog { code_details: "via_upstream".into(), flags: 0 },
+        EnvoyFacts::default(),
+        4,
+    );
+    assert_eq!((span.http.status, span.usage.output_tokens), (Some(200), Some(10)));
+}
+
+#[test]
+fn a_clock_that_goes_backwards_does_no_harm() {
+    let mut exchange = {
+        let config = Config::default();
+        let request = headers(&[
+            (":method", "POST"),
+            (":authority", "api.openai.com"),
+            (":path", "/v1/chat/completions"),
+        ]);
+        let detected = Exchange::detect(&config, &request).unwrap();
+        Exchange::start(detected, &config, &request, Kind::Client, 100, &mut || 1)
+    };
+    exchange.response_headers(&headers(&[(":status", "200"), ("content-type", "text/event-stream")]), 50);
+    exchange.response_body(stream().as_bytes(), 60);
+    let span = exchange.finish(StreamLog::default(), EnvoyFacts::default(), 10);
+    assert!(span.start <= span.end);
+    assert!(span.stream.first_chunk >= Some(span.start));
+}
+
+/// Times depend on the chunks, everything else must not.
+fn without_times(mut span: Span) -> Span {
+    span.stream = StreamTimes { output_chunks: span.stream.output_chunks, ..StreamTimes::default() };
+    span
+}
+
+proptest! {
+    /// Whatever the body and however it is cut: the same span, and never a panic.
+    #[test]
+    fn the_span_does_not_depend_on_the_cuts(
+        sse in any::<bool>(),
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        keep in any::<prop::sample::Index>(),
+        sizes in proptest::collection::vec(1_usize..80, 1..40),
+    ) {
+        let mut body = if sse { stream().into_bytes() } else { ANSWER.as_bytes().to_vec() };
+        for (at, byte) in damage {
+            let at = at.index(body.len());
+            body[at] = byte;
+        }
+        body.truncate(keep.index(body.len()) + 1);
+        let scenario = if sse { Scenario::sse(body) } else { Scenario::json(body) };
+        let pieces = |body: &[u8]| {
+            let mut rest = body;
+            let mut pieces = Vec::new();
+            for size in sizes.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (piece, tail) = rest.split_at((*size).min(rest.len()));
+                pieces.push(piece.to_vec());
+                rest = tail;
+            }
+            pieces
+        };
+        prop_assert_eq!(without_times(scenario.whole()), without_times(scenario.play(pieces)));
+    }
+}

@@ -1,0 +1,280 @@
+//! Finished spans on their way to the collector: one bounded queue, batches, calls in flight, retries, drops.
+//!
+//! No host and no clock: whoever owns the exporter asks for the [`Exporter::next_batch`], makes the call and reports
+//! how it went. Every span that is taken in ends in exactly one counter: exported, rejected, or dropped with a reason.
+//!
+//! Delivery is at least once: a call that timed out may have arrived. The receiver drops a span id it has seen.
+
+use std::collections::VecDeque;
+
+use crate::config::Config;
+use crate::otlp;
+use crate::span::UnixNanos;
+use crate::stats::{Metric, Stats};
+
+/// Spans that travel together, encoded as one request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Batch {
+    pub message: Vec<u8>,
+    spans: u64,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The collector answered OK; it may have rejected some of the spans.
+    Accepted { rejected_spans: u64 },
+    /// A gRPC status other than OK.
+    Status(u32),
+    /// The call could not be made at all, as when Envoy has no such cluster.
+    NotSent,
+}
+
+impl Outcome {
+    /// Statuses after which OTLP wants the batch sent again.
+    /// <https://opentelemetry.io/docs/specs/otlp/#failures>
+    fn is_retryable(self) -> bool {
+        const CANCELLED: u32 = 1;
+        const DEADLINE_EXCEEDED: u32 = 4;
+        const RESOURCE_EXHAUSTED: u32 = 8;
+        const ABORTED: u32 = 10;
+        const OUT_OF_RANGE: u32 = 11;
+        const UNAVAILABLE: u32 = 14;
+        const DATA_LOSS: u32 = 15;
+        match self {
+            Self::Accepted { .. } => false,
+            Self::NotSent => true,
+            Self::Status(status) => matches!(
+                status,
+                CANCELLED
+                    | DEADLINE_EXCEEDED
+                    | RESOURCE_EXHAUSTED
+                    | ABORTED
+                    | OUT_OF_RANGE
+                    | UNAVAILABLE
+                    | DATA_LOSS
+            ),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct InFlight {
+    token: u32,
+    batch: Batch,
+    lost_after: UnixNanos,
+}
+
+#[derive(Debug)]
+pub struct Exporter {
+    config: Config,
+    resource: Vec<u8>,
+    waiting: VecDeque<Vec<u8>>,
+    waiting_bytes: usize,
+    /// Batches that were sent and must be sent again, oldest first.
+    again: VecDeque<Batch>,
+    again_bytes: usize,
+    in_flight: Vec<InFlight>,
+    in_flight_bytes: usize,
+    failures_in_a_row: u32,
+    paused_until: UnixNanos,
+}
+
+const NANOS_PER_MILLI: u64 = 1_000_000;
+
+impl Exporter {
+    pub fn new(config: Config, resource: Vec<u8>) -> Self {
+        Self {
+            config,
+            resource,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            again: VecDeque::new(),
+            again_bytes: 0,
+            in_flight: Vec::new(),
+            in_flight_bytes: 0,
+            failures_in_a_row: 0,
+            paused_until: 0,
+        }
+    }
+
+    /// Takes in an encoded span.
+    pub fn push(&mut self, span: Vec<u8>, stats: &mut Stats) {
+        stats.add(Metric::QueueSpans, 1);
+        stats.add(Metric::QueueBytes, span.len());
+        self.waiting_bytes = self.waiting_bytes.saturating_add(span.len());
+        self.waiting.push_back(span);
+        self.make_room(stats);
+    }
+
+    /// Takes in batches that another exporter of this VM left behind.
+    pub fn adopt(&mut self, batches: Vec<Batch>, stats: &mut Stats) {
+        for batch in batches {
+            stats.add(Metric::QueueSpans, batch.spans);
+            stats.add(Metric::QueueBytes, batch.message.len());
+            self.again_bytes = self.again_bytes.saturating_add(batch.message.len());
+            self.again.push_back(batch);
+        }
+        self.make_room(stats);
+    }
+
+    /// Gives up everything, in order of age, for another exporter to adopt.
+    pub fn abandon(&mut self, stats: &mut Stats) -> Vec<Batch> {
+        let mut batches: Vec<Batch> = std::mem::take(&mut self.in_flight)
+            .into_iter()
+            .map(|call| call.batch)
+            .chain(std::mem::take(&mut self.again))
+            .collect();
+        self.again_bytes = 0;
+        self.in_flight_bytes = 0;
+        while let Some(batch) = self.cut_batch(stats) {
+            batches.push(batch);
+        }
+        for batch in &batches {
+            stats.subtract(Metric::QueueSpans, batch.spans);
+            stats.subtract(Metric::QueueBytes, batch.message.len());
+        }
+        batches
+    }
+
+    /// The next batch that may leave now. Whoever takes it reports `sent` or `failed`.
+    pub fn next_batch(&mut self, now: UnixNanos, stats: &mut Stats) -> Option<Batch> {
+        if now < self.paused_until || self.in_flight.len() >= self.config.queue.max_in_flight {
+            return None;
+        }
+        if let Some(batch) = self.again.pop_front() {
+            self.again_bytes = self.again_bytes.saturating_sub(batch.message.len());
+            return Some(batch);
+        }
+        self.cut_batch(stats)
+    }
+
+    /// The call was made; its answer comes under `token`.
+    pub fn sent(&mut self, token: u32, batch: Batch, now: UnixNanos, stats: &mut Stats) {
+        stats.add(Metric::ExportCalls, 1);
+        stats.add(Metric::ExportBytes, batch.message.len());
+        self.in_flight_bytes = self.in_flight_bytes.saturating_add(batch.message.len());
+        let patience = u64::from(self.config.collector.timeout_ms).saturating_mul(2 * NANOS_PER_MILLI);
+        self.in_flight.push(InFlight { token, batch, lost_after: now.saturating_add(patience) });
+    }
+
+    /// The call could not be made.
+    pub fn not_sent(&mut self, batch: Batch, now: UnixNanos, random: u64, stats: &mut Stats) {
+        self.settle(batch, Outcome::NotSent, now, random, stats);
+    }
+
+    /// An answer came. `false` when nobody waits for it.
+    pub fn answered(
+        &mut self,
+        token: u32,
+        outcome: Outcome,
+        now: UnixNanos,
+        random: u64,
+        stats: &mut Stats,
+    ) -> bool {
+        let Some(at) = self.in_flight.iter().position(|call| call.token == token) else {
+            return false;
+        };
+        let batch = self.in_flight.remove(at).batch;
+        self.in_flight_bytes = self.in_flight_bytes.saturating_sub(batch.message.len());
+        self.settle(batch, outcome, now, random, stats);
+        true
+    }
+
+    /// Gives up on answers that are long past their deadline: the host lost them.
+    pub fn expire(&mut self, now: UnixNanos, random: u64, stats: &mut Stats) {
+        const DEADLINE_EXCEEDED: u32 = 4;
+        while let Some(token) =
+            self.in_flight.iter().find(|call| call.lost_after < now).map(|call| call.token)
+        {
+            self.answered(token, Outcome::Status(DEADLINE_EXCEEDED), now, random, stats);
+        }
+    }
+
+    /// Calls in a row that failed so far.
+    pub fn failures_in_a_row(&self) -> u32 {
+        self.failures_in_a_row
+    }
+
+    fn settle(&mut self, batch: Batch, outcome: Outcome, now: UnixNanos, random: u64, stats: &mut Stats) {
+        if outcome.is_retryable() {
+            stats.add(Metric::ExportRetries, 1);
+            self.back_off(now, random);
+            self.again_bytes = self.again_bytes.saturating_add(batch.message.len());
+            self.again.push_back(batch);
+            self.make_room(stats);
+            return;
+        }
+        self.failures_in_a_row = 0;
+        self.paused_until = 0;
+        stats.subtract(Metric::QueueSpans, batch.spans);
+        stats.subtract(Metric::QueueBytes, batch.message.len());
+        match outcome {
+            Outcome::Accepted { rejected_spans } => {
+                let rejected = rejected_spans.min(batch.spans);
+                stats.add(Metric::SpansRejected, rejected);
+                stats.add(Metric::SpansExported, batch.spans.saturating_sub(rejected));
+            }
+            _ => stats.add(Metric::SpansDroppedRefused, batch.spans),
+        }
+    }
+
+    /// Doubles with every failure in a row; jitter takes up to half of it away, so that pods do not come back at once.
+    fn back_off(&mut self, now: UnixNanos, random: u64) {
+        let retry = &self.config.retry;
+        let initial = u64::from(retry.initial_backoff_ms).saturating_mul(NANOS_PER_MILLI);
+        let longest = u64::from(retry.max_backoff_ms).saturating_mul(NANOS_PER_MILLI);
+        let doubled = initial.saturating_mul(1_u64.checked_shl(self.failures_in_a_row).unwrap_or(u64::MAX));
+        let backoff = doubled.min(longest);
+        let jitter = random.checked_rem((backoff / 2).max(1)).unwrap_or(0);
+        self.paused_until = self.paused_until.max(now.saturating_add(backoff.saturating_sub(jitter)));
+        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+    }
+
+    fn cut_batch(&mut self, stats: &mut Stats) -> Option<Batch> {
+        let limits = &self.config.batch;
+        let mut bytes = 0_usize;
+        let mut spans = 0_usize;
+        for span in self.waiting.iter().take(limits.max_spans) {
+            let more = bytes.saturating_add(span.len());
+            if spans > 0 && more > limits.max_bytes {
+                break;
+            }
+            bytes = more;
+            spans = spans.saturating_add(1);
+        }
+        if spans == 0 {
+            return None;
+        }
+        let cut: Vec<Vec<u8>> = self.waiting.drain(..spans).collect();
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
+        let message = otlp::encode_request(&self.resource, cut.iter().map(Vec::as_slice));
+        // The resource and the framing are held from now on too.
+        stats.add(Metric::QueueBytes, message.len().saturating_sub(bytes));
+        Some(Batch { message, spans: spans as u64 })
+    }
+
+    /// Drops the oldest until what is held fits its bound; what is in flight cannot be dropped.
+    fn make_room(&mut self, stats: &mut Stats) {
+        let held = |this: &Self| {
+            this.waiting_bytes.saturating_add(this.again_bytes).saturating_add(this.in_flight_bytes)
+        };
+        while held(self) > self.config.queue.max_bytes {
+            let (bytes, spans) = if let Some(batch) = self.again.pop_front() {
+                self.again_bytes = self.again_bytes.saturating_sub(batch.message.len());
+                (batch.message.len(), batch.spans)
+            } else if let Some(span) = self.waiting.pop_front() {
+                self.waiting_bytes = self.waiting_bytes.saturating_sub(span.len());
+                (span.len(), 1)
+            } else {
+                return;
+            };
+            stats.subtract(Metric::QueueBytes, bytes);
+            stats.subtract(Metric::QueueSpans, spans);
+            stats.add(Metric::SpansDroppedQueueFull, spans);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,308 @@
+//! Spans -> OTLP: `opentelemetry.proto.collector.trace.v1`, encoded by hand because it runs once for every call.
+//! <https://opentelemetry.io/docs/specs/otlp/>
+//!
+//! A span is encoded as soon as it is finished; a batch is those bytes behind the resource of the pod.
+
+use crate::protobuf::{self, Value};
+use crate::semconv as names;
+use crate::span::{Kind, Span, Unread};
+
+/// The gRPC service and method that take a request.
+pub const SERVICE: &str = "opentelemetry.proto.collector.trace.v1.TraceService";
+pub const METHOD: &str = "Export";
+
+/// The bytes of `envoy.config.core.v3.GrpcService`: a cluster, and the authority its calls carry.
+pub fn encode_grpc_service(cluster: &str, authority: &str) -> Vec<u8> {
+    let mut envoy_grpc = Vec::new();
+    protobuf::bytes(&mut envoy_grpc, 1, cluster.as_bytes());
+    protobuf::bytes(&mut envoy_grpc, 2, authority.as_bytes());
+    let mut out = Vec::new();
+    protobuf::bytes(&mut out, 1, &envoy_grpc);
+    out
+}
+
+/// Attributes of one message, appended as `KeyValue`s.
+struct Attributes<'a> {
+    out: &'a mut Vec<u8>,
+    field: u32,
+    scratch: Vec<u8>,
+}
+
+impl<'a> Attributes<'a> {
+    fn new(out: &'a mut Vec<u8>, field: u32) -> Self {
+        Self { out, field, scratch: Vec::with_capacity(64) }
+    }
+
+    /// `encode` appends an `AnyValue`.
+    fn add(&mut self, name: &str, encode: impl FnOnce(&mut Vec<u8>)) {
+        self.scratch.clear();
+        encode(&mut self.scratch);
+        let length =
+            protobuf::bytes_length(name.len()).saturating_add(protobuf::bytes_length(self.scratch.len()));
+        protobuf::prefix(self.out, self.field, length);
+        protobuf::bytes(self.out, 1, name.as_bytes());
+        protobuf::bytes(self.out, 2, &self.scratch);
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        self.add(name, |out| protobuf::bytes(out, 1, value.as_bytes()));
+    }
+
+    fn boolean(&mut self, name: &str, value: bool) {
+        self.add(name, |out| protobuf::explicit_integer(out, 2, u64::from(value)));
+    }
+
+    fn integer(&mut self, name: &str, value: i64) {
+        self.add(name, |out| protobuf::explicit_integer(out, 3, value.cast_unsigned()));
+    }
+
+    fn count(&mut self, name: &str, value: u64) {
+        self.integer(name, i64::try_from(value).unwrap_or(i64::MAX));
+    }
+
+    fn double(&mut self, name: &str, value: f64) {
+        self.add(name, |out| protobuf::fixed64(out, 4, value.to_bits()));
+    }
+
+    fn texts<'t>(&mut self, name: &str, values: impl Iterator<Item = &'t str>) {
+        let mut array = Vec::new();
+        for value in values {
+            protobuf::prefix(&mut array, 1, protobuf::bytes_length(value.len()));
+            protobuf::bytes(&mut array, 1, value.as_bytes());
+        }
+        self.add(name, |out| protobuf::bytes(out, 5, &array));
+    }
+
+    fn some_text(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            self.text(name, value);
+        }
+    }
+
+    fn some_integer(&mut self, name: &str, value: Option<i64>) {
+        if let Some(value) = value {
+            self.integer(name, value);
+        }
+    }
+
+    fn some_count(&mut self, name: &str, value: Option<u64>) {
+        if let Some(value) = value {
+            self.count(name, value);
+        }
+    }
+
+    fn some_double(&mut self, name: &str, value: Option<f64>) {
+        if let Some(value) = value {
+            self.double(name, value);
+        }
+    }
+}
+
+/// The bytes of `opentelemetry.proto.resource.v1.Resource`.
+pub fn encode_resource(attributes: &[(&str, String)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut writer = Attributes::new(&mut out, 1);
+    for (name, value) in attributes {
+        writer.text(name, value);
+    }
+    out
+}
+
+/// The bytes of `opentelemetry.proto.trace.v1.Span`.
+pub fn encode_span(span: &Span) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1_024);
+    protobuf::bytes(&mut out, 1, &span.context.trace_id);
+    protobuf::bytes(&mut out, 2, &span.context.span_id);
+    if !span.context.trace_state.is_empty() {
+        protobuf::bytes(&mut out, 3, span.context.trace_state.as_bytes());
+    }
+    if let Some(parent) = span.context.parent_span_id {
+        protobuf::bytes(&mut out, 4, &parent);
+    }
+    protobuf::bytes(&mut out, 5, name(span).as_bytes());
+    let kind = match span.kind {
+        Kind::Server => 2,
+        Kind::Client => 3,
+    };
+    protobuf::integer(&mut out, 6, kind);
+    protobuf::fixed64(&mut out, 7, span.start);
+    protobuf::fixed64(&mut out, 8, span.end);
+    let mut attributes = Attributes::new(&mut out, 9);
+    request(&mut attributes, span);
+    response(&mut attributes, span);
+    usage(&mut attributes, span);
+    stream_times(&mut attributes, span);
+    http(&mut attributes, span);
+    ending(&mut attributes, span);
+    if span.error_type.is_some() {
+        // Status { code: STATUS_CODE_ERROR }
+        protobuf::bytes(&mut out, 15, &[0x18, 2]);
+    }
+    protobuf::fixed32(&mut out, 16, flags(span));
+    out
+}
+
+fn name(span: &Span) -> String {
+    match &span.facts.request_model {
+        Some(model) => format!("{} {model}", span.operation_name),
+        None => span.operation_name.to_owned(),
+    }
+}
+
+/// The trace flags, and that the parent is known to be remote.
+fn flags(span: &Span) -> u32 {
+    const HAS_IS_REMOTE: u32 = 0x100;
+    const IS_REMOTE: u32 = 0x200;
+    let remote = if span.context.parent_span_id.is_some() { IS_REMOTE } else { 0 };
+    u32::from(span.context.flags) | HAS_IS_REMOTE | remote
+}
+
+fn request(attributes: &mut Attributes<'_>, span: &Span) {
+    let seen = &span.facts;
+    attributes.text(names::GEN_AI_OPERATION_NAME, span.operation_name);
+    attributes.text(names::GEN_AI_PROVIDER_NAME, span.provider_name);
+    attributes.some_text(names::OPENAI_API_TYPE, span.openai_api_type);
+    attributes.some_text(names::GEN_AI_REQUEST_MODEL, seen.request_model.as_deref());
+    attributes.some_integer(names::GEN_AI_REQUEST_MAX_TOKENS, seen.max_tokens);
+    attributes.some_double(names::GEN_AI_REQUEST_TEMPERATURE, seen.temperature);
+    attributes.some_double(names::GEN_AI_REQUEST_TOP_P, seen.top_p);
+    attributes.some_double(names::GEN_AI_REQUEST_FREQUENCY_PENALTY, seen.frequency_penalty);
+    attributes.some_double(names::GEN_AI_REQUEST_PRESENCE_PENALTY, seen.presence_penalty);
+    attributes.some_integer(names::GEN_AI_REQUEST_SEED, seen.seed);
+    // The conventions want these two only when they say something unusual.
+    attributes
+        .some_integer(names::GEN_AI_REQUEST_CHOICE_COUNT, seen.choice_count.filter(|count| *count != 1));
+    if seen.stream == Some(true) {
+        attributes.boolean(names::GEN_AI_REQUEST_STREAM, true);
+    }
+    if !seen.stop_sequences.is_empty() {
+        let stops = seen.stop_sequences.iter().map(String::as_str);
+        attributes.texts(names::GEN_AI_REQUEST_STOP_SEQUENCES, stops);
+    }
+    let output_type = seen.output_format.as_deref().map(|format| match format {
+        "json_object" | "json_schema" => "json",
+        other => other,
+    });
+    attributes.some_text(names::GEN_AI_OUTPUT_TYPE, output_type);
+    let tier = seen.request_service_tier.as_deref().filter(|tier| *tier != "auto");
+    attributes.some_text(names::OPENAI_REQUEST_SERVICE_TIER, tier);
+}
+
+fn response(attributes: &mut Attributes<'_>, span: &Span) {
+    let seen = &span.facts;
+    attributes.some_text(names::GEN_AI_RESPONSE_ID, seen.response_id.as_deref());
+    attributes.some_text(names::GEN_AI_RESPONSE_MODEL, seen.response_model.as_deref());
+    if !seen.finish_reasons.is_empty() {
+        let reasons = seen.finish_reasons.iter().map(|(_, reason)| reason.as_str());
+        attributes.texts(names::GEN_AI_RESPONSE_FINISH_REASONS, reasons);
+    }
+    attributes.some_text(names::OPENAI_RESPONSE_SERVICE_TIER, seen.response_service_tier.as_deref());
+    attributes.some_text(names::OPENAI_RESPONSE_SYSTEM_FINGERPRINT, seen.system_fingerprint.as_deref());
+    let error_code = seen.error_code.as_deref().or(seen.error_type.as_deref());
+    attributes.some_text(names::MESHTAP_ERROR_CODE, error_code);
+}
+
+fn usage(attributes: &mut Attributes<'_>, span: &Span) {
+    let usage = &span.usage;
+    attributes.some_count(names::GEN_AI_USAGE_INPUT_TOKENS, usage.input_tokens);
+    attributes.some_count(names::GEN_AI_USAGE_OUTPUT_TOKENS, usage.output_tokens);
+    attributes.some_count(names::GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, usage.cache_read_tokens);
+    attributes.some_count(names::GEN_AI_USAGE_REASONING_OUTPUT_TOKENS, usage.reasoning_tokens);
+    attributes.text(names::MESHTAP_USAGE_SOURCE, span.usage_source.name());
+    attributes.some_text(names::MESHTAP_USAGE_ABSENT_REASON, span.usage_absent_reason);
+    attributes.some_text(names::MESHTAP_USAGE_RAW, span.facts.raw_usage.as_deref());
+}
+
+fn stream_times(attributes: &mut Attributes<'_>, span: &Span) {
+    let times = &span.stream;
+    let since_start = |at: Option<u64>| at.map(|at| seconds(at.saturating_sub(span.start)));
+    attributes.some_double(names::GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK, since_start(times.first_chunk));
+    attributes.some_double(names::MESHTAP_TIME_TO_FIRST_CONTENT, since_start(times.first_content));
+    if times.first_chunk.is_some() {
+        attributes.count(names::MESHTAP_OUTPUT_CHUNKS, times.output_chunks);
+    }
+    if let Some((mean, longest)) = times.gaps_nanos() {
+        attributes.double(names::MESHTAP_OUTPUT_CHUNK_GAP_MEAN, seconds(mean));
+        attributes.double(names::MESHTAP_OUTPUT_CHUNK_GAP_MAX, seconds(longest));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a duration keeps nanoseconds up to 104 days")]
+fn seconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e9
+}
+
+fn http(attributes: &mut Attributes<'_>, span: &Span) {
+    let http = &span.http;
+    attributes.some_text(names::SERVER_ADDRESS, Some(&http.server_address));
+    attributes.some_integer(names::SERVER_PORT, http.server_port.map(i64::from));
+    attributes.some_text(names::HTTP_REQUEST_METHOD, Some(&http.method));
+    attributes.some_integer(names::HTTP_RESPONSE_STATUS_CODE, http.status.map(i64::from));
+    attributes.some_text(names::URL_PATH, Some(&http.path));
+    attributes.some_text(names::USER_AGENT_ORIGINAL, http.user_agent.as_deref());
+    attributes.count(names::MESHTAP_REQUEST_BYTES, http.request_bytes);
+    attributes.count(names::MESHTAP_RESPONSE_BYTES, http.response_bytes);
+    attributes.some_text(names::MESHTAP_REQUEST_UNREAD, http.request_unread.map(Unread::name));
+    attributes.some_text(names::MESHTAP_RESPONSE_UNREAD, http.response_unread.map(Unread::name));
+}
+
+fn ending(attributes: &mut Attributes<'_>, span: &Span) {
+    attributes.text(names::MESHTAP_END, span.ending.name());
+    if let Some(error_type) = span.error_type {
+        attributes.text(names::ERROR_TYPE, &error_type.name());
+    }
+    let envoy = &span.envoy;
+    attributes.some_text(names::MESHTAP_ENVOY_CLUSTER, envoy.cluster.as_deref());
+    attributes.some_text(names::MESHTAP_ENVOY_ROUTE, envoy.route.as_deref());
+    attributes.some_count(names::MESHTAP_ENVOY_ATTEMPTS, envoy.attempts);
+    attributes.some_text(names::MESHTAP_ENVOY_RESPONSE_CODE_DETAILS, Some(&envoy.response_code_details));
+    if envoy.response_flags != 0 {
+        attributes.count(names::MESHTAP_ENVOY_RESPONSE_FLAGS, envoy.response_flags);
+    }
+}
+
+/// The bytes of `ExportTraceServiceRequest` for spans that `encode_span` encoded.
+pub fn encode_request<'a>(resource: &[u8], spans: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
+    let mut scope = Vec::new();
+    protobuf::bytes(&mut scope, 1, names::SCOPE_NAME.as_bytes());
+    protobuf::bytes(&mut scope, 2, env!("CARGO_PKG_VERSION").as_bytes());
+
+    let spans_length =
+        spans.clone().fold(0_usize, |sum, span| sum.saturating_add(protobuf::bytes_length(span.len())));
+    let schema_length = protobuf::bytes_length(names::SCHEMA_URL.len());
+    let scope_spans_length =
+        protobuf::bytes_length(scope.len()).saturating_add(spans_length).saturating_add(schema_length);
+    let resource_spans_length = protobuf::bytes_length(resource.len())
+        .saturating_add(protobuf::bytes_length(scope_spans_length))
+        .saturating_add(schema_length);
+
+    let mut out = Vec::with_capacity(resource_spans_length.saturating_add(8));
+    protobuf::prefix(&mut out, 1, resource_spans_length);
+    protobuf::bytes(&mut out, 1, resource);
+    protobuf::prefix(&mut out, 2, scope_spans_length);
+    protobuf::bytes(&mut out, 1, &scope);
+    for span in spans {
+        protobuf::bytes(&mut out, 2, span);
+    }
+    protobuf::bytes(&mut out, 3, names::SCHEMA_URL.as_bytes());
+    protobuf::bytes(&mut out, 3, names::SCHEMA_URL.as_bytes());
+    out
+}
+
+/// How many spans an `ExportTraceServiceResponse` says were rejected.
+pub fn rejected_spans(mut response: &[u8]) -> u64 {
+    let mut rejected = 0;
+    while let Some((field, value)) = protobuf::next_field(&mut response) {
+        if let (1, Value::Bytes(mut partial_success)) = (field, value) {
+            while let Some((field, value)) = protobuf::next_field(&mut partial_success) {
+                if let (1, Value::Integer(count)) = (field, value) {
+                    rejected = count;
+                }
+            }
+        }
+    }
+    rejected
+}
+
+#[cfg(test)]
+mod tests;

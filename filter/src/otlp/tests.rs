@@ -1,0 +1,174 @@
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::trace::v1::Span as Decoded;
+use prost::Message;
+
+use super::*;
+use crate::ending::{End, ErrorType};
+use crate::provider::Facts;
+use crate::span::{EnvoyFacts, Http, StreamTimes};
+use crate::trace_context::SpanContext;
+use crate::usage::{Usage, UsageSource};
+
+fn span() -> Span {
+    Span {
+        context: SpanContext {
+            trace_id: [1; 16],
+            span_id: [2; 8],
+            parent_span_id: Some([3; 8]),
+            flags: 1,
+            trace_state: "vendor=1".into(),
+        },
+        kind: Kind::Client,
+        start: 1_700_000_000_000_000_000,
+        end: 1_700_000_002_000_000_000,
+        operation_name: "chat",
+        provider_name: "openai",
+        openai_api_type: Some("chat_completions"),
+        facts: Facts {
+            request_model: Some("gpt-4o".into()),
+            stream: Some(true),
+            temperature: Some(0.25),
+            choice_count: Some(1),
+            stop_sequences: vec!["a".into(), "b".into()],
+            request_service_tier: Some("auto".into()),
+            output_format: Some("json_object".into()),
+            finish_reasons: vec![(0, "stop".into()), (1, "length".into())],
+            raw_usage: Some("{}".into()),
+            ..Facts::default()
+        },
+        usage: Usage { input_tokens: Some(0), output_tokens: Some(7), ..Usage::default() },
+        usage_source: UsageSource::Provider,
+        usage_absent_reason: None,
+        stream: StreamTimes {
+            first_chunk: Some(1_700_000_000_500_000_000),
+            first_content: Some(1_700_000_001_000_000_000),
+            last_content: Some(1_700_000_001_500_000_000),
+            output_chunks: 3,
+            longest_gap_nanos: 400_000_000,
+        },
+        http: Http {
+            method: "POST".into(),
+            server_address: "api.openai.com".into(),
+            server_port: Some(80),
+            path: "/v1/chat/completions".into(),
+            status: Some(200),
+            request_bytes: 300,
+            response_unread: Some(Unread::Truncated),
+            ..Http::default()
+        },
+        ending: End::UpstreamReset,
+        error_type: Some(ErrorType::UpstreamReset),
+        envoy: EnvoyFacts { cluster: Some("outbound|80||api.openai.com".into()), ..EnvoyFacts::default() },
+    }
+}
+
+fn decode(spans: &[Span]) -> ExportTraceServiceRequest {
+    let resource = encode_resource(&[("service.name", "checkout".into())]);
+    let spans: Vec<Vec<u8>> = spans.iter().map(encode_span).collect();
+    let message = encode_request(&resource, spans.iter().map(Vec::as_slice));
+    ExportTraceServiceRequest::decode(message.as_slice()).expect("valid OTLP")
+}
+
+fn attribute(span: &Decoded, name: &str) -> Option<Any> {
+    let mut found = span.attributes.iter().filter(|attribute| attribute.key == name);
+    let first = found.next()?.value.clone()?.value;
+    assert!(found.next().is_none(), "{name} is there twice");
+    first
+}
+
+#[test]
+fn another_implementation_reads_what_is_written() {
+    let request = decode(&[span(), span()]);
+    let [resource_spans] = request.resource_spans.as_slice() else { panic!("one resource") };
+    assert_eq!(resource_spans.schema_url, names::SCHEMA_URL);
+    let resource = resource_spans.resource.as_ref().unwrap();
+    assert_eq!(resource.attributes[0].key, "service.name");
+    let [scope_spans] = resource_spans.scope_spans.as_slice() else { panic!("one scope") };
+    assert_eq!(scope_spans.scope.as_ref().unwrap().name, names::SCOPE_NAME);
+    assert_eq!(scope_spans.spans.len(), 2);
+
+    let span = &scope_spans.spans[0];
+    assert_eq!((span.trace_id.as_slice(), span.span_id.as_slice()), (&[1; 16][..], &[2; 8][..]));
+    assert_eq!((span.parent_span_id.as_slice(), span.trace_state.as_str()), (&[3; 8][..], "vendor=1"));
+    assert_eq!((span.name.as_str(), span.kind, span.flags), ("chat gpt-4o", 3, 0x301));
+    assert_eq!(span.end_time_unix_nano - span.start_time_unix_nano, 2_000_000_000);
+    assert_eq!(span.status.as_ref().unwrap().code, 2);
+
+    let text = |value: &str| Some(Any::StringValue(value.into()));
+    assert_eq!(attribute(span, names::GEN_AI_OPERATION_NAME), text("chat"));
+    assert_eq!(attribute(span, names::GEN_AI_REQUEST_STREAM), Some(Any::BoolValue(true)));
+    assert_eq!(attribute(span, names::GEN_AI_REQUEST_TEMPERATURE), Some(Any::DoubleValue(0.25)));
+    assert_eq!(
+        attribute(span, names::GEN_AI_USAGE_INPUT_TOKENS),
+        Some(Any::IntValue(0)),
+        "zero is not absent"
+    );
+    assert_eq!(attribute(span, names::GEN_AI_USAGE_OUTPUT_TOKENS), Some(Any::IntValue(7)));
+    assert_eq!(attribute(span, names::GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS), None, "absent is not zero");
+    assert_eq!(attribute(span, names::GEN_AI_REQUEST_CHOICE_COUNT), None, "one choice is the usual");
+    assert_eq!(attribute(span, names::OPENAI_REQUEST_SERVICE_TIER), None, "auto is the usual");
+    assert_eq!(attribute(span, names::GEN_AI_OUTPUT_TYPE), text("json"));
+    assert_eq!(attribute(span, names::GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK), Some(Any::DoubleValue(0.5)));
+    assert_eq!(attribute(span, names::MESHTAP_TIME_TO_FIRST_CONTENT), Some(Any::DoubleValue(1.0)));
+    assert_eq!(attribute(span, names::MESHTAP_OUTPUT_CHUNK_GAP_MEAN), Some(Any::DoubleValue(0.25)));
+    assert_eq!(attribute(span, names::MESHTAP_OUTPUT_CHUNK_GAP_MAX), Some(Any::DoubleValue(0.4)));
+    assert_eq!(attribute(span, names::MESHTAP_RESPONSE_UNREAD), text("truncated"));
+    assert_eq!(attribute(span, names::MESHTAP_END), text("upstream_reset"));
+    assert_eq!(attribute(span, names::ERROR_TYPE), text("upstream_reset"));
+    let Some(Any::ArrayValue(reasons)) = attribute(span, names::GEN_AI_RESPONSE_FINISH_REASONS) else {
+        panic!("an array")
+    };
+    let reasons: Vec<_> = reasons.values.into_iter().filter_map(|value| value.value).collect();
+    assert_eq!(reasons, [Any::StringValue("stop".into()), Any::StringValue("length".into())]);
+}
+
+#[test]
+fn a_root_without_a_model() {
+    let mut bare = span();
+    bare.context.parent_span_id = None;
+    bare.facts = Facts::default();
+    bare.error_type = None;
+    bare.stream = StreamTimes::default();
+    let request = decode(&[bare]);
+    let span = &request.resource_spans[0].scope_spans[0].spans[0];
+    assert_eq!((span.name.as_str(), span.parent_span_id.len(), span.flags), ("chat", 0, 0x101));
+    assert_eq!(span.status, None);
+    assert_eq!(attribute(span, names::MESHTAP_OUTPUT_CHUNKS), None);
+}
+
+#[test]
+fn long_messages_keep_their_framing() {
+    let mut long = span();
+    long.facts.response_id = Some("x".repeat(5_000));
+    let spans: Vec<Span> = (0..100).map(|_| long.clone()).collect();
+    assert_eq!(decode(&spans).resource_spans[0].scope_spans[0].spans.len(), 100);
+}
+
+#[test]
+fn rejected_spans_are_read_from_a_partial_success() {
+    use opentelemetry_proto::tonic::collector::trace::v1::{
+        ExportTracePartialSuccess, ExportTraceServiceResponse,
+    };
+    let response = ExportTraceServiceResponse {
+        partial_success: Some(ExportTracePartialSuccess {
+            rejected_spans: 3,
+            error_message: "too long".into(),
+        }),
+    };
+    assert_eq!(rejected_spans(&response.encode_to_vec()), 3);
+    assert_eq!(rejected_spans(&[]), 0);
+    assert_eq!(rejected_spans(b"garbage"), 0);
+}
+
+#[test]
+fn a_grpc_service_longer_than_one_varint_byte() {
+    let cluster = format!("outbound|4317||{}", "x".repeat(150));
+    let bytes = encode_grpc_service(&cluster, "authority:4317");
+    let mut message = bytes.as_slice();
+    let Some((1, Value::Bytes(mut envoy_grpc))) = protobuf::next_field(&mut message) else {
+        panic!("envoy_grpc")
+    };
+    assert_eq!(protobuf::next_field(&mut envoy_grpc), Some((1, Value::Bytes(cluster.as_bytes()))));
+    assert_eq!(protobuf::next_field(&mut envoy_grpc), Some((2, Value::Bytes(b"authority:4317"))));
+}

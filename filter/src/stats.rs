@@ -1,0 +1,149 @@
+//! The filter's own counters and gauges. The core counts into [`Stats`]; the host layer hands what has changed to Envoy.
+//!
+//! Envoy shows them in `/stats` as `wasmcustom.NAME` and in Prometheus as `NAME`.
+
+use crate::span::Unread;
+
+macro_rules! metrics {
+    ($($variant:ident = $name:literal, $help:literal;)*) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(usize)]
+        pub enum Metric { $($variant),* }
+
+        impl Metric {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+            pub const COUNT: usize = Self::ALL.len();
+
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            pub fn help(self) -> &'static str {
+                match self { $(Self::$variant => $help),* }
+            }
+        }
+    };
+}
+
+metrics! {
+    SpansFinished = "meshtap_spans_finished_total", "LLM calls seen to their end";
+    SpansExported = "meshtap_spans_exported_total", "spans that the collector accepted";
+    SpansDroppedQueueFull = "meshtap_spans_dropped_queue_full_total", "spans dropped because the queue was full, oldest first";
+    SpansDroppedRefused = "meshtap_spans_dropped_refused_total", "spans dropped because the collector refused their batch for good";
+    SpansRejected = "meshtap_spans_rejected_total", "spans that the collector rejected out of an accepted batch";
+    ExportBytes = "meshtap_export_bytes_total", "bytes of batches handed to Envoy, retries included";
+    ExportCalls = "meshtap_export_calls_total", "batches handed to Envoy, retries included";
+    ExportRetries = "meshtap_export_retries_total", "batches put back because the collector could not be reached or asked to wait";
+    QueueBytes = "meshtap_queue_bytes", "gauge: bytes of spans waiting or in flight";
+    QueueSpans = "meshtap_queue_spans", "gauge: spans waiting or in flight";
+    RequestUnreadContentEncoding = "meshtap_request_unread_content_encoding_total", "request bodies not read: compressed";
+    RequestUnreadContentType = "meshtap_request_unread_content_type_total", "request bodies not read: not JSON by their content type";
+    RequestUnreadMalformed = "meshtap_request_unread_malformed_total", "request bodies not read to their end: malformed";
+    RequestUnreadTruncated = "meshtap_request_unread_truncated_total", "request bodies not read to their end: truncated";
+    ResponseUnreadContentEncoding = "meshtap_response_unread_content_encoding_total", "answers not read: compressed";
+    ResponseUnreadContentType = "meshtap_response_unread_content_type_total", "answers not read: neither JSON nor an event stream by their content type";
+    ResponseUnreadMalformed = "meshtap_response_unread_malformed_total", "answers not read to their end: malformed";
+    ResponseUnreadTruncated = "meshtap_response_unread_truncated_total", "answers not read to their end: truncated";
+    UsageAbsent = "meshtap_usage_absent_total", "LLM calls without token counts, whatever the reason";
+    AttributesTruncated = "meshtap_attributes_truncated_total", "strings cut at their bound and usage objects left out for their size";
+    ConfigProblems = "meshtap_config_problems_total", "mistakes in a plugin configuration, counted once for each configuration";
+    HostErrors = "meshtap_host_errors_total", "calls to the proxy that failed where they should not";
+}
+
+impl Metric {
+    pub fn is_gauge(self) -> bool {
+        matches!(self, Self::QueueBytes | Self::QueueSpans)
+    }
+
+    pub fn request_unread(reason: Unread) -> Self {
+        match reason {
+            Unread::ContentEncoding => Self::RequestUnreadContentEncoding,
+            Unread::ContentType => Self::RequestUnreadContentType,
+            Unread::Malformed => Self::RequestUnreadMalformed,
+            Unread::Truncated => Self::RequestUnreadTruncated,
+        }
+    }
+
+    pub fn response_unread(reason: Unread) -> Self {
+        match reason {
+            Unread::ContentEncoding => Self::ResponseUnreadContentEncoding,
+            Unread::ContentType => Self::ResponseUnreadContentType,
+            Unread::Malformed => Self::ResponseUnreadMalformed,
+            Unread::Truncated => Self::ResponseUnreadTruncated,
+        }
+    }
+}
+
+/// Changes since the last time they were taken.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Stats {
+    changes: [i64; Metric::COUNT],
+}
+
+impl Stats {
+    pub fn add(&mut self, metric: Metric, count: impl TryInto<i64>) {
+        if let Some(change) = self.changes.get_mut(metric as usize) {
+            *change = change.saturating_add(count.try_into().unwrap_or(i64::MAX));
+        }
+    }
+
+    pub fn subtract(&mut self, gauge: Metric, count: impl TryInto<i64>) {
+        if let Some(change) = self.changes.get_mut(gauge as usize) {
+            *change = change.saturating_sub(count.try_into().unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Hands every change to `report` and forgets it.
+    pub fn take(&mut self, mut report: impl FnMut(Metric, i64)) {
+        for (metric, change) in Metric::ALL.iter().zip(&mut self.changes) {
+            if *change != 0 {
+                report(*metric, std::mem::take(change));
+            }
+        }
+    }
+
+    /// What is counted of every span, wherever it goes.
+    pub fn span(&mut self, span: &crate::span::Span) {
+        self.add(Metric::SpansFinished, 1);
+        if let Some(reason) = span.http.request_unread {
+            self.add(Metric::request_unread(reason), 1);
+        }
+        if let Some(reason) = span.http.response_unread {
+            self.add(Metric::response_unread(reason), 1);
+        }
+        if span.usage.is_absent() {
+            self.add(Metric::UsageAbsent, 1);
+        }
+        if span.facts.truncated > 0 {
+            self.add(Metric::AttributesTruncated, span.facts.truncated);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_taken_once() {
+        let mut stats = Stats::default();
+        stats.add(Metric::SpansExported, 2);
+        stats.add(Metric::QueueBytes, 10);
+        stats.subtract(Metric::QueueBytes, 4);
+        let mut taken = Vec::new();
+        stats.take(|metric, change| taken.push((metric.name(), change)));
+        assert_eq!(taken, [("meshtap_spans_exported_total", 2), ("meshtap_queue_bytes", 6)]);
+        stats.take(|metric, _| panic!("{metric:?} was taken before"));
+    }
+
+    #[test]
+    fn every_reason_has_counters_of_its_name() {
+        for reason in Unread::ALL {
+            for (metric, part) in
+                [(Metric::request_unread(reason), "request"), (Metric::response_unread(reason), "response")]
+            {
+                assert_eq!(metric.name(), format!("meshtap_{part}_unread_{}_total", reason.name()));
+            }
+        }
+    }
+}
