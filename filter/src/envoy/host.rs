@@ -5,7 +5,6 @@
 
 #![expect(unsafe_code, reason = "the proxy-wasm ABI is C functions with raw pointers")]
 
-use std::cell::{Cell, RefCell};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
@@ -16,12 +15,17 @@ use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType};
 pub(super) struct Status(u32);
 
 const OK: u32 = 0;
+const PARSE_FAILURE: u32 = 4;
 const INTERNAL_FAILURE: u32 = 10;
 
-mod import {
-    use std::ffi::c_void;
+impl Status {
+    /// A call to a cluster that is not there, or that has no endpoint right now.
+    pub(super) fn is_call_failure(self) -> bool {
+        matches!(self.0, PARSE_FAILURE | INTERNAL_FAILURE)
+    }
+}
 
-    // A module name keeps these symbols apart from the crate's own declarations of the same imports.
+mod import {
     #[link(wasm_import_module = "env")]
     unsafe extern "C" {
         pub(super) fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;
@@ -58,17 +62,16 @@ mod import {
         pub(super) fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
         pub(super) fn proxy_increment_metric(id: u32, offset: i64) -> u32;
         pub(super) fn proxy_get_status(code: *mut u32, message: *mut *mut u8, size: *mut usize) -> u32;
-        #[link_name = "proxy_grpc_call"]
-        pub(super) fn host_grpc_call(
-            upstream: *const c_void,
+        pub(super) fn proxy_grpc_call(
+            upstream: *const u8,
             upstream_size: usize,
-            service: *const c_void,
+            service: *const u8,
             service_size: usize,
-            method: *const c_void,
+            method: *const u8,
             method_size: usize,
-            metadata: *const c_void,
+            metadata: *const u8,
             metadata_size: usize,
-            message: *const c_void,
+            message: *const u8,
             message_size: usize,
             timeout: u32,
             token: *mut u32,
@@ -194,15 +197,42 @@ pub(super) fn grpc_status_message() -> String {
     .unwrap_or_default()
 }
 
-thread_local! {
-    /// The serialized `GrpcService` of the call being made: the crate takes only text for it.
-    static GRPC_SERVICE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    static GRPC_STATUS: Cell<u32> = const { Cell::new(OK) };
+/// Makes one gRPC call whose answer nobody waits for, to learn whether the host takes calls to this service at all.
+///
+/// `grpc_service` is a serialized `envoy.config.core.v3.GrpcService`; Envoy aborts on one that names no target.
+pub(super) fn grpc_probe(
+    grpc_service: &[u8],
+    service: &str,
+    method: &str,
+    timeout_ms: u32,
+) -> Result<(), Status> {
+    let mut token = 0;
+    // No headers: the serialized map is its count alone.
+    let metadata = 0_u32.to_le_bytes();
+    // SAFETY: pointers and lengths describe slices that outlive the call; the host writes one u32.
+    check(unsafe {
+        import::proxy_grpc_call(
+            grpc_service.as_ptr(),
+            grpc_service.len(),
+            service.as_ptr(),
+            service.len(),
+            method.as_ptr(),
+            method.len(),
+            metadata.as_ptr(),
+            metadata.len(),
+            std::ptr::null(),
+            0,
+            timeout_ms,
+            &raw mut token,
+        )
+    })
 }
 
-/// A unary gRPC call. Its answer comes to `on_grpc_call_response` of the context that makes it.
+/// A gRPC call. Its answer comes to `on_grpc_call_response` of the context that makes it.
 ///
-/// `grpc_service` is a serialized `envoy.config.core.v3.GrpcService`.
+/// The crate must make the call itself: only then does its dispatcher know whose the answer is. It panics on a status
+/// that [`Status::is_call_failure`] does not know; such a status depends on `grpc_service` alone, so that only a service
+/// that was probed may be called.
 pub(super) fn grpc_call(
     grpc_service: &[u8],
     service: &str,
@@ -210,57 +240,12 @@ pub(super) fn grpc_call(
     message: &[u8],
     timeout_ms: u32,
 ) -> Result<u32, Status> {
-    GRPC_SERVICE.with_borrow_mut(|slot| {
-        slot.clear();
-        slot.extend_from_slice(grpc_service);
-    });
-    GRPC_STATUS.set(OK);
-    // The crate must make the call itself: only then does its dispatcher know whose the answer is.
+    // SAFETY: the crate asks for text although the ABI takes bytes. It uses nothing but pointer and length of it, which
+    // is all that is asked of a `str` whose bytes may not be UTF-8. The version is pinned for this.
+    let upstream = unsafe { std::str::from_utf8_unchecked(grpc_service) };
     let timeout = std::time::Duration::from_millis(u64::from(timeout_ms));
-    proxy_wasm::hostcalls::dispatch_grpc_call("", service, method, vec![], Some(message), timeout)
-        .map_err(|_| Status(GRPC_STATUS.get()))
-}
-
-/// Stands between the crate `proxy-wasm` and the host: the crate's undeclared symbol of this name resolves here.
-///
-/// It puts the binary `GrpcService` in place of the crate's text, and turns every status that the crate would panic on
-/// into one that it hands back.
-#[unsafe(no_mangle)]
-extern "C" fn proxy_grpc_call(
-    _upstream: *const u8,
-    _upstream_size: usize,
-    service: *const u8,
-    service_size: usize,
-    method: *const u8,
-    method_size: usize,
-    metadata: *const u8,
-    metadata_size: usize,
-    message: *const u8,
-    message_size: usize,
-    timeout: u32,
-    token: *mut u32,
-) -> u32 {
-    let status = GRPC_SERVICE.with_borrow(|upstream| {
-        // SAFETY: `upstream` outlives the call; the other pointers and lengths are the crate's, passed on as they came.
-        unsafe {
-            import::host_grpc_call(
-                upstream.as_ptr().cast(),
-                upstream.len(),
-                service.cast(),
-                service_size,
-                method.cast(),
-                method_size,
-                metadata.cast(),
-                metadata_size,
-                message.cast(),
-                message_size,
-                timeout,
-                token,
-            )
-        }
-    });
-    GRPC_STATUS.set(status);
-    if status == OK { OK } else { INTERNAL_FAILURE }
+    proxy_wasm::hostcalls::dispatch_grpc_call(upstream, service, method, vec![], Some(message), timeout)
+        .map_err(|status| Status(status as u32))
 }
 
 /// Random numbers that nobody outside can foretell: SipHash in counter mode under a key from the host's randomness.

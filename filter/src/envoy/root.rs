@@ -24,6 +24,16 @@ pub(super) struct Shared {
     /// By [`Metric`], as the host knows them; `None` where it refused one.
     metric_ids: Vec<Option<u32>>,
     grpc_service: Vec<u8>,
+    calls: Calls,
+}
+
+/// Whether the host takes calls to the configured service.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Calls {
+    Untried,
+    Taken,
+    /// It refuses them in a way that no waiting mends.
+    Refused,
 }
 
 thread_local! {
@@ -46,6 +56,7 @@ impl Root {
             properties: PropertyRoot::Xds,
             metric_ids: Vec::new(),
             grpc_service: Vec::new(),
+            calls: Calls::Untried,
         };
         Self { shared: Rc::new(RefCell::new(shared)) }
     }
@@ -104,6 +115,7 @@ impl Shared {
         let resource = identity::resource_attributes(self.properties, &mut host::property);
         let resource = otlp::encode_resource(&resource);
         self.grpc_service = otlp::encode_grpc_service(&config.collector.cluster, &config.collector.authority);
+        self.calls = Calls::Untried;
         if host::set_tick_period(config.batch.max_age_ms).is_err() {
             self.stats.add(Metric::HostErrors, 1);
             host::log(LogLevel::Error, "meshtap: the proxy refuses a timer, so no span can be sent");
@@ -135,7 +147,8 @@ impl Shared {
         }
         let random = self.random.next();
         self.exporter.expire(now, random, &mut self.stats);
-        while let Some(batch) = self.exporter.next_batch(now, &mut self.stats) {
+        while self.calls != Calls::Refused {
+            let Some(batch) = self.exporter.next_batch(now, &mut self.stats) else { break };
             self.send(batch, now);
         }
         self.report_stats();
@@ -143,7 +156,9 @@ impl Shared {
 
     fn send(&mut self, batch: Batch, now: u64) {
         let timeout = self.config.collector.timeout_ms;
-        let call = host::grpc_call(&self.grpc_service, otlp::SERVICE, otlp::METHOD, &batch.message, timeout);
+        let call = self.probe().and_then(|()| {
+            host::grpc_call(&self.grpc_service, otlp::SERVICE, otlp::METHOD, &batch.message, timeout)
+        });
         match call {
             Ok(token) => self.exporter.sent(token, batch, now, &mut self.stats),
             Err(status) => {
@@ -154,6 +169,28 @@ impl Shared {
                 ));
             }
         }
+    }
+
+    /// Before the first call: see [`host::grpc_call`].
+    fn probe(&mut self) -> Result<(), host::Status> {
+        if self.calls == Calls::Taken {
+            return Ok(());
+        }
+        let timeout = self.config.collector.timeout_ms;
+        let probed = host::grpc_probe(&self.grpc_service, otlp::SERVICE, otlp::METHOD, timeout);
+        self.calls = match probed {
+            Ok(()) => Calls::Taken,
+            Err(status) if status.is_call_failure() => Calls::Untried,
+            Err(status) => {
+                self.stats.add(Metric::HostErrors, 1);
+                let cluster = &self.config.collector.cluster;
+                let message =
+                    format!("meshtap: the proxy refuses calls to {cluster:?} ({status:?}): nothing is sent");
+                host::log(LogLevel::Error, &message);
+                Calls::Refused
+            }
+        };
+        probed
     }
 
     fn answered(&mut self, token: u32, status: u32, response_size: usize) {
