@@ -101,7 +101,7 @@ impl Exchange {
 
     /// The exchange is over.
     pub fn finish(mut self, log: StreamLog, envoy: EnvoyFacts, now: UnixNanos) -> Span {
-        let ending = log.end(self.http.status.is_some());
+        let ending = self.ending(&log);
         self.finish_bodies(ending);
         let usage = (self.detected.adapter.usage)(self.reading.observer.facts().reported);
         let is_final = ending == End::Complete || self.response.is_final();
@@ -128,6 +128,14 @@ impl Exchange {
             ending,
             error_type,
             envoy: EnvoyFacts { response_code_details: log.code_details, response_flags: log.flags, ..envoy },
+        }
+    }
+
+    /// SDKs hang up as soon as they have read what ends an answer: nothing was cancelled then.
+    fn ending(&self, log: &StreamLog) -> End {
+        match log.end(self.http.status.is_some()) {
+            End::ClientCancelled if self.response.is_whole() => End::Complete,
+            end => end,
         }
     }
 
@@ -210,6 +218,15 @@ impl Body {
 
     fn json(fields: &'static crate::wire::json::Node<Field>) -> Self {
         Self::Json(Box::new(Scanner::new(fields)))
+    }
+
+    /// Whether all of it that means anything has come.
+    fn is_whole(&self) -> bool {
+        match self {
+            Self::Json(scanner) => scanner.is_done(),
+            Self::Events(reader) => reader.ended,
+            Self::Nothing | Self::Unread(_) => false,
+        }
     }
 
     /// Whether counts read from it cannot change any more, even if the rest never came.

@@ -204,9 +204,20 @@ fn a_client_that_goes_away() {
 }
 
 #[test]
-fn counts_are_final_when_the_stream_was_over_before_the_client_left() {
-    let span = Scenario::sse(stream()).ended("downstream_remote_disconnect", 16_384).whole();
+fn counts_are_final_when_the_stream_was_over_before_the_upstream_broke() {
+    let span = Scenario::sse(stream())
+        .ended("upstream_reset_after_response_started{protocol_error}", 8_388_608)
+        .whole();
     assert_eq!((span.usage, span.usage_source), (counts(19, 2), UsageSource::Provider));
+    assert_eq!(span.ending, End::UpstreamReset);
+}
+
+#[test]
+fn an_sdk_that_hangs_up_at_the_end_marker_cancels_nothing() {
+    let span = Scenario::sse(stream()).ended("downstream_remote_disconnect", 16_384).whole();
+    assert_eq!((span.ending, span.error_type), (End::Complete, None));
+    let span = Scenario::json(ANSWER).ended("downstream_remote_disconnect", 16_384).whole();
+    assert_eq!((span.ending, span.error_type), (End::Complete, None));
 }
 
 #[test]

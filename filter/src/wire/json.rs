@@ -2,7 +2,7 @@
 //!
 //! Memory is constant whatever the document: the levels that the tree names (at most [`MAX_LEVELS`]), one bounded
 //! scalar, one bounded verbatim copy. What the tree does not name is skipped without being validated beyond its strings
-//! and the balance of its brackets, to any depth. A repeated key is reported again, so that the last one wins.
+//! and its brackets, to any depth (which bracket closes which is checked for the innermost 64 levels). A repeated key is reported again, so that the last one wins.
 //!
 //! Invariant: the calls to the [`Sink`] are the same however the input is cut into chunks.
 
@@ -181,6 +181,10 @@ pub struct Scanner<T: 'static> {
     depth: usize,
     /// Containers open inside the value being skipped.
     skipped: usize,
+    /// Which of the innermost 64 of them are objects, innermost in the lowest bit.
+    skipped_objects: u64,
+    /// How many of the outermost were deeper than 64 levels above some other, so that their kind is forgotten.
+    skipped_unknown: usize,
     /// What the value after the current key is to become.
     next: Option<&'static Node<T>>,
     /// The tag and bound of the scalar being read.
@@ -201,6 +205,8 @@ impl<T: Copy> Scanner<T> {
             levels: [None; MAX_LEVELS],
             depth: 0,
             skipped: 0,
+            skipped_objects: 0,
+            skipped_unknown: 0,
             next: Some(root),
             reading: None,
             text: Vec::new(),
@@ -260,6 +266,11 @@ impl<T: Copy> Scanner<T> {
             State::Failed => Err(JsonError::Malformed),
             _ => Err(JsonError::Truncated),
         }
+    }
+
+    /// True once the document's value is complete.
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
     }
 
     /// True until the first byte of the document's value.
@@ -355,6 +366,8 @@ impl<T: Copy> Scanner<T> {
             }
         }
         self.skipped = 1;
+        self.skipped_objects = u64::from(object);
+        self.skipped_unknown = 0;
         self.state = State::SkipContainer;
     }
 
@@ -614,8 +627,18 @@ impl<T: Copy> Scanner<T> {
                     self.state = State::SkipContainerString;
                     return at;
                 }
-                b'{' | b'[' => self.skipped = self.skipped.saturating_add(1),
+                b'{' | b'[' => {
+                    self.skipped = self.skipped.saturating_add(1);
+                    self.skipped_objects = (self.skipped_objects << 1) | u64::from(byte == b'{');
+                    self.skipped_unknown = self.skipped_unknown.max(self.skipped.saturating_sub(64));
+                }
                 b'}' | b']' => {
+                    let is_known = self.skipped > self.skipped_unknown;
+                    if is_known && (self.skipped_objects & 1 == 1) != (byte == b'}') {
+                        self.state = State::Failed;
+                        return at;
+                    }
+                    self.skipped_objects >>= 1;
                     self.skipped = self.skipped.saturating_sub(1);
                     if self.skipped == 0 {
                         self.end_value();

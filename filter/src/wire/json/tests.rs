@@ -133,6 +133,11 @@ fn what_nobody_asked_for_is_skipped_to_any_depth() {
     let deep = format!(r#"{{"a":{}{},"id":"x"}}"#, "[".repeat(100_000), "]".repeat(100_000));
     let (calls, end) = read(&[deep.as_bytes()]);
     assert_eq!((calls, end), (vec![r#"Id="x""#.to_owned()], Ok(())));
+    // Beyond the levels whose kind is remembered, and back again.
+    for depth in [63, 64, 65, 100, 130] {
+        let mixed = format!(r#"{{"a":{}1{},"id":"x"}}"#, r#"[{"k":"#.repeat(depth), "}]".repeat(depth));
+        assert_eq!(read(&[mixed.as_bytes()]), (vec![r#"Id="x""#.to_owned()], Ok(())), "{depth}");
+    }
 }
 
 #[test]
@@ -149,6 +154,8 @@ fn malformed_documents_keep_what_was_certain() {
     check(r#"{"id":"x","count":}"#, &[r#"Id="x""#], malformed);
     check(r#"{"id":"x"} trailing"#, &[r#"Id="x""#], malformed);
     check(r#"{"id" "x"}"#, &[], malformed);
+    check(r#"{"a":[},"id":"x"}"#, &[], malformed);
+    check(r#"{"a":{"b":[1}]},"id":"x"}"#, &[], malformed);
     check(r#"{"items":[{"name":"a"}}"#, &["Item {", r#"Name="a""#, "} Item"], malformed);
     check(r#"{"id":"\x"}"#, &[], malformed);
     check(r#"{"flag":truth}"#, &[], malformed);
