@@ -1,1 +1,117 @@
-fn main() {}
+//! `meshtap`: arguments, configuration, exit code.
+//!
+//! Exit codes: 0 after a graceful stop, 1 when the collector could not start or gave something up, 2 for wrong
+//! arguments or a wrong configuration, 130 when a second signal cut the stop short.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use meshtap_collector::app::App;
+use meshtap_collector::config::Config;
+use meshtap_collector::telemetry::logging;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{info, warn};
+
+const BAD_CONFIGURATION: u8 = 2;
+const SECOND_SIGNAL: i32 = 130;
+
+/// Shows every LLM call that a service mesh makes.
+#[derive(Debug, Parser)]
+#[command(name = "meshtap", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receives, stores and serves spans until SIGTERM or Ctrl-C.
+    Serve(ConfigArguments),
+    /// Reads the configuration and reports everything that is wrong with it.
+    CheckConfig(ConfigArguments),
+}
+
+#[derive(Debug, Args)]
+struct ConfigArguments {
+    /// The YAML file; MESHTAP_CONFIG may name it too. Without one, defaults and MESHTAP_* variables hold.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Serve(arguments) => with_config(arguments.config.as_deref(), serve),
+        Command::CheckConfig(arguments) => with_config(arguments.config.as_deref(), confirm),
+    }
+}
+
+fn with_config(file: Option<&Path>, run: impl FnOnce(Config) -> anyhow::Result<()>) -> ExitCode {
+    let config = match Config::load(file) {
+        Ok(config) => config,
+        Err(mistakes) => return fail(&mistakes.to_string(), BAD_CONFIGURATION),
+    };
+    match run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("{error:#}"), 1),
+    }
+}
+
+fn fail(message: &str, code: u8) -> ExitCode {
+    drop(writeln!(std::io::stderr(), "meshtap: {message}"));
+    ExitCode::from(code)
+}
+
+/// Reading the configuration was the check.
+fn confirm(_: Config) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "the configuration is good").context("writing to standard output")
+}
+
+fn serve(config: Config) -> anyhow::Result<()> {
+    logging::init(&config.log);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting the runtime")?;
+    let outcome = runtime.block_on(async {
+        let mut signals = Signals::new().context("installing the signal handlers")?;
+        info!(version = env!("CARGO_PKG_VERSION"), "starting");
+        let app = tokio::select! {
+            app = App::start(config) => app?,
+            () = signals.next() => return Ok(()),
+        };
+        app.run(signals.first()).await?;
+        Ok(())
+    });
+    // A query that hangs in the store must not hold the exit.
+    runtime.shutdown_background();
+    outcome
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the first signal. The second one ends the process at once.
+    async fn first(mut self) {
+        self.next().await;
+        tokio::spawn(async move {
+            self.next().await;
+            warn!("second signal: stopping at once");
+            std::process::exit(SECOND_SIGNAL);
+        });
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What operators and their tools ask: `/health/*`, `/metrics`, and the filter module.
+//!
+//! *Live* is true while the process answers. *Startup* is true once the store has been reached. *Ready* is true while
+//! batches can be stored and the collector is not stopping.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+
+use crate::query::error::ApiError;
+use crate::store::Store;
+use crate::telemetry::metrics::Metrics;
+use crate::wasm_module::WasmModule;
+
+/// A store that does not answer within it is not ready.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
+
+#[derive(Clone)]
+pub struct Admin {
+    store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+    lifecycle: Arc<Lifecycle>,
+    module: Option<Arc<WasmModule>>,
+}
+
+impl Admin {
+    pub fn new(
+        store: Arc<dyn Store>,
+        metrics: Arc<Metrics>,
+        lifecycle: Arc<Lifecycle>,
+        module: Option<WasmModule>,
+    ) -> Self {
+        Self { store, metrics, lifecycle, module: module.map(Arc::new) }
+    }
+}
+
+/// Where the process is between its start and its end.
+#[derive(Debug, Default)]
+pub struct Lifecycle {
+    started: AtomicBool,
+    stopping: AtomicBool,
+}
+
+impl Lifecycle {
+    /// From here on the collector is not ready.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+pub fn routes(admin: Admin) -> Router {
+    Router::new()
+        .route("/health", get(ready))
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .route("/health/startup", get(startup))
+        .route("/metrics", get(metrics))
+        .route("/wasm/filter.wasm", get(module))
+        .route("/wasm/filter.wasm.sha256", get(module_digest))
+        .with_state(admin)
+}
+
+/// The routes that no one answers, and the count of all that are answered.
+pub fn finish(router: Router, metrics: Arc<Metrics>) -> Router {
+    router
+        .fallback(|| async {
+            ApiError::NotFound {
+                message: "no such route; see /api/v1/spans, /api/v1/traces/{trace_id}, /api/v1/usage, /metrics, /health"
+                    .to_owned(),
+            }
+        })
+        .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
+        .layer(middleware::from_fn_with_state(metrics, count))
+}
+
+async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<axum::extract::MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    metrics.http_request(route.as_ref().map_or("none", |route| route.as_str()), response.status().as_u16());
+    response
+}
+
+#[derive(Debug, Serialize)]
+struct Health {
+    status: &'static str,
+    checks: Vec<Check>,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+const OK: &str = "ok";
+const UNAVAILABLE: &str = "unavailable";
+
+impl Check {
+    fn new(name: &'static str, outcome: Result<(), String>) -> Self {
+        match outcome {
+            Ok(()) => Self { name, status: OK, detail: None },
+            Err(detail) => Self { name, status: UNAVAILABLE, detail: Some(detail) },
+        }
+    }
+}
+
+impl From<Vec<Check>> for Health {
+    fn from(checks: Vec<Check>) -> Self {
+        let ok = checks.iter().all(|check| check.status == OK);
+        Self { status: if ok { OK } else { UNAVAILABLE }, checks }
+    }
+}
+
+impl IntoResponse for Health {
+    fn into_response(self) -> Response {
+        let code = if self.status == OK { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        (code, Json(self)).into_response()
+    }
+}
+
+async fn live() -> Health {
+    Health::from(Vec::new())
+}
+
+async fn ready(State(admin): State<Admin>) -> Health {
+    let stopping = admin.lifecycle.is_stopping();
+    let receiving = if stopping { Err("the collector is stopping".to_owned()) } else { Ok(()) };
+    Health::from(vec![Check::new("receive", receiving), Check::new("store", admin.ping().await)])
+}
+
+async fn startup(State(admin): State<Admin>) -> Health {
+    if admin.lifecycle.started.load(Ordering::Acquire) {
+        return Health::from(vec![Check::new("store", Ok(()))]);
+    }
+    Health::from(vec![Check::new("store", admin.ping().await)])
+}
+
+impl Admin {
+    async fn ping(&self) -> Result<(), String> {
+        let answer = tokio::time::timeout(CHECK_TIMEOUT, self.store.ping()).await;
+        let outcome = answer
+            .map_err(|_| format!("no answer within {} seconds", CHECK_TIMEOUT.as_secs()))
+            .and_then(|outcome| outcome.map_err(|error| error.chain()));
+        if outcome.is_ok() {
+            self.lifecycle.started.store(true, Ordering::Release);
+        }
+        outcome
+    }
+}
+
+async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match admin.metrics.render(accept) {
+        Ok((content_type, text)) => ([(header::CONTENT_TYPE, content_type)], text).into_response(),
+        Err(_) => ApiError::Internal.into_response(),
+    }
+}
+
+async fn module(State(admin): State<Admin>, headers: HeaderMap) -> Response {
+    admin.module.map_or_else(no_module, |module| module.respond(&headers))
+}
+
+async fn module_digest(State(admin): State<Admin>) -> Response {
+    admin.module.map_or_else(no_module, |module| format!("{}\n", module.sha256()).into_response())
+}
+
+fn no_module() -> Response {
+    ApiError::NotFound { message: "no filter module is configured; set wasm.module to its path".to_owned() }
+        .into_response()
+}

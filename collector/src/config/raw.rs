@@ -1,0 +1,158 @@
+//! The settings as they were written: scalars by path, from the file and from the environment, with where each came
+//! from. Unknown keys and variables are mistakes here; what a value must look like is decided by who reads it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::mistakes::Mistakes;
+
+const PREFIX: &str = "MESHTAP_";
+
+/// Variables that other parts of meshtap read.
+const OTHER_PARTS: &[&str] =
+    &["MESHTAP_TEST_", "MESHTAP_CACHE", "MESHTAP_DEMO_", "MESHTAP_BIN", "MESHTAP_FILTER"];
+
+/// Names the configuration file.
+pub const CONFIG_VARIABLE: &str = "MESHTAP_CONFIG";
+
+/// A scalar with the name under which its author knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setting {
+    pub origin: String,
+    pub value: Value,
+}
+
+#[derive(Debug, Default)]
+pub struct Settings {
+    by_path: BTreeMap<&'static str, Setting>,
+}
+
+impl Settings {
+    /// Takes the value, so that what nobody asked for can be told.
+    pub fn take(&mut self, path: &str) -> Option<Setting> {
+        self.by_path.remove(path)
+    }
+
+    /// Reads the text of the file. `keys` are all paths that exist.
+    pub fn read_file(&mut self, text: &str, keys: &'static [&'static str], mistakes: &mut Mistakes) {
+        match serde_saphyr::from_str::<Option<Value>>(text) {
+            Ok(None) => {}
+            Ok(Some(root)) => self.read_value("", root, keys, mistakes),
+            Err(error) => mistakes.add(
+                "the file",
+                format!("is not valid YAML: {}", essence(&error.to_string())),
+                "correct it there",
+            ),
+        }
+    }
+
+    fn read_value(
+        &mut self,
+        path: &str,
+        value: Value,
+        keys: &'static [&'static str],
+        mistakes: &mut Mistakes,
+    ) {
+        let leaf = keys.iter().find(|key| **key == path);
+        match (leaf, value) {
+            (_, Value::Null) => {}
+            (None, Value::Object(children)) => {
+                for (name, child) in children {
+                    let below = if path.is_empty() { name } else { format!("{path}.{name}") };
+                    if is_key(&below, keys) {
+                        self.read_value(&below, child, keys, mistakes);
+                    } else {
+                        mistakes.add(
+                            &below,
+                            "unknown key",
+                            suggestion(&below, keys.iter().flat_map(|key| prefixes(key))),
+                        );
+                    }
+                }
+            }
+            (None, _) => {
+                let owner = if path.is_empty() { "the file" } else { path };
+                mistakes.add(
+                    owner,
+                    "must be a mapping",
+                    "write its keys below it, indented, as `key: value`",
+                );
+            }
+            (Some(_), Value::Object(_) | Value::Array(_)) => {
+                mistakes.add(path, "must be a single value", "write it on one line, as `key: value`");
+            }
+            (Some(key), value) => {
+                self.by_path.insert(key, Setting { origin: path.to_owned(), value });
+            }
+        }
+    }
+
+    /// Takes what the environment says; it wins over the file. An empty variable is the same as none.
+    pub fn read_environment(
+        &mut self,
+        variables: impl IntoIterator<Item = (String, String)>,
+        keys: &'static [&'static str],
+        mistakes: &mut Mistakes,
+    ) {
+        for (name, value) in variables {
+            if !name.starts_with(PREFIX) || name == CONFIG_VARIABLE || value.is_empty() {
+                continue;
+            }
+            if let Some(key) = keys.iter().find(|key| variable(key) == name) {
+                self.by_path.insert(key, Setting { origin: name, value: Value::String(value) });
+            } else if !is_foreign(&name) {
+                let known = keys.iter().map(|key| variable(key));
+                mistakes.add(&name, "unknown variable", suggestion(&name, known));
+            }
+        }
+    }
+}
+
+/// `store.sqlite.path` is set by `MESHTAP_STORE_SQLITE_PATH`.
+pub fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "_").to_uppercase())
+}
+
+/// `store`, `store.sqlite` and `store.sqlite.path`, of the last of them.
+fn prefixes(key: &str) -> impl Iterator<Item = &str> {
+    key.match_indices('.').map(|(end, _)| &key[..end]).chain([key])
+}
+
+fn is_key(path: &str, keys: &[&str]) -> bool {
+    keys.iter().any(|key| key.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+}
+
+fn is_foreign(name: &str) -> bool {
+    OTHER_PARTS.iter().any(|prefix| name.starts_with(prefix)) || is_service_link(name)
+}
+
+/// Kubernetes tells every container about the Services of its namespace; for one called `meshtap-…` as
+/// `MESHTAP_…_SERVICE_HOST`, `…_SERVICE_PORT`, `…_SERVICE_PORT_GRPC`, `…_PORT`, `…_PORT_4317_TCP`, `…_PORT_4317_TCP_ADDR`.
+fn is_service_link(name: &str) -> bool {
+    if name.ends_with("_SERVICE_HOST") || name.ends_with("_PORT") || name.contains("_SERVICE_PORT") {
+        return true;
+    }
+    name.match_indices("_PORT_").any(|(at, separator)| {
+        let rest = &name[at + separator.len()..];
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        digits > 0 && ["_TCP", "_UDP", "_SCTP"].iter().any(|protocol| rest[digits..].starts_with(protocol))
+    })
+}
+
+fn suggestion(given: &str, known: impl Iterator<Item = impl AsRef<str>>) -> String {
+    let closest = known
+        .map(|known| (strsim::normalized_damerau_levenshtein(given, known.as_ref()), known))
+        .max_by(|(a, _), (b, _)| a.total_cmp(b));
+    match closest {
+        Some((similarity, known)) if similarity > 0.6 => format!("did you mean {}?", known.as_ref()),
+        _ => "remove it".to_owned(),
+    }
+}
+
+/// What a user needs of the parser's message, which goes on with a picture of the place and advice to programmers.
+fn essence(text: &str) -> &str {
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    line.split_once(", set DuplicateKeyPolicy").map_or(line, |(essence, _)| essence)
+}

@@ -1,0 +1,136 @@
+use super::*;
+
+fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, Mistakes> {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::parse(text, variables, Mistakes::default())
+}
+
+fn mistakes(text: &str, variables: &[(&str, &str)]) -> String {
+    parse(text, variables).unwrap_err().to_string()
+}
+
+fn check(text: &str, expected: &str) {
+    let found = mistakes(text, &[]);
+    assert!(found.contains(expected), "{found}\nexpected: {expected}");
+}
+
+#[test]
+fn nothing_configured_is_the_default() {
+    let config = parse("", &[]).unwrap();
+    assert_eq!(config.receive.grpc.listen, "127.0.0.1:4317");
+    assert_eq!(config.receive.grpc.max_message_bytes, 4 << 20);
+    assert_eq!(config.store.kind, StoreKind::Sqlite);
+    assert_eq!(config.store.retention, Some(Duration::from_hours(30 * 24)));
+    assert_eq!(config.wasm.module, None);
+    assert_eq!(parse("# only a comment\n", &[]).unwrap(), config);
+    assert_eq!(parse("store:\nhttp: {}\n", &[]).unwrap(), config);
+}
+
+#[test]
+fn the_file_sets_and_the_environment_wins() {
+    let text = "store:\n  kind: memory\n  retention: forever\nlog: {level: debug, format: json}\n";
+    let config =
+        parse(text, &[("MESHTAP_STORE_KIND", "clickhouse"), ("MESHTAP_RECEIVE_GRPC_LISTEN", "[::]:0")]);
+    let config = config.unwrap();
+    assert_eq!(config.store.kind, StoreKind::ClickHouse);
+    assert_eq!(config.receive.grpc.listen, "[::]:0");
+    assert_eq!((config.store.retention, config.log.level), (None, Level::DEBUG));
+    let variables = [("MESHTAP_METRICS_MAX_LABEL_VALUES", "7"), ("MESHTAP_STORE_RETENTION", "")];
+    let config = parse("", &variables).unwrap();
+    assert_eq!(config.metrics.max_label_values, 7);
+}
+
+#[test]
+fn all_mistakes_are_reported_together() {
+    let found = mistakes(
+        "store:\n  knd: sqlite\n  retention: 30\nshutdwn: {deadline: 1s}\nhttp:\n  listen: 8080\n",
+        &[("MESHTAP_STORE_KIND", "mysql"), ("MESHTAP_STORE_SQLITE_PTH", "x")],
+    );
+    assert_eq!(
+        found,
+        "the configuration has 6 mistakes:\n\
+         \x20 shutdwn: unknown key; did you mean shutdown?\n\
+         \x20 store.knd: unknown key; did you mean store.kind?\n\
+         \x20 MESHTAP_STORE_SQLITE_PTH: unknown variable; did you mean MESHTAP_STORE_SQLITE_PATH?\n\
+         \x20 http.listen: is not an address to listen on: 8080; write host:port, such as 127.0.0.1:8080 or 0.0.0.0:8080\n\
+         \x20 MESHTAP_STORE_KIND: unknown value: \"mysql\"; use one of sqlite, clickhouse, memory\n\
+         \x20 store.retention: is not a duration: 30; write a duration with its unit (ms, s, m, h, d), such as 30d, or forever"
+    );
+}
+
+#[test]
+fn values_are_checked() {
+    check(
+        "receive: {grpc: {max_message_bytes: 4MB}}",
+        "receive.grpc.max_message_bytes: is not a size: \"4MB\"",
+    );
+    check("receive: {grpc: {max_message_bytes: 1GiB}}", "a size up to 268435456 bytes");
+    check("receive: {grpc: {max_spans_per_batch: 0}}", "must be a whole number from 1 up: 0");
+    check("receive: {grpc: {max_spans_per_batch: -1}}", "must be a whole number from 1 up: -1");
+    check("receive: {grpc: {listen: [a]}}", "receive.grpc.listen: must be a single value");
+    check("receive: 7", "receive: must be a mapping");
+    check("color: blue", "color: unknown key; remove it");
+    check("[]", "the file: must be a mapping");
+    check("a: [", "the file: is not valid YAML");
+    check(
+        "http: {listen: '127.0.0.1:1'}\nhttp: {listen: '127.0.0.1:2'}",
+        "duplicate mapping key: http; correct it there",
+    );
+    check("http: {listen: '127.0.0.1:4317'}", "http.listen: is 127.0.0.1:4317, like receive.grpc.listen");
+    check("http: {listen: ':80'}", "is not an address");
+    check("store: {sqlite: {path: ''}}", "store.sqlite.path: is empty");
+    check("store: {clickhouse: {url: 'localhost:8123'}}", "write it as http://host:8123");
+    check(
+        "store: {clickhouse: {url: 'http://u:p@h:8123'}}",
+        "set store.clickhouse.user and store.clickhouse.password",
+    );
+    check("store: {clickhouse: {database: 'a; b'}}", "is not a name of a database");
+    check("shutdown: {deadline: 0s}", "shutdown.deadline: is not a duration");
+    check("wasm: {module: /nowhere/filter.wasm}", "wasm.module: cannot read /nowhere/filter.wasm");
+}
+
+#[test]
+fn secrets_do_not_show() {
+    let config = parse("store: {clickhouse: {password: hunter2}}", &[]).unwrap();
+    assert_eq!(config.store.clickhouse.password.expose(), "hunter2");
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let found = mistakes("store: {clickhouse: {password: 7654321}}", &[]);
+    assert!(
+        found.contains("store.clickhouse.password: must be text") && !found.contains("7654321"),
+        "{found}"
+    );
+}
+
+#[test]
+fn variables_of_others_are_left_alone() {
+    let links = [
+        "MESHTAP_COLLECTOR_SERVICE_HOST",
+        "MESHTAP_COLLECTOR_SERVICE_PORT",
+        "MESHTAP_COLLECTOR_SERVICE_PORT_OTLP_GRPC",
+        "MESHTAP_COLLECTOR_PORT",
+        "MESHTAP_COLLECTOR_PORT_4317_TCP",
+        "MESHTAP_COLLECTOR_PORT_4317_TCP_ADDR",
+        "MESHTAP_TEST_CLICKHOUSE_URL",
+        "MESHTAP_CACHE",
+        "MESHTAP_BIN",
+        "MESHTAP_CONFIG",
+        "OTHER_STORE",
+    ];
+    for name in links {
+        parse("", &[(name, "x")]).unwrap();
+    }
+    assert!(mistakes("", &[("MESHTAP_HTTP_PORTS", "x")]).contains("MESHTAP_HTTP_PORTS: unknown variable"));
+}
+
+#[test]
+fn every_key_is_read() {
+    let variables: Vec<(String, String)> =
+        KEYS.iter().map(|key| (raw::variable(key), "x".to_owned())).collect();
+    let mut settings = Settings::default();
+    settings.read_environment(variables, KEYS, &mut Mistakes::default());
+    let mut reader = Reader { settings, mistakes: Mistakes::default() };
+    read(&mut reader);
+    for key in KEYS {
+        assert_eq!(reader.settings.take(key), None, "{key} is declared and not read");
+    }
+}

@@ -1,0 +1,8 @@
+//! The query API: JSON over HTTP, read-only. Handlers extract, call the store, and map; there is no SQL here.
+
+pub mod error;
+pub mod params;
+pub mod router;
+pub mod spans;
+pub mod traces;
+pub mod usage;

@@ -1,0 +1,57 @@
+//! The routes of the query API, with what holds for all of them: so many queries at the same time, each for so long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use tokio::sync::Semaphore;
+
+use super::error::ApiError;
+use super::{spans, traces, usage};
+use crate::config;
+use crate::store::Store;
+use crate::telemetry::metrics::Metrics;
+
+/// What the handlers need.
+#[derive(Clone)]
+pub struct Api {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) max_limit: usize,
+    pub(super) max_trace_spans: usize,
+    slots: Arc<Semaphore>,
+    timeout: Duration,
+}
+
+impl Api {
+    pub fn new(config: &config::Http, store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            store,
+            metrics,
+            max_limit: config.max_limit,
+            max_trace_spans: config.max_trace_spans,
+            slots: Arc::new(Semaphore::new(config.max_concurrent_queries)),
+            timeout: config.query_timeout,
+        }
+    }
+}
+
+pub fn routes(api: Api) -> Router {
+    Router::new()
+        .route("/api/v1/spans", get(spans::list))
+        .route("/api/v1/traces/{trace_id}", get(traces::get))
+        .route("/api/v1/usage", get(usage::get))
+        .route_layer(middleware::from_fn_with_state(api.clone(), bounded))
+        .with_state(api)
+}
+
+async fn bounded(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let Ok(_slot) = api.slots.try_acquire() else { return ApiError::Overloaded.into_response() };
+    tokio::time::timeout(api.timeout, next.run(request))
+        .await
+        .unwrap_or_else(|_| ApiError::Timeout.into_response())
+}

@@ -1,0 +1,44 @@
+use super::*;
+use crate::config::Secret;
+use crate::store::conformance;
+
+fn config(url: &str) -> config::ClickHouse {
+    config::ClickHouse {
+        url: url.to_owned(),
+        database: "meshtap_conformance".to_owned(),
+        user: "default".to_owned(),
+        password: Secret::default(),
+        timeout: Duration::from_secs(30),
+        remembered_spans: 1000,
+    }
+}
+
+/// Against a real server, where one is named. The workspace's tests bring their own and run the same suite.
+#[tokio::test]
+async fn conforms() {
+    let Ok(url) = std::env::var("MESHTAP_TEST_CLICKHOUSE_URL") else {
+        println!(
+            "MESHTAP_TEST_CLICKHOUSE_URL is not set: the workspace's tests cover ClickHouse, this one did nothing"
+        );
+        return;
+    };
+    let retention = Some(Duration::from_hours(24));
+    let store = ClickHouseStore::open(&config(&url), retention).await.unwrap();
+    conformance::run(&store).await.unwrap();
+
+    // Without a memory of its own, as another collector would be, and with another retention.
+    let forgetful = config::ClickHouse { remembered_spans: 1, ..config(&url) };
+    let store = ClickHouseStore::open(&forgetful, None).await.unwrap();
+    conformance::run(&store).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_tried_again() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let store = ClickHouseStore::open(&config(&url), None).await.unwrap();
+    let error = store.write([conformance::plain_span(1, 1)].into()).await.unwrap_err();
+    assert!(error.is_transient(), "{}", error.chain());
+    assert!(store.ping().await.unwrap_err().is_transient());
+}

@@ -1,0 +1,225 @@
+//! Where spans go and come from: two small traits, one for each direction, and what they speak.
+//!
+//! Every store promises what `conformance` checks, above all: a write that answers `Ok` is durable, and a span stored
+//! twice (same trace id and span id) is shown once, in lists, in traces and in sums. The first one stored wins.
+//!
+//! This module knows no SQL, no HTTP and no OTLP.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::model::{CallSide, Dimension, SpanKey, SpanRecord, TimeRange, TraceId};
+
+pub mod clickhouse;
+pub mod conformance;
+mod encode;
+pub mod memory;
+pub mod sqlite;
+
+#[async_trait]
+pub trait SpanWriter: Send + Sync {
+    /// Answers when the batch is durable.
+    ///
+    /// # Errors
+    /// Nothing of the batch may be taken as stored. [`StoreError::transient`] says whether the same batch may
+    /// succeed later; sending it again is always safe.
+    async fn write(&self, batch: Arc<[SpanRecord]>) -> Result<Written, StoreError>;
+
+    /// Succeeds when a write could succeed now.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Deletes some of the spans that started before the given time, and says how many. To be called until it
+    /// answers 0. Stores that expire spans on their own answer 0 at once.
+    async fn expire(&self, before_unix_nanos: u64) -> Result<u64, StoreError>;
+
+    /// Finishes what was accepted and releases the store. Nothing may be written afterwards.
+    async fn close(&self) -> Result<(), StoreError>;
+}
+
+#[async_trait]
+pub trait SpanReader: Send + Sync {
+    async fn spans(&self, filter: &SpanFilter, page: &Page) -> Result<SpanPage, StoreError>;
+
+    /// The spans of one trace, earliest first; none when the trace is unknown.
+    async fn trace(&self, trace_id: TraceId, limit: usize) -> Result<TraceSpans, StoreError>;
+
+    async fn usage(&self, query: &UsageQuery) -> Result<UsageReport, StoreError>;
+}
+
+pub trait Store: SpanWriter + SpanReader {}
+
+impl<T: SpanWriter + SpanReader> Store for T {}
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Positions in the batch of the spans that the store knew to have already. A store may miss some: they are then
+    /// still shown once.
+    pub duplicates: Vec<usize>,
+    /// Older spans that made room for this batch; only a store with a fixed capacity has any.
+    pub evicted: u64,
+}
+
+/// The operation failed. `transient` is decided by the kind of error, never by its text.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct StoreError {
+    message: String,
+    transient: bool,
+    #[source]
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl StoreError {
+    pub fn transient(message: impl Into<String>) -> Self {
+        Self { message: message.into(), transient: true, source: None }
+    }
+
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self { message: message.into(), transient: false, source: None }
+    }
+
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Whether the same operation may succeed later without anyone changing it.
+    pub const fn is_transient(&self) -> bool {
+        self.transient
+    }
+
+    /// The message with those of its causes.
+    pub fn chain(&self) -> String {
+        let mut text = self.message.clone();
+        let mut cause = self.source.as_deref().map(|source| source as &dyn Error);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}
+
+/// Which spans; every part that is set must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpanFilter {
+    pub time: TimeRange,
+    pub trace_id: Option<TraceId>,
+    pub equals: Vec<(Dimension, String)>,
+    pub error: Option<bool>,
+    pub end: Option<String>,
+}
+
+impl SpanFilter {
+    pub fn matches(&self, span: &SpanRecord) -> bool {
+        self.time.contains(span.start_unix_nanos)
+            && self.trace_id.is_none_or(|id| id == span.trace_id)
+            && self.equals.iter().all(|(dimension, value)| span.dimension(*dimension) == Some(value))
+            && self.error.is_none_or(|error| error == span.is_error())
+            && self.end.as_ref().is_none_or(|end| span.gen_ai.end.as_ref() == Some(end))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    NewestFirst,
+    OldestFirst,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// At least 1.
+    pub limit: usize,
+    /// The page starts behind this position.
+    pub after: Option<SpanKey>,
+    pub order: Order,
+}
+
+impl Page {
+    /// Whether the page may contain this position.
+    pub fn admits(&self, key: &SpanKey) -> bool {
+        self.after.is_none_or(|after| match self.order {
+            Order::NewestFirst => *key < after,
+            Order::OldestFirst => *key > after,
+        })
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpanPage {
+    pub spans: Vec<SpanRecord>,
+    /// Where the next page starts; `None` on the last one.
+    pub next: Option<SpanKey>,
+}
+
+impl SpanPage {
+    /// From one span more than asked for, if there is one.
+    pub fn from_lookahead(mut spans: Vec<SpanRecord>, limit: usize) -> Self {
+        let more = spans.len() > limit;
+        spans.truncate(limit);
+        let next = if more { spans.last().map(SpanRecord::key) } else { None };
+        Self { spans, next }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TraceSpans {
+    pub spans: Vec<SpanRecord>,
+    /// Whether the trace has more spans than the limit.
+    pub truncated: bool,
+}
+
+impl TraceSpans {
+    /// From one span more than asked for, if there is one.
+    pub fn from_lookahead(mut spans: Vec<SpanRecord>, limit: usize) -> Self {
+        let truncated = spans.len() > limit;
+        spans.truncate(limit);
+        Self { spans, truncated }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageQuery {
+    pub group_by: Vec<Dimension>,
+    pub filter: SpanFilter,
+    pub side: CallSide,
+    pub limit: usize,
+}
+
+/// Sums over the calls of one group. A sum is `None` when no call of the group had that count; a sum beyond 64 bits
+/// stays at the largest value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UsageRow {
+    /// One value for each dimension asked for, in that order; `None` collects the calls that lack it.
+    pub group: Vec<Option<String>>,
+    pub calls: u64,
+    pub errors: u64,
+    /// Calls that reported how many tokens went in or came out.
+    pub calls_with_usage: u64,
+    pub input_tokens: Option<u64>,
+    pub output_tokens: Option<u64>,
+    pub cache_read_input_tokens: Option<u64>,
+    pub cache_creation_input_tokens: Option<u64>,
+    pub reasoning_output_tokens: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UsageReport {
+    /// Most calls first; then by group value, the absent one last.
+    pub rows: Vec<UsageRow>,
+    pub truncated: bool,
+}
+
+impl UsageReport {
+    /// From one row more than asked for, if there is one.
+    pub fn from_lookahead(mut rows: Vec<UsageRow>, limit: usize) -> Self {
+        let truncated = rows.len() > limit;
+        rows.truncate(limit);
+        Self { rows, truncated }
+    }
+}

@@ -1,0 +1,52 @@
+//! SQLite's errors: which of them may pass by themselves.
+
+use rusqlite::ErrorCode;
+
+use crate::store::StoreError;
+
+/// What the disk or another process did to us may be undone from outside while we run; a row or a file that SQLite
+/// refuses stays refused.
+pub(super) fn is_transient(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code().is_some_and(|code| {
+        matches!(
+            code,
+            ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::OutOfMemory
+                | ErrorCode::OperationInterrupted
+        )
+    })
+}
+
+pub(super) fn failed(doing: &str, error: rusqlite::Error) -> StoreError {
+    let message = format!("sqlite: {doing}");
+    let mapped =
+        if is_transient(&error) { StoreError::transient(message) } else { StoreError::permanent(message) };
+    mapped.with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(code: i32) -> rusqlite::Error {
+        rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None)
+    }
+
+    #[test]
+    fn the_code_decides() {
+        for code in [rusqlite::ffi::SQLITE_BUSY, rusqlite::ffi::SQLITE_FULL, rusqlite::ffi::SQLITE_IOERR] {
+            assert!(failed("x", failure(code)).is_transient(), "{code}");
+        }
+        for code in
+            [rusqlite::ffi::SQLITE_CORRUPT, rusqlite::ffi::SQLITE_TOOBIG, rusqlite::ffi::SQLITE_NOTADB]
+        {
+            assert!(!failed("x", failure(code)).is_transient(), "{code}");
+        }
+        assert!(!failed("x", rusqlite::Error::InvalidQuery).is_transient());
+    }
+}

@@ -1,0 +1,112 @@
+use std::fs;
+use std::path::PathBuf;
+
+use super::*;
+use crate::store::conformance::{self, plain_span};
+use crate::store::{Order, Page};
+
+/// A folder of its own for each test, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("meshtap-sqlite-{}-{name}", std::process::id()));
+        drop(fs::remove_dir_all(&folder));
+        Self(folder)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("sub/spans.db")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+const ALL: Page = Page { limit: 1000, after: None, order: Order::OldestFirst };
+
+async fn count(store: &SqliteStore) -> usize {
+    store.spans(&SpanFilter::default(), &ALL).await.unwrap().spans.len()
+}
+
+#[tokio::test]
+async fn conforms_and_makes_its_folder() {
+    let folder = Folder::new("conforms");
+    let store = SqliteStore::open(&folder.file()).await.unwrap();
+    conformance::run(&store).await.unwrap();
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn spans_survive_closing_and_opening() {
+    let folder = Folder::new("reopen");
+    let store = SqliteStore::open(&folder.file()).await.unwrap();
+    store.write([plain_span(1, 10), plain_span(2, 20)].into()).await.unwrap();
+    store.close().await.unwrap();
+    assert!(store.write([plain_span(3, 30)].into()).await.unwrap_err().is_transient());
+    let wal = folder.0.join("sub/spans.db-wal");
+    assert_eq!(fs::metadata(&wal).map_or(0, |data| data.len()), 0, "the log is written back");
+    let store = SqliteStore::open(&folder.file()).await.unwrap();
+    assert_eq!(count(&store).await, 2);
+}
+
+#[tokio::test]
+async fn what_was_queued_before_close_is_stored_and_answered() {
+    let folder = Folder::new("drain");
+    let store = Arc::new(SqliteStore::open(&folder.file()).await.unwrap());
+    let writes: Vec<_> = (1..=50u8)
+        .map(|n| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.write([plain_span(n, u64::from(n))].into()).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    store.close().await.unwrap();
+    let mut answered = 0;
+    for write in writes {
+        answered += usize::from(write.await.unwrap().is_ok());
+    }
+    let store = SqliteStore::open(&folder.file()).await.unwrap();
+    assert_eq!(count(&store).await, answered);
+}
+
+#[tokio::test]
+async fn expired_spans_are_deleted_in_chunks() {
+    let folder = Folder::new("expire");
+    let store = SqliteStore::open(&folder.file()).await.unwrap();
+    store.write((1..=9).map(|n| plain_span(n, u64::from(n))).collect()).await.unwrap();
+    assert_eq!(store.expire(6).await.unwrap(), 5);
+    assert_eq!(store.expire(6).await.unwrap(), 0);
+    assert_eq!(count(&store).await, 4);
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_database_is_refused_with_its_path() {
+    let folder = Folder::new("refused");
+    fs::create_dir_all(folder.file().parent().unwrap()).unwrap();
+    fs::write(folder.file(), "this is not a database, and long enough to be read as a header of one")
+        .unwrap();
+    let error = SqliteStore::open(&folder.file()).await.unwrap_err();
+    assert!(!error.is_transient());
+    assert!(error.to_string().contains("spans.db: the file is not a SQLite database"), "{error}");
+
+    let below_a_file = folder.file().join("x.db");
+    let error = SqliteStore::open(&below_a_file).await.unwrap_err();
+    assert!(error.to_string().contains("cannot create the folder"), "{error}");
+}
+
+#[tokio::test]
+async fn a_locked_database_fails_transiently_and_recovers() {
+    let folder = Folder::new("locked");
+    let store = SqliteStore::open_waiting(&folder.file(), Duration::from_millis(1)).await.unwrap();
+    let other = Connection::open(folder.file()).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let error = store.write([plain_span(1, 1)].into()).await.unwrap_err();
+    assert!(error.is_transient(), "{}", error.chain());
+    other.execute_batch("ROLLBACK").unwrap();
+    store.ping().await.unwrap();
+    store.write([plain_span(1, 1)].into()).await.unwrap();
+}

@@ -1,0 +1,430 @@
+//! Every metric of the collector, declared once.
+//!
+//! Two families: `meshtap_*` about the collector, `gen_ai_*` about the calls it has seen, named and bucketed after the
+//! GenAI conventions 1.41. The latter count a span after the store has committed it, and only once.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use super::exposition;
+use super::labels::LabelRegistry;
+use crate::config;
+use crate::model::{SpanKind, SpanRecord};
+use crate::store::Written;
+
+/// The convention's boundaries for `gen_ai.client.token.usage`.
+const TOKEN_BUCKETS: [f64; 14] = [
+    1.,
+    4.,
+    16.,
+    64.,
+    256.,
+    1024.,
+    4096.,
+    16384.,
+    65536.,
+    262_144.,
+    1_048_576.,
+    4_194_304.,
+    16_777_216.,
+    67_108_864.,
+];
+/// The convention's boundaries for durations.
+const SECONDS_BUCKETS: [f64; 14] =
+    [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
+/// From a commit on a fast disk to a store that is about to time out.
+const WRITE_BUCKETS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1., 5., 30.];
+
+macro_rules! reasons {
+    ($(#[$meta:meta])* $name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($variant),+ }
+
+        impl $name {
+            const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Why a single span was refused. The sender is told, and must not send it again.
+    Rejection {
+        InvalidTraceId = "invalid_trace_id",
+        InvalidSpanId = "invalid_span_id",
+        InvalidParentSpanId = "invalid_parent_span_id",
+        InvalidTime = "invalid_time",
+        TooManySpans = "too_many_spans",
+        TooManyAttributes = "too_many_attributes",
+        ValueTooLong = "value_too_long",
+        ResourceTooLarge = "resource_too_large",
+    }
+}
+
+reasons! {
+    /// Why a whole batch was answered with an error.
+    BatchFailure {
+        Overloaded = "overloaded",
+        TooLarge = "too_large",
+        Malformed = "malformed",
+        StoreUnavailable = "store_unavailable",
+        StoreRefused = "store_refused",
+    }
+}
+
+reasons! {
+    /// Why stored spans are gone.
+    Expiry { Retention = "retention", Capacity = "capacity" }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AttributeLabels {
+    attribute: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WriteLabels {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HttpLabels {
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    gen_ai_operation_name: String,
+    gen_ai_provider_name: String,
+    gen_ai_request_model: String,
+    service_name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TokenLabels {
+    gen_ai_operation_name: String,
+    gen_ai_provider_name: String,
+    gen_ai_request_model: String,
+    service_name: String,
+    gen_ai_token_type: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DurationLabels {
+    gen_ai_operation_name: String,
+    gen_ai_provider_name: String,
+    gen_ai_request_model: String,
+    service_name: String,
+    error_type: String,
+}
+
+type HistogramFamily<L> = Family<L, Histogram, fn() -> Histogram>;
+
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    labels: LabelRegistry,
+
+    batches_received: Counter,
+    batches_failed: Family<ReasonLabels, Counter>,
+    batches_in_flight: Gauge,
+    spans_received: Counter,
+    spans_stored: Counter,
+    spans_duplicate: Counter,
+    spans_rejected: Family<ReasonLabels, Counter>,
+    spans_failed: Family<ReasonLabels, Counter>,
+    spans_expired: Family<ReasonLabels, Counter>,
+    attributes_invalid: Family<AttributeLabels, Counter>,
+    store_write_seconds: HistogramFamily<WriteLabels>,
+    http_requests: Family<HttpLabels, Counter>,
+    query_results_cut: Family<ResultLabels, Counter>,
+
+    token_usage: HistogramFamily<TokenLabels>,
+    operation_seconds: HistogramFamily<DurationLabels>,
+    first_chunk_seconds: HistogramFamily<CallLabels>,
+    server_request_seconds: HistogramFamily<DurationLabels>,
+}
+
+impl Metrics {
+    pub fn new(config: &config::Metrics) -> Self {
+        let mut registry = Registry::default();
+        let labels =
+            LabelRegistry::new(config.max_label_values, config.max_label_combinations, &mut registry);
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("meshtap_build", "The version of meshtap that runs", build);
+        let mut add = Declare(&mut registry);
+        let seconds = || Histogram::new(SECONDS_BUCKETS);
+        Self {
+            batches_received: add.metric("meshtap_batches_received", "Export requests that could be read"),
+            batches_failed: add.reasons(
+                "meshtap_batches_failed",
+                "Export requests answered with an error",
+                BatchFailure::ALL.iter().map(|reason| reason.as_str()),
+            ),
+            batches_in_flight: add.metric("meshtap_batches_in_flight", "Export requests not yet answered"),
+            spans_received: add.metric("meshtap_spans_received", "Spans in the requests that could be read"),
+            spans_stored: add.metric("meshtap_spans_stored", "Spans committed to the store"),
+            spans_duplicate: add
+                .metric("meshtap_spans_duplicate", "Spans that were stored already when they came again"),
+            spans_rejected: add.reasons(
+                "meshtap_spans_rejected",
+                "Spans refused one by one, and reported to the sender as partial success",
+                Rejection::ALL.iter().map(|reason| reason.as_str()),
+            ),
+            spans_failed: add.reasons(
+                "meshtap_spans_failed",
+                "Spans of requests that were answered with an error; the sender still has them",
+                [BatchFailure::Overloaded, BatchFailure::StoreUnavailable, BatchFailure::StoreRefused]
+                    .iter()
+                    .map(|reason| reason.as_str()),
+            ),
+            spans_expired: add.reasons(
+                "meshtap_spans_expired",
+                "Stored spans deleted by meshtap; ClickHouse deletes by itself and is not counted here",
+                Expiry::ALL.iter().map(|reason| reason.as_str()),
+            ),
+            attributes_invalid: add.metric(
+                "meshtap_attributes_invalid",
+                "Known attributes with a value of the wrong type or range: kept as they came, read as absent",
+            ),
+            store_write_seconds: add.histogram(
+                "meshtap_store_write_duration_seconds",
+                "From handing a batch to the store to its answer",
+                || Histogram::new(WRITE_BUCKETS),
+            ),
+            http_requests: add.metric("meshtap_http_requests", "HTTP requests answered, by route and status"),
+            query_results_cut: add
+                .metric("meshtap_query_results_cut", "Query results that reached a bound and were cut"),
+            token_usage: add.histogram(
+                "gen_ai_client_token_usage",
+                "Tokens of a model call, as the caller saw them",
+                || Histogram::new(TOKEN_BUCKETS),
+            ),
+            operation_seconds: add.histogram(
+                "gen_ai_client_operation_duration_seconds",
+                "Duration of a model call, as the caller saw it",
+                seconds,
+            ),
+            first_chunk_seconds: add.histogram(
+                "gen_ai_client_operation_time_to_first_chunk_seconds",
+                "From the start of a streamed model call to its first chunk",
+                seconds,
+            ),
+            server_request_seconds: add.histogram(
+                "gen_ai_server_request_duration_seconds",
+                "Duration of a model call, as the model server saw it",
+                seconds,
+            ),
+            labels,
+            registry,
+        }
+    }
+
+    /// The content type and the text for a scrape.
+    pub fn render(&self, accept: &str) -> Result<(&'static str, String), std::fmt::Error> {
+        exposition::render(&self.registry, accept)
+    }
+
+    /// A request that could be read and is now being worked on, until the guard is dropped.
+    pub fn batch_received(&self, spans: usize) -> InFlight<'_> {
+        self.batches_received.inc();
+        self.spans_received.inc_by(spans as u64);
+        self.batches_in_flight.inc();
+        InFlight(&self.batches_in_flight)
+    }
+
+    /// `spans` are those of the request, when it could be read.
+    pub fn batch_failed(&self, reason: BatchFailure, spans: usize) {
+        let labels = ReasonLabels { reason: reason.as_str() };
+        self.batches_failed.get_or_create(&labels).inc();
+        if spans > 0 {
+            self.spans_failed.get_or_create(&labels).inc_by(spans as u64);
+        }
+    }
+
+    pub fn span_rejected(&self, reason: Rejection) {
+        self.spans_rejected.get_or_create(&ReasonLabels { reason: reason.as_str() }).inc();
+    }
+
+    pub fn attribute_invalid(&self, attribute: &'static str) {
+        self.attributes_invalid.get_or_create(&AttributeLabels { attribute }).inc();
+    }
+
+    pub fn spans_expired(&self, reason: Expiry, spans: u64) {
+        self.spans_expired.get_or_create(&ReasonLabels { reason: reason.as_str() }).inc_by(spans);
+    }
+
+    pub fn store_write(&self, took: Duration, ok: bool) {
+        let outcome = if ok { "ok" } else { "error" };
+        self.store_write_seconds.get_or_create(&WriteLabels { outcome }).observe(took.as_secs_f64());
+    }
+
+    /// The store has committed the batch.
+    pub fn batch_stored(&self, batch: &[SpanRecord], written: &Written) {
+        let duplicates = written.duplicates.len();
+        self.spans_duplicate.inc_by(duplicates as u64);
+        self.spans_stored.inc_by(batch.len().saturating_sub(duplicates) as u64);
+        if written.evicted > 0 {
+            self.spans_expired(Expiry::Capacity, written.evicted);
+        }
+        let mut duplicates = written.duplicates.iter().peekable();
+        for (position, span) in batch.iter().enumerate() {
+            if duplicates.next_if(|duplicate| **duplicate == position).is_none() {
+                self.observe_call(span);
+            }
+        }
+    }
+
+    pub fn http_request(&self, route: &str, status: u16) {
+        self.http_requests.get_or_create(&HttpLabels { route: route.to_owned(), status }).inc();
+    }
+
+    pub fn query_result_cut(&self, result: &'static str) {
+        self.query_results_cut.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    fn observe_call(&self, span: &SpanRecord) {
+        if span.call_side().is_none() {
+            return;
+        }
+        match span.kind {
+            SpanKind::Client => self.observe_client(span),
+            SpanKind::Server => {
+                self.server_request_seconds
+                    .get_or_create(&self.duration_labels(span))
+                    .observe(seconds(span.duration_nanos()));
+            }
+            _ => {}
+        }
+    }
+
+    fn observe_client(&self, span: &SpanRecord) {
+        self.operation_seconds
+            .get_or_create(&self.duration_labels(span))
+            .observe(seconds(span.duration_nanos()));
+        let labels = self.call_labels(span);
+        if let Some(nanos) = span.gen_ai.time_to_first_chunk_nanos {
+            self.first_chunk_seconds.get_or_create(&labels).observe(seconds(nanos));
+        }
+        let usage = &span.gen_ai.usage;
+        for (gen_ai_token_type, tokens) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
+            let Some(tokens) = tokens else { continue };
+            let labels = labels.clone();
+            let labels = TokenLabels {
+                gen_ai_operation_name: labels.gen_ai_operation_name,
+                gen_ai_provider_name: labels.gen_ai_provider_name,
+                gen_ai_request_model: labels.gen_ai_request_model,
+                service_name: labels.service_name,
+                gen_ai_token_type,
+            };
+            self.token_usage.get_or_create(&labels).observe(approximate(tokens));
+        }
+    }
+
+    fn call_labels(&self, span: &SpanRecord) -> CallLabels {
+        let [gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, service_name] =
+            self.labels.admit(call_values(span));
+        CallLabels { gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, service_name }
+    }
+
+    fn duration_labels(&self, span: &SpanRecord) -> DurationLabels {
+        let [operation, provider, model, service] = call_values(span);
+        let error = ("error_type", span.error_type.as_deref());
+        let [gen_ai_operation_name, gen_ai_provider_name, gen_ai_request_model, service_name, error_type] =
+            self.labels.admit([operation, provider, model, service, error]);
+        DurationLabels {
+            gen_ai_operation_name,
+            gen_ai_provider_name,
+            gen_ai_request_model,
+            service_name,
+            error_type,
+        }
+    }
+}
+
+fn call_values(span: &SpanRecord) -> [(&'static str, Option<&str>); 4] {
+    [
+        ("gen_ai_operation_name", span.gen_ai.operation_name.as_deref()),
+        ("gen_ai_provider_name", span.gen_ai.provider_name.as_deref()),
+        ("gen_ai_request_model", span.gen_ai.request_model.as_deref()),
+        ("service_name", span.origin.service_name.as_deref()),
+    ]
+}
+
+fn seconds(nanos: u64) -> f64 {
+    Duration::from_nanos(nanos).as_secs_f64()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a histogram keeps no more precision")]
+fn approximate(count: u64) -> f64 {
+    count as f64
+}
+
+/// Counts one batch as in flight until dropped.
+#[derive(Debug)]
+pub struct InFlight<'a>(&'a Gauge);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Registers each metric where it is declared. Counters get their `_total` when they are written out.
+struct Declare<'a>(&'a mut Registry);
+
+impl Declare<'_> {
+    fn metric<M>(&mut self, name: &str, help: &str) -> M
+    where
+        M: prometheus_client::registry::Metric + Clone + Default,
+    {
+        let metric = M::default();
+        self.0.register(name, help, metric.clone());
+        metric
+    }
+
+    /// A counter that shows every reason from the start, so that an alert need not wait for the first one.
+    fn reasons(
+        &mut self,
+        name: &str,
+        help: &str,
+        reasons: impl Iterator<Item = &'static str>,
+    ) -> Family<ReasonLabels, Counter> {
+        let family: Family<ReasonLabels, Counter> = self.metric(name, help);
+        for reason in reasons {
+            drop(family.get_or_create(&ReasonLabels { reason }));
+        }
+        family
+    }
+
+    fn histogram<L>(&mut self, name: &str, help: &str, make: fn() -> Histogram) -> HistogramFamily<L>
+    where
+        L: EncodeLabelSet + Clone + std::hash::Hash + Eq + Send + Sync + std::fmt::Debug + 'static,
+    {
+        let family = Family::new_with_constructor(make);
+        self.0.register(name, help, family.clone());
+        family
+    }
+}

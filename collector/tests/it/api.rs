@@ -1,0 +1,145 @@
+use serde_json::{Value, json};
+
+use crate::otlp::{call, request, span};
+use crate::running::Running;
+
+#[tokio::test]
+async fn a_call_is_shown_in_lists_traces_usage_and_metrics() {
+    let collector = Running::start().await;
+    let answer = collector.export(request(vec![call(1, "gpt"), span(2)])).await.unwrap();
+    assert_eq!(answer.partial_success, None);
+
+    let (status, list) = collector.json("/api/v1/spans?model=gpt").await;
+    assert_eq!(status, 200);
+    assert_eq!(list["next_cursor"], Value::Null);
+    let shown = &list["spans"][0];
+    for (field, expected) in [
+        ("trace_id", json!("01".repeat(16))),
+        ("span_id", json!("01".repeat(8))),
+        ("parent_span_id", Value::Null),
+        ("name", json!("chat gpt")),
+        ("kind", json!("client")),
+        ("start_time", json!("2023-11-14T22:13:20.123456790Z")),
+        ("duration_ms", json!(1000.0)),
+        ("status", json!("unset")),
+        ("service", json!("shop")),
+        ("workload", json!("shop")),
+        ("namespace", json!("prod")),
+        ("pod", json!("shop-1")),
+        ("operation_name", json!("chat")),
+        ("provider_name", json!("openai")),
+        ("response_model", Value::Null),
+        ("finish_reasons", Value::Null),
+        ("time_to_first_chunk_ms", json!(250.0)),
+        ("end", json!("complete")),
+        ("attributes", json!({"custom": "kept"})),
+    ] {
+        assert_eq!(shown[field], expected, "{field}");
+    }
+    assert_eq!(
+        shown["usage"],
+        json!({
+            "input_tokens": 12, "output_tokens": 34, "cache_read_input_tokens": null,
+            "cache_creation_input_tokens": null, "reasoning_output_tokens": null, "source": "provider",
+        })
+    );
+
+    let (_, trace) = collector.json(&format!("/api/v1/traces/{}", "02".repeat(16))).await;
+    assert_eq!(trace["spans"][0]["name"], "span 2");
+    let (_, usage) = collector.json("/api/v1/usage?group_by=model,service").await;
+    assert_eq!(
+        usage["rows"],
+        json!([{
+            "model": "gpt", "service": "shop", "calls": 1, "errors": 0, "calls_with_usage": 1,
+            "input_tokens": 12, "output_tokens": 34, "cache_read_input_tokens": null,
+            "cache_creation_input_tokens": null, "reasoning_output_tokens": null,
+        }])
+    );
+    let labels = "gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"openai\",gen_ai_request_model=\"gpt\",service_name=\"shop\"";
+    for (sample, expected) in [
+        ("meshtap_spans_stored_total".to_owned(), 2.0),
+        (format!("gen_ai_client_token_usage_sum{{{labels},gen_ai_token_type=\"output\"}}"), 34.0),
+        (
+            format!("gen_ai_client_token_usage_bucket{{le=\"16.0\",{labels},gen_ai_token_type=\"input\"}}"),
+            1.0,
+        ),
+        (format!("gen_ai_client_operation_duration_seconds_sum{{{labels},error_type=\"\"}}"), 1.0),
+        (format!("gen_ai_client_operation_time_to_first_chunk_seconds_sum{{{labels}}}"), 0.25),
+    ] {
+        assert_eq!(collector.metric(&sample).await, Some(expected), "{sample}");
+    }
+    collector.ended().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_comes_twice_counts_once() {
+    let collector = Running::start().await;
+    for _ in 0..2 {
+        collector.export(request(vec![call(1, "gpt")])).await.unwrap();
+    }
+    assert_eq!(collector.json("/api/v1/usage").await.1["rows"][0]["calls"], 1);
+    assert_eq!(collector.metric("meshtap_spans_received_total").await, Some(2.0));
+    assert_eq!(collector.metric("meshtap_spans_duplicate_total").await, Some(1.0));
+    let labels = "gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"openai\",gen_ai_request_model=\"gpt\",service_name=\"shop\"";
+    let sample = format!("gen_ai_client_operation_duration_seconds_count{{{labels},error_type=\"\"}}");
+    assert_eq!(collector.metric(&sample).await, Some(1.0));
+}
+
+#[tokio::test]
+async fn lists_go_on_where_the_cursor_says() {
+    let collector = Running::start().await;
+    collector.export(request((1..=5).map(span).collect())).await.unwrap();
+    let mut path = "/api/v1/spans?limit=2".to_owned();
+    let mut names = Vec::new();
+    loop {
+        let (_, list) = collector.json(&path).await;
+        names.extend(list["spans"].as_array().unwrap().iter().map(|span| span["name"].to_string()));
+        let Some(cursor) = list["next_cursor"].as_str() else { break };
+        path = format!("/api/v1/spans?limit=2&cursor={cursor}");
+    }
+    assert_eq!(names, ["\"span 5\"", "\"span 4\"", "\"span 3\"", "\"span 2\"", "\"span 1\""]);
+}
+
+#[tokio::test]
+async fn errors_have_one_shape() {
+    let collector = Running::start().await;
+    for (method, path, status, code, field) in [
+        ("GET", "/api/v1/spans?limit=0", 400, "invalid_parameter", Some("limit")),
+        ("GET", "/api/v1/spans?modle=x", 400, "invalid_parameter", Some("modle")),
+        ("GET", "/api/v1/usage?group_by=color", 400, "invalid_parameter", Some("group_by")),
+        ("GET", "/api/v1/traces/12", 400, "invalid_parameter", Some("trace_id")),
+        ("GET", "/api/v1/traces/0af7651916cd43dd8448eb211c80319c", 404, "not_found", None),
+        ("GET", "/api/v2", 404, "not_found", None),
+        ("GET", "/wasm/filter.wasm", 404, "not_found", None),
+        ("POST", "/api/v1/spans", 405, "method_not_allowed", None),
+        ("DELETE", "/metrics", 405, "method_not_allowed", None),
+    ] {
+        let (found, body) = collector.request(method, path).await;
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(
+            (found, body["error"]["code"].as_str(), body["error"]["field"].as_str()),
+            (status, Some(code), field),
+            "{method} {path}: {body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn readiness_follows_the_store() {
+    let collector = Running::start().await;
+    assert_eq!(collector.json("/health/ready").await.0, 200);
+    collector.store.fail_transiently();
+    let (status, health) = collector.json("/health/ready").await;
+    assert_eq!(status, 503);
+    assert_eq!(health["status"], "unavailable");
+    assert_eq!(
+        health["checks"][1],
+        json!({"name": "store", "status": "unavailable", "detail": "the disk is full"})
+    );
+    assert_eq!(collector.get("/health/live").await.0, 200);
+    assert_eq!(collector.get("/health/startup").await.0, 200);
+    let (status, error) = collector.json("/api/v1/spans").await;
+    assert_eq!((status, error["error"]["code"].as_str()), (503, Some("store_unavailable")));
+    collector.store.recover();
+    assert_eq!(collector.get("/health").await.0, 200);
+}

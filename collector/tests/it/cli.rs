@@ -1,0 +1,45 @@
+use std::process::{Command, Output};
+
+/// Runs `meshtap` with nothing of ours in its environment but what is given.
+fn meshtap(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meshtap"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"MESHTAP_"))
+    {
+        command.env_remove(name);
+    }
+    command.args(arguments).envs(variables.iter().copied()).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_bad_configuration_ends_with_2_and_names_every_mistake() {
+    for command in ["serve", "check-config"] {
+        let output = meshtap(&[command], &[("MESHTAP_STORE_KIND", "mysql"), ("MESHTAP_HTTP_LISEN", "x")]);
+        assert_eq!(output.status.code(), Some(2));
+        let text = stderr(&output);
+        for part in ["2 mistakes", "MESHTAP_STORE_KIND: unknown value", "did you mean MESHTAP_HTTP_LISTEN?"] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+    assert_eq!(meshtap(&["check-config"], &[]).status.code(), Some(0));
+    assert_eq!(meshtap(&["check-config", "--config", "/nowhere.yaml"], &[]).status.code(), Some(2));
+    assert_eq!(meshtap(&["serv"], &[]).status.code(), Some(2));
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_its_key() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let variables = [
+        ("MESHTAP_STORE_KIND", "memory"),
+        ("MESHTAP_RECEIVE_GRPC_LISTEN", "127.0.0.1:0"),
+        ("MESHTAP_HTTP_LISTEN", address.as_str()),
+    ];
+    let output = meshtap(&["serve"], &variables);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(text.contains(&format!("http.listen: cannot listen on {address}")), "{text}");
+}

@@ -1,0 +1,14 @@
+//! The collector from outside: OTLP in over gRPC, answers out over HTTP, in one process with the test.
+
+#[cfg(test)]
+mod api;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod otlp;
+#[cfg(test)]
+mod running;
+#[cfg(test)]
+mod stop;
