@@ -1,0 +1,18 @@
+//! The integration tests: real Envoy, real ClickHouse engine, real SDK; the provider is a stand-in.
+//!
+//! - [`parts`]: the support itself, without filter and collector.
+//! - [`openai_chat`]: what a good answer becomes. [`endings`]: what happens when an exchange ends otherwise.
+//! - [`bad_input`]: bodies and configurations that nobody should send. [`collector_outage`]: nobody takes the spans.
+//! - [`store_clickhouse`]: the stores' conformance suite against the real server.
+//! - [`manifests`]: what is shipped for Istio and Kubernetes.
+#![expect(clippy::panic, reason = "helpers of tests fail the test")]
+#![expect(clippy::print_stdout, reason = "what a failed test prints is shown")]
+
+mod bad_input;
+mod collector_outage;
+mod endings;
+mod expect;
+mod manifests;
+mod openai_chat;
+mod parts;
+mod store_clickhouse;

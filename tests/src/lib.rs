@@ -1,1 +1,38 @@
-//! skeleton
+//! What the end-to-end tests and the demo stand on: the real parts, started and stopped, and a provider of ours.
+//!
+//! Read in this order:
+//!
+//! - [`tools`] finds what `make` brought and built: Envoy, the ClickHouse engine, Python, the filter, the collector.
+//! - [`sandbox`] is a folder of a test's own; [`process`] a child that ends with it and shows its log when it fails;
+//!   [`wait`] the only way to wait: for a condition, with a deadline.
+//! - [`standin`] answers as an LLM provider does and remembers every byte it was sent and sent itself.
+//! - [`envoy`], [`collector`], [`clickhouse`] start the real parts; [`workload`] says whose sidecar an Envoy is.
+//! - [`client`] makes calls with the official SDK; [`http`] with bytes of the test's own choice.
+//! - [`mesh`] puts them together: one call, made without the filter and with it into every store.
+//!
+//! Everything is blocking: a test reads top to bottom. A part that cannot start panics with its log, because a test
+//! without it has nothing to say.
+#![expect(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "a part that fails to start ends the test, with its log"
+)]
+#![expect(
+    clippy::print_stderr,
+    reason = "the logs of a failed test's parts go where the test's own output goes"
+)]
+
+pub mod clickhouse;
+pub mod client;
+pub mod collector;
+pub mod envoy;
+pub mod http;
+pub mod mesh;
+pub mod ports;
+pub mod process;
+pub mod sandbox;
+pub mod spans;
+pub mod standin;
+pub mod tools;
+pub mod wait;
+pub mod workload;

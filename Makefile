@@ -1,0 +1,70 @@
+# The only entry point that people and CI need. `make` lists the targets.
+
+# Where the pinned parts go that the tests and the demo run: Envoy, the ClickHouse engine, Python.
+MESHTAP_CACHE ?= .tools
+# Options of every cargo call.
+CARGO_FLAGS ?= --locked
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+WASM_TARGET := wasm32-wasip1
+FILTER := $(TARGET)/filter.wasm
+
+export MESHTAP_CACHE
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help toolchain tools wasm build demo test fmt fmt-check lint doc deny size clean ci
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+toolchain: ## Check Rust; with rustup, add what rust-toolchain.toml asks for
+	@tests/tools/toolchain.sh
+
+tools: ## Fetch the pinned Envoy, ClickHouse engine and Python SDKs into .tools (MESHTAP_CACHE)
+	@tests/tools/fetch.sh $(MESHTAP_CACHE)
+
+wasm: toolchain ## Build the filter as target/filter.wasm
+	cargo build $(CARGO_FLAGS) -p meshtap-filter --profile wasm --target $(WASM_TARGET)
+	@cp $(TARGET)/$(WASM_TARGET)/wasm/meshtap_filter.wasm $(FILTER).$$$$ && mv $(FILTER).$$$$ $(FILTER)
+
+build: toolchain ## Build the collector and the tests' programs (debug)
+	cargo build $(CARGO_FLAGS) --workspace
+
+demo: wasm build tools ## Show it all on this machine: http://127.0.0.1:8080 (DEMO_ONCE=1 ends by itself)
+	@$(TARGET)/debug/demo
+
+test: wasm build tools ## Run every test, end to end ones included
+	cargo test $(CARGO_FLAGS) --workspace
+	@echo
+	@echo "make test: passed, with"
+	@echo "  filter      $(FILTER), $$(wc -c < $(FILTER)) bytes"
+	@echo "  collector   $$($(TARGET)/debug/meshtap --version 2>/dev/null || echo meshtap)"
+	@echo "  Envoy       $$($(MESHTAP_CACHE)/envoy --version | sed -n 's/.*version: //p')"
+	@echo "  ClickHouse  $$(readlink $(MESHTAP_CACHE)/chdb)"
+	@echo "  OpenAI SDK  $$(sed -n 's/^openai==//p' tests/tools/requirements.txt)"
+
+fmt: toolchain ## Format the code
+	cargo fmt --all
+
+fmt-check: toolchain ## Fail when the code is not formatted
+	cargo fmt --all --check
+
+lint: toolchain ## Run clippy on every member, and on the filter as Envoy gets it
+	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	cargo clippy $(CARGO_FLAGS) -p meshtap-filter --target $(WASM_TARGET) -- -D warnings
+
+doc: toolchain ## Build the code's documentation, without warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --workspace --no-deps
+
+deny: ## Check licences, sources and advisories, where cargo-deny is installed
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
+	else echo "make deny: NOT CHECKED: cargo-deny is not installed (cargo install cargo-deny)" >&2; fi
+
+size: wasm ## Print the bytes of the filter
+	@wc -c $(FILTER)
+
+clean: ## Remove what was built; the pinned parts stay
+	cargo clean
+	rm -rf .demo
+
+ci: fmt-check lint doc test ## What CI runs

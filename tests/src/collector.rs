@@ -1,0 +1,180 @@
+//! The collector, and its query API as a client sees it.
+
+use std::env;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::http::{self, Reply};
+use crate::ports;
+use crate::process::Process;
+use crate::sandbox::Sandbox;
+use crate::spans::Span;
+use crate::tools;
+use crate::wait;
+
+/// Where spans go.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// One file in the sandbox.
+    Sqlite,
+    ClickHouse {
+        url: String,
+        database: String,
+    },
+}
+
+/// A collector that can be stopped, started again in the same place, and made to hang.
+pub struct Collector {
+    name: String,
+    command: Vec<String>,
+    grpc: SocketAddr,
+    http: SocketAddr,
+    process: Option<Process>,
+}
+
+impl Collector {
+    /// On free ports.
+    #[track_caller]
+    pub fn start(sandbox: &Sandbox, name: &str, store: &Store) -> Self {
+        let mut collector = Self::stopped(sandbox, name, store, ports::free_address(), ports::free_address());
+        collector.start_again(sandbox);
+        collector
+    }
+
+    /// On the default loopback ports given, not yet started.
+    pub fn stopped(sandbox: &Sandbox, name: &str, store: &Store, grpc: SocketAddr, http: SocketAddr) -> Self {
+        let config = json!({
+            "receive": {"grpc": {"listen": grpc}},
+            "http": {"listen": http},
+            "store": store_config(sandbox, name, store),
+            "log": {"format": "json", "level": "info"},
+        });
+        // YAML reads JSON.
+        let config = sandbox.write(&format!("{name}.yaml"), config.to_string());
+        let command = ["serve", "--config", &config.display().to_string()].map(str::to_owned).to_vec();
+        Self { name: name.to_owned(), command, grpc, http, process: None }
+    }
+
+    /// Starts it where it was: same ports, same store.
+    #[track_caller]
+    pub fn start_again(&mut self, sandbox: &Sandbox) {
+        let mut command = Command::new(tools::collector());
+        command.args(&self.command);
+        // Its configuration is the file's alone.
+        for (variable, _) in
+            env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"MESHTAP_"))
+        {
+            command.env_remove(variable);
+        }
+        let process = Process::spawn(&self.name, command, sandbox);
+        process.wait_ready(|| http::get(self.http, "/health/ready").ok().filter(|reply| reply.status == 200));
+        self.process = Some(process);
+    }
+
+    /// Stops it as Kubernetes does. Panics when it ends with anything but success.
+    #[track_caller]
+    pub fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            let status = process.terminate();
+            assert!(status.success(), "{} ended with {status}\n{}", self.name, process.log_tail());
+        }
+    }
+
+    /// Takes its processor away: connections stay, nothing is answered.
+    pub fn hang(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub fn wake(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(process) = &self.process {
+            process.signal(signal);
+        }
+    }
+
+    /// Where Envoy sends spans.
+    pub fn grpc(&self) -> SocketAddr {
+        self.grpc
+    }
+
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    pub fn process(&self) -> Option<&Process> {
+        self.process.as_ref()
+    }
+
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Reply {
+        http::get(self.http, path).unwrap_or_else(|e| panic!("{} did not answer {path}: {e}", self.name))
+    }
+
+    /// The spans that a query selects, such as `model=gpt-4o&limit=10`, newest first.
+    #[track_caller]
+    pub fn spans(&self, query: &str) -> Vec<Span> {
+        let reply = self.get(&format!("/api/v1/spans?{query}"));
+        assert_eq!(reply.status, 200, "{query}: {}", reply.text());
+        serde_json::from_value(reply.json()["spans"].take())
+            .unwrap_or_else(|e| panic!("spans that are none ({e}): {}", reply.text()))
+    }
+
+    /// Waits until a query selects at least `count` spans.
+    #[track_caller]
+    pub fn wait_for_spans(&self, query: &str, count: usize) -> Vec<Span> {
+        let mut seen = Vec::new();
+        let arrived = wait::poll(|| {
+            seen = self.spans(query);
+            (seen.len() >= count).then_some(())
+        });
+        let last = || self.process().map(Process::log_tail).unwrap_or_default();
+        assert!(
+            arrived.is_some(),
+            "{}: {} of {count} spans for {query} arrived: {seen:#?}\n{}",
+            self.name,
+            seen.len(),
+            last()
+        );
+        seen
+    }
+
+    /// Waits for the only span that a query selects.
+    #[track_caller]
+    pub fn wait_for_span(&self, query: &str) -> Span {
+        let mut spans = self.wait_for_spans(query, 1);
+        assert_eq!(spans.len(), 1, "one span for {query}: {spans:#?}");
+        spans.remove(0)
+    }
+
+    /// The rows of `/api/v1/usage`.
+    #[track_caller]
+    pub fn usage(&self, group_by: &str) -> Vec<Value> {
+        let reply = self.get(&format!("/api/v1/usage?group_by={group_by}"));
+        let answer = reply.json();
+        answer["rows"].as_array().unwrap_or_else(|| panic!("usage that is none: {answer}")).clone()
+    }
+}
+
+fn store_config(sandbox: &Sandbox, name: &str, store: &Store) -> Value {
+    match store {
+        Store::Sqlite => json!({
+            "kind": "sqlite",
+            "sqlite": {"path": sandbox.path(&format!("{name}.db"))},
+        }),
+        Store::ClickHouse { url, database } => json!({
+            "kind": "clickhouse",
+            "clickhouse": {"url": url, "database": database, "user": "default", "password": ""},
+        }),
+    }
+}
+
+/// The loopback address with this port.
+pub fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}

@@ -1,0 +1,120 @@
+//! Envoy's static configuration, as JSON.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use super::{Filter, Listener};
+use crate::tools;
+use crate::workload::Workload;
+
+pub(super) fn json(workload: &Workload, listeners: &[Listener]) -> Value {
+    let clusters: Vec<Value> = listeners.iter().flat_map(clusters).collect();
+    json!({
+        "node": workload.node(),
+        "admin": {"address": socket_address(0)},
+        "static_resources": {
+            "listeners": listeners.iter().map(listener).collect::<Vec<_>>(),
+            "clusters": clusters,
+        },
+    })
+}
+
+fn listener(listener: &Listener) -> Value {
+    let mut filters: Vec<Value> = listener.filter.iter().map(wasm).collect();
+    filters.push(typed(
+        "envoy.filters.http.router",
+        &json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}),
+    ));
+    let manager = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": listener.name,
+        // The provider's own `server` header stays what it is.
+        "server_header_transformation": "PASS_THROUGH",
+        "stream_idle_timeout": "0s",
+        "http_filters": filters,
+        "route_config": {
+            "name": "providers",
+            "virtual_hosts": [{
+                "name": "providers",
+                "domains": ["*"],
+                "routes": [{
+                    "name": "to-provider",
+                    "match": {"prefix": "/"},
+                    "route": {"cluster": provider_cluster(&listener.name), "timeout": "0s"},
+                }],
+            }],
+        },
+    });
+    json!({
+        "name": listener.name,
+        "traffic_direction": "OUTBOUND",
+        "address": socket_address(listener.port),
+        "filter_chains": [{"filters": [typed("envoy.filters.network.http_connection_manager", &manager)]}],
+    })
+}
+
+fn wasm(filter: &Filter) -> Value {
+    let plugin = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+        "config": {
+            "name": "meshtap",
+            "root_id": "meshtap",
+            // Not `failure_policy`: only this keeps other streams alive when a module traps.
+            "fail_open": true,
+            "vm_config": {
+                "runtime": "envoy.wasm.runtime.v8",
+                "vm_id": "meshtap",
+                "code": {"local": {"filename": tools::filter()}},
+            },
+            "configuration": {
+                "@type": "type.googleapis.com/google.protobuf.StringValue",
+                "value": filter.configuration,
+            },
+        },
+    });
+    typed("meshtap", &plugin)
+}
+
+/// The provider's cluster, and the collector's where the listener has the filter.
+fn clusters(listener: &Listener) -> Vec<Value> {
+    let mut clusters = vec![cluster(&provider_cluster(&listener.name), listener.upstream)];
+    if let Some(filter) = &listener.filter {
+        let mut collector = cluster(&filter.cluster, filter.collector);
+        collector["typed_extension_protocol_options"] = json!({
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http2_protocol_options": {}},
+            },
+        });
+        clusters.push(collector);
+    }
+    clusters
+}
+
+fn cluster(name: &str, address: SocketAddr) -> Value {
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "2s",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"socket_address": {
+                "address": address.ip().to_string(),
+                "port_value": address.port(),
+            }}}}]}],
+        },
+    })
+}
+
+fn provider_cluster(listener: &str) -> String {
+    format!("provider-{listener}")
+}
+
+fn socket_address(port: u16) -> Value {
+    json!({"socket_address": {"address": "127.0.0.1", "port_value": port}})
+}
+
+fn typed(name: &str, config: &Value) -> Value {
+    json!({"name": name, "typed_config": config})
+}

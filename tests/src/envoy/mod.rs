@@ -1,0 +1,191 @@
+//! The released Envoy, as the sidecar of one workload.
+//!
+//! Each listener forwards to one provider, with the filter or without it, so that one Envoy can show both.
+
+mod bootstrap;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::http;
+use crate::process::Process;
+use crate::sandbox::Sandbox;
+use crate::tools;
+use crate::wait;
+use crate::workload::Workload;
+
+/// Envoy's own prefix of the counters that a filter defines.
+const COUNTER_PREFIX: &str = "wasmcustom.";
+
+/// One port of an Envoy.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    name: String,
+    upstream: SocketAddr,
+    port: u16,
+    filter: Option<Filter>,
+}
+
+impl Listener {
+    /// Forwards everything to `upstream`.
+    pub fn new(name: &str, upstream: SocketAddr) -> Self {
+        Self { name: name.to_owned(), upstream, port: 0, filter: None }
+    }
+
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = Some(filter);
+        self
+    }
+
+    /// Without it, a free port.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+}
+
+/// The filter in a listener: its plugin configuration and the collector it exports to.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    collector: SocketAddr,
+    cluster: String,
+    configuration: String,
+}
+
+impl Filter {
+    /// Small batches that leave soon, so that tests need not wait.
+    pub fn exporting_to(collector: SocketAddr) -> Self {
+        let cluster = format!("meshtap-{}", collector.port());
+        let configuration = json!({
+            "collector": {
+                "cluster": cluster,
+                "authority": "meshtap-collector.meshtap-system",
+                "timeout_ms": 2000,
+            },
+            "batch": {"max_age_ms": 50},
+            "retry": {"initial_backoff_ms": 100, "max_backoff_ms": 500},
+        });
+        Self { collector, cluster, configuration: configuration.to_string() }
+    }
+
+    /// Another name of the collector's cluster; the plugin configuration stays as it is.
+    #[must_use]
+    pub fn cluster(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.cluster);
+        self
+    }
+
+    /// Another plugin configuration, whatever it says.
+    #[must_use]
+    pub fn configuration(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.configuration);
+        self
+    }
+
+    /// Changes the plugin configuration in one place.
+    #[must_use]
+    pub fn set(mut self, pointer: &str, value: Value) -> Self {
+        let mut configuration: Value =
+            serde_json::from_str(&self.configuration).expect("only JSON can be changed in places");
+        let (parent, key) = pointer.rsplit_once('/').expect("a JSON pointer");
+        configuration.pointer_mut(parent).expect("the place exists")[key] = value;
+        self.configuration = configuration.to_string();
+        self
+    }
+}
+
+/// A running Envoy.
+pub struct Envoy {
+    process: Process,
+    admin: SocketAddr,
+    listeners: BTreeMap<String, SocketAddr>,
+}
+
+impl Envoy {
+    #[track_caller]
+    pub fn start(sandbox: &Sandbox, workload: &Workload, listeners: &[Listener]) -> Self {
+        let name = format!("envoy-{}", workload.name);
+        let config = sandbox.write(&format!("{name}.json"), bootstrap::json(workload, listeners).to_string());
+        let admin_file = sandbox.path(&format!("{name}.admin"));
+        let mut command = Command::new(tools::envoy());
+        command.arg("--config-path").arg(config).arg("--admin-address-path").arg(&admin_file);
+        command.args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]);
+        command.args(["--component-log-level", "wasm:info,misc:error"]);
+        let process = Process::spawn(&name, command, sandbox);
+        let admin = process.wait_ready(|| fs::read_to_string(&admin_file).ok()?.parse().ok());
+        let listeners = process.wait_ready(|| bound(admin).filter(|bound| bound.len() == listeners.len()));
+        process.wait_ready(|| http::get(admin, "/ready").ok().filter(|reply| reply.status == 200));
+        Self { process, admin, listeners }
+    }
+
+    /// Where clients connect to.
+    #[track_caller]
+    pub fn address(&self, listener: &str) -> SocketAddr {
+        *self.listeners.get(listener).unwrap_or_else(|| panic!("no listener {listener}"))
+    }
+
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The counters and gauges that the filter defined, by their own names.
+    pub fn counters(&self) -> Counters {
+        let page = http::get(self.admin, "/stats").map(|reply| reply.text()).unwrap_or_default();
+        let parse = |line: &str| {
+            let (name, value) = line.strip_prefix(COUNTER_PREFIX)?.split_once(": ")?;
+            Some((name.to_owned(), value.parse().ok()?))
+        };
+        Counters(page.lines().filter_map(parse).collect())
+    }
+
+    /// Waits for the filter's counters to satisfy `condition`.
+    #[track_caller]
+    pub fn wait_for_counters<T>(&self, what: &str, mut condition: impl FnMut(&Counters) -> Option<T>) -> T {
+        wait::until(what, || condition(&self.counters()))
+    }
+
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+}
+
+/// The filter's counters at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters(BTreeMap<String, u64>);
+
+impl Counters {
+    /// Zero for a counter that is not there: Envoy does not list what was never defined.
+    pub fn get(&self, name: &str) -> u64 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+
+    /// What grew since `before`, by how much.
+    pub fn since(&self, before: &Self) -> BTreeMap<String, u64> {
+        let grown = |(name, value): (&String, &u64)| {
+            let by = value.saturating_sub(before.get(name));
+            (by > 0).then(|| (name.clone(), by))
+        };
+        self.0.iter().filter_map(grown).collect()
+    }
+}
+
+/// The listeners' addresses, once the workers listen.
+fn bound(admin: SocketAddr) -> Option<BTreeMap<String, SocketAddr>> {
+    let page = http::get(admin, "/listeners?format=json").ok()?.json();
+    let address = |listener: &Value| {
+        let socket = &listener["local_address"]["socket_address"];
+        let address = format!("{}:{}", socket["address"].as_str()?, socket["port_value"]);
+        Some((listener["name"].as_str()?.to_owned(), address.parse().ok()?))
+    };
+    page["listener_statuses"].as_array()?.iter().map(address).collect()
+}

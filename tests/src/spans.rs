@@ -1,0 +1,60 @@
+//! A span as the query API shows it. What is unknown is absent there, and `None` here.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+pub struct Span {
+    pub trace_id: String,
+    pub span_id: String,
+    pub parent_span_id: Option<String>,
+    pub name: String,
+    pub kind: String,
+    pub start_time: String,
+    pub end_time: String,
+    pub duration_ms: f64,
+    pub status: String,
+    pub service: Option<String>,
+    pub workload: Option<String>,
+    pub namespace: Option<String>,
+    pub pod: Option<String>,
+    pub operation_name: Option<String>,
+    pub provider_name: Option<String>,
+    pub request_model: Option<String>,
+    pub response_model: Option<String>,
+    pub response_id: Option<String>,
+    pub stream: Option<bool>,
+    pub finish_reasons: Option<Vec<String>>,
+    pub usage: SpanUsage,
+    pub time_to_first_chunk_ms: Option<f64>,
+    pub time_to_first_content_ms: Option<f64>,
+    pub end: Option<String>,
+    pub error_type: Option<String>,
+    pub http_status_code: Option<u16>,
+    pub attributes: BTreeMap<String, Value>,
+    pub resource: BTreeMap<String, Value>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct SpanUsage {
+    pub input_tokens: Option<u64>,
+    pub output_tokens: Option<u64>,
+    pub cache_read_input_tokens: Option<u64>,
+    pub cache_creation_input_tokens: Option<u64>,
+    pub reasoning_output_tokens: Option<u64>,
+    pub source: Option<String>,
+}
+
+impl Span {
+    /// An attribute's value as text, whatever its type.
+    pub fn attribute(&self, name: &str) -> Option<String> {
+        match self.attributes.get(name)? {
+            Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        }
+    }
+}
