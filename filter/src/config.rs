@@ -66,6 +66,12 @@ pub struct Limits {
     pub max_attribute_bytes: usize,
     /// Longest usage object that is kept verbatim; a longer one is left out and counted.
     pub max_raw_usage_bytes: usize,
+    /// Longest frame of an AWS event stream that is read; a longer one is passed over and counted.
+    pub max_frame_bytes: usize,
+    /// Largest window that decompressing one body may take; a body that asks for more is not read, and counted.
+    pub max_window_bytes: usize,
+    /// How many times its size a compressed body may expand to; beyond it the rest is not read, and counted.
+    pub max_expansion_ratio: u64,
 }
 
 impl Default for Config {
@@ -80,7 +86,13 @@ impl Default for Config {
             batch: Batch { max_spans: 512, max_bytes: 128 << 10, max_age_ms: 500 },
             queue: Queue { max_bytes: 4 << 20, max_in_flight: 4 },
             retry: Retry { initial_backoff_ms: 500, max_backoff_ms: 10_000 },
-            limits: Limits { max_attribute_bytes: 1_024, max_raw_usage_bytes: 2_048 },
+            limits: Limits {
+                max_attribute_bytes: 1_024,
+                max_raw_usage_bytes: 2_048,
+                max_frame_bytes: 32 << 10,
+                max_window_bytes: 8 << 20,
+                max_expansion_ratio: 256,
+            },
         }
     }
 }
@@ -171,6 +183,19 @@ fn read(map: &Map<String, Value>, problems: &mut Vec<Problem>) -> Config {
                 MAX_RAW_USAGE_BYTES,
                 default.limits.max_raw_usage_bytes,
             ),
+            max_frame_bytes: section.number(
+                "max_frame_bytes",
+                1 << 10,
+                1 << 20,
+                default.limits.max_frame_bytes,
+            ),
+            max_window_bytes: section.number(
+                "max_window_bytes",
+                32 << 10,
+                64 << 20,
+                default.limits.max_window_bytes,
+            ),
+            max_expansion_ratio: u64::from(section.number("max_expansion_ratio", 2, 10_000, 256_u32)),
         }),
     };
     root.finish();
@@ -356,7 +381,8 @@ mod tests {
             "batch": {"max_spans": 10.0, "max_bytes": 65536, "max_age_ms": 50},
             "queue": {"max_bytes": 1048576, "max_in_flight": 2},
             "retry": {"initial_backoff_ms": 100, "max_backoff_ms": 1000},
-            "limits": {"max_attribute_bytes": 128, "max_raw_usage_bytes": 0}
+            "limits": {"max_attribute_bytes": 128, "max_raw_usage_bytes": 0, "max_frame_bytes": 2048, "max_window_bytes": 65536,
+                "max_expansion_ratio": 10}
         }"#;
         let (config, problems) = parse(document.as_bytes());
         assert_eq!(problems, vec![]);
@@ -372,7 +398,13 @@ mod tests {
                 batch: Batch { max_spans: 10, max_bytes: 65_536, max_age_ms: 50 },
                 queue: Queue { max_bytes: 1 << 20, max_in_flight: 2 },
                 retry: Retry { initial_backoff_ms: 100, max_backoff_ms: 1_000 },
-                limits: Limits { max_attribute_bytes: 128, max_raw_usage_bytes: 0 },
+                limits: Limits {
+                    max_attribute_bytes: 128,
+                    max_raw_usage_bytes: 0,
+                    max_frame_bytes: 2_048,
+                    max_window_bytes: 65_536,
+                    max_expansion_ratio: 10
+                },
             }
         );
     }

@@ -24,6 +24,7 @@
     expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests may panic")
 )]
 
+pub mod body;
 pub mod config;
 pub mod detect;
 pub mod ending;

@@ -144,8 +144,8 @@ pub fn encode_span(span: &Span) -> Vec<u8> {
 
 fn name(span: &Span) -> String {
     match &span.facts.request_model {
-        Some(model) => format!("{} {model}", span.operation_name),
-        None => span.operation_name.to_owned(),
+        Some(model) => format!("{} {model}", span.operation.otel_name()),
+        None => span.operation.otel_name().to_owned(),
     }
 }
 
@@ -159,13 +159,21 @@ fn flags(span: &Span) -> u32 {
 
 fn request(attributes: &mut Attributes<'_>, span: &Span) {
     let seen = &span.facts;
-    attributes.text(names::GEN_AI_OPERATION_NAME, span.operation_name);
+    attributes.text(names::GEN_AI_OPERATION_NAME, span.operation.otel_name());
+    attributes.text(names::MESHTAP_API, span.api);
+    attributes.text(names::MESHTAP_OPERATION, span.operation.name());
     attributes.text(names::GEN_AI_PROVIDER_NAME, span.provider_name);
-    attributes.some_text(names::OPENAI_API_TYPE, span.openai_api_type);
+    let openai_api_type = match span.api {
+        "openai.chat" => Some("chat_completions"),
+        "openai.responses" => Some("responses"),
+        _ => None,
+    };
+    attributes.some_text(names::OPENAI_API_TYPE, openai_api_type);
     attributes.some_text(names::GEN_AI_REQUEST_MODEL, seen.request_model.as_deref());
     attributes.some_integer(names::GEN_AI_REQUEST_MAX_TOKENS, seen.max_tokens);
     attributes.some_double(names::GEN_AI_REQUEST_TEMPERATURE, seen.temperature);
     attributes.some_double(names::GEN_AI_REQUEST_TOP_P, seen.top_p);
+    attributes.some_double(names::GEN_AI_REQUEST_TOP_K, seen.top_k);
     attributes.some_double(names::GEN_AI_REQUEST_FREQUENCY_PENALTY, seen.frequency_penalty);
     attributes.some_double(names::GEN_AI_REQUEST_PRESENCE_PENALTY, seen.presence_penalty);
     attributes.some_integer(names::GEN_AI_REQUEST_SEED, seen.seed);
@@ -180,10 +188,22 @@ fn request(attributes: &mut Attributes<'_>, span: &Span) {
         attributes.texts(names::GEN_AI_REQUEST_STOP_SEQUENCES, stops);
     }
     let output_type = seen.output_format.as_deref().map(|format| match format {
-        "json_object" | "json_schema" => "json",
+        "json_object" | "json_schema" | "application/json" => "json",
+        "text/plain" => "text",
         other => other,
     });
     attributes.some_text(names::GEN_AI_OUTPUT_TYPE, output_type);
+    attributes.some_integer(names::GEN_AI_EMBEDDINGS_DIMENSION_COUNT, seen.dimensions);
+    if !seen.encoding_formats.is_empty() {
+        let formats = seen.encoding_formats.iter().map(String::as_str);
+        attributes.texts(names::GEN_AI_REQUEST_ENCODING_FORMATS, formats);
+    }
+    attributes.some_text(names::GEN_AI_CONVERSATION_ID, seen.conversation_id.as_deref());
+    attributes.some_text(names::MESHTAP_USER_ID, seen.user_id.as_deref());
+    attributes.some_text(names::MESHTAP_REQUEST_REASONING_LEVEL, seen.reasoning_level.as_deref());
+    if seen.offered_tools > 0 {
+        attributes.count(names::MESHTAP_REQUEST_TOOLS, seen.offered_tools);
+    }
     let tier = seen.request_service_tier.as_deref().filter(|tier| *tier != "auto");
     attributes.some_text(names::OPENAI_REQUEST_SERVICE_TIER, tier);
 }
@@ -198,6 +218,9 @@ fn response(attributes: &mut Attributes<'_>, span: &Span) {
     }
     attributes.some_text(names::OPENAI_RESPONSE_SERVICE_TIER, seen.response_service_tier.as_deref());
     attributes.some_text(names::OPENAI_RESPONSE_SYSTEM_FINGERPRINT, seen.system_fingerprint.as_deref());
+    if !seen.tool_calls.is_empty() {
+        attributes.texts(names::MESHTAP_OUTPUT_TOOL_CALLS, seen.tool_calls.iter().map(String::as_str));
+    }
     let error_code = seen.error_code.as_deref().or(seen.error_type.as_deref());
     attributes.some_text(names::MESHTAP_ERROR_CODE, error_code);
 }
@@ -207,7 +230,9 @@ fn usage(attributes: &mut Attributes<'_>, span: &Span) {
     attributes.some_count(names::GEN_AI_USAGE_INPUT_TOKENS, usage.input_tokens);
     attributes.some_count(names::GEN_AI_USAGE_OUTPUT_TOKENS, usage.output_tokens);
     attributes.some_count(names::GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS, usage.cache_read_tokens);
+    attributes.some_count(names::GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS, usage.cache_creation_tokens);
     attributes.some_count(names::GEN_AI_USAGE_REASONING_OUTPUT_TOKENS, usage.reasoning_tokens);
+    attributes.some_count(names::MESHTAP_USAGE_TOTAL_TOKENS, usage.total_tokens);
     attributes.text(names::MESHTAP_USAGE_SOURCE, span.usage_source.name());
     attributes.some_text(names::MESHTAP_USAGE_ABSENT_REASON, span.usage_absent_reason);
     attributes.some_text(names::MESHTAP_USAGE_RAW, span.facts.raw_usage.as_deref());

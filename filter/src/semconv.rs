@@ -18,6 +18,10 @@ pub const GEN_AI_REQUEST_MODEL: &str = "gen_ai.request.model";
 pub const GEN_AI_REQUEST_MAX_TOKENS: &str = "gen_ai.request.max_tokens";
 pub const GEN_AI_REQUEST_TEMPERATURE: &str = "gen_ai.request.temperature";
 pub const GEN_AI_REQUEST_TOP_P: &str = "gen_ai.request.top_p";
+pub const GEN_AI_REQUEST_TOP_K: &str = "gen_ai.request.top_k";
+pub const GEN_AI_REQUEST_ENCODING_FORMATS: &str = "gen_ai.request.encoding_formats";
+pub const GEN_AI_EMBEDDINGS_DIMENSION_COUNT: &str = "gen_ai.embeddings.dimension.count";
+pub const GEN_AI_CONVERSATION_ID: &str = "gen_ai.conversation.id";
 pub const GEN_AI_REQUEST_STOP_SEQUENCES: &str = "gen_ai.request.stop_sequences";
 pub const GEN_AI_REQUEST_FREQUENCY_PENALTY: &str = "gen_ai.request.frequency_penalty";
 pub const GEN_AI_REQUEST_PRESENCE_PENALTY: &str = "gen_ai.request.presence_penalty";
@@ -60,6 +64,20 @@ pub const K8S_NODE_NAME: &str = "k8s.node.name";
 pub const K8S_DEPLOYMENT_NAME: &str = "k8s.deployment.name";
 pub const K8S_CLUSTER_NAME: &str = "k8s.cluster.name";
 
+/// The family of the wire format, as docs/providers.md lists it.
+pub const MESHTAP_API: &str = "meshtap.api";
+/// What the API is for, where `gen_ai.operation.name` makes no difference (`responses`, `rerank`, …).
+pub const MESHTAP_OPERATION: &str = "meshtap.operation";
+/// The end user, as the request names one.
+pub const MESHTAP_USER_ID: &str = "meshtap.user.id";
+/// How many tools the request offers.
+pub const MESHTAP_REQUEST_TOOLS: &str = "meshtap.request.tools";
+/// How much the model is asked to reason, in the provider's words.
+pub const MESHTAP_REQUEST_REASONING_LEVEL: &str = "meshtap.request.reasoning_level";
+/// Names of the tool calls that the client has to run, in order.
+pub const MESHTAP_OUTPUT_TOOL_CALLS: &str = "meshtap.output.tool_calls";
+/// The total that the provider itself gives.
+pub const MESHTAP_USAGE_TOTAL_TOKENS: &str = "meshtap.usage.total_tokens";
 /// `provider` | `provider_partial` | `estimated` | `absent`: where the token counts of the span came from.
 pub const MESHTAP_USAGE_SOURCE: &str = "meshtap.usage.source";
 /// Why counts are absent although an answer came; only beside `meshtap.usage.source` = `absent`.

@@ -2,7 +2,7 @@
 //! [`crate::otlp`].
 
 use crate::ending::{End, ErrorType};
-use crate::provider::Facts;
+use crate::provider::{Facts, Operation};
 use crate::trace_context::SpanContext;
 use crate::usage::{Usage, UsageSource};
 
@@ -15,9 +15,10 @@ pub struct Span {
     pub kind: Kind,
     pub start: UnixNanos,
     pub end: UnixNanos,
-    pub operation_name: &'static str,
+    pub operation: Operation,
+    /// `meshtap.api`.
+    pub api: &'static str,
     pub provider_name: &'static str,
-    pub openai_api_type: Option<&'static str>,
     /// What the bodies said.
     pub facts: Facts,
     pub usage: Usage,
@@ -93,24 +94,49 @@ pub struct Http {
 /// Why a body could not be read. Each has a counter of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unread {
-    /// Compressed in a way that is not decoded.
+    /// Compressed in a way that is not known.
     ContentEncoding,
-    /// Neither JSON nor an event stream, by its content type.
+    /// The compressed bytes are damaged.
+    EncodingCorrupt,
+    /// Decompressing it would take more memory than its bound.
+    EncodingMemory,
+    /// It expands beyond its bound.
+    EncodingExpansion,
+    /// Of a content type that holds no answer that could be read.
     ContentType,
     Malformed,
     /// It ended before its JSON, or before the event that ends a stream.
     Truncated,
+    /// A checksum of a binary frame does not hold.
+    Checksum,
+    /// A binary frame was longer than its bound.
+    Oversized,
 }
 
 impl Unread {
-    pub const ALL: [Self; 4] = [Self::ContentEncoding, Self::ContentType, Self::Malformed, Self::Truncated];
+    pub const ALL: [Self; 9] = [
+        Self::ContentEncoding,
+        Self::EncodingCorrupt,
+        Self::EncodingMemory,
+        Self::EncodingExpansion,
+        Self::ContentType,
+        Self::Malformed,
+        Self::Truncated,
+        Self::Checksum,
+        Self::Oversized,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::ContentEncoding => "content_encoding",
+            Self::EncodingCorrupt => "encoding_corrupt",
+            Self::EncodingMemory => "encoding_memory",
+            Self::EncodingExpansion => "encoding_expansion",
             Self::ContentType => "content_type",
             Self::Malformed => "malformed",
             Self::Truncated => "truncated",
+            Self::Checksum => "checksum",
+            Self::Oversized => "oversized",
         }
     }
 }

@@ -36,14 +36,24 @@ metrics! {
     ExportRetries = "meshtap_export_retries_total", "batches put back because the collector could not be reached or asked to wait";
     QueueBytes = "meshtap_queue_bytes", "gauge: bytes of spans waiting or in flight";
     QueueSpans = "meshtap_queue_spans", "gauge: spans waiting or in flight";
-    RequestUnreadContentEncoding = "meshtap_request_unread_content_encoding_total", "request bodies not read: compressed";
-    RequestUnreadContentType = "meshtap_request_unread_content_type_total", "request bodies not read: not JSON by their content type";
+    RequestUnreadContentEncoding = "meshtap_request_unread_content_encoding_total", "request bodies not read to their end: compressed in a way that is not known";
+    RequestUnreadEncodingCorrupt = "meshtap_request_unread_encoding_corrupt_total", "request bodies not read to their end: damaged under their content coding";
+    RequestUnreadEncodingMemory = "meshtap_request_unread_encoding_memory_total", "request bodies not read to their end: asking for a window beyond limits.max_window_bytes";
+    RequestUnreadEncodingExpansion = "meshtap_request_unread_encoding_expansion_total", "request bodies not read to their end: expanding beyond limits.max_expansion_ratio";
+    RequestUnreadContentType = "meshtap_request_unread_content_type_total", "request bodies not read to their end: of a content type that is not read";
     RequestUnreadMalformed = "meshtap_request_unread_malformed_total", "request bodies not read to their end: malformed";
     RequestUnreadTruncated = "meshtap_request_unread_truncated_total", "request bodies not read to their end: truncated";
-    ResponseUnreadContentEncoding = "meshtap_response_unread_content_encoding_total", "answers not read: compressed";
-    ResponseUnreadContentType = "meshtap_response_unread_content_type_total", "answers not read: neither JSON nor an event stream by their content type";
+    RequestUnreadChecksum = "meshtap_request_unread_checksum_total", "request bodies not read to their end: with a wrong checksum in a binary frame";
+    RequestUnreadOversized = "meshtap_request_unread_oversized_total", "request bodies not read to their end: with a binary frame longer than limits.max_frame_bytes";
+    ResponseUnreadContentEncoding = "meshtap_response_unread_content_encoding_total", "answers not read to their end: compressed in a way that is not known";
+    ResponseUnreadEncodingCorrupt = "meshtap_response_unread_encoding_corrupt_total", "answers not read to their end: damaged under their content coding";
+    ResponseUnreadEncodingMemory = "meshtap_response_unread_encoding_memory_total", "answers not read to their end: asking for a window beyond limits.max_window_bytes";
+    ResponseUnreadEncodingExpansion = "meshtap_response_unread_encoding_expansion_total", "answers not read to their end: expanding beyond limits.max_expansion_ratio";
+    ResponseUnreadContentType = "meshtap_response_unread_content_type_total", "answers not read to their end: of a content type that is not read";
     ResponseUnreadMalformed = "meshtap_response_unread_malformed_total", "answers not read to their end: malformed";
     ResponseUnreadTruncated = "meshtap_response_unread_truncated_total", "answers not read to their end: truncated";
+    ResponseUnreadChecksum = "meshtap_response_unread_checksum_total", "answers not read to their end: with a wrong checksum in a binary frame";
+    ResponseUnreadOversized = "meshtap_response_unread_oversized_total", "answers not read to their end: with a binary frame longer than limits.max_frame_bytes";
     UsageAbsent = "meshtap_usage_absent_total", "LLM calls without token counts, whatever the reason";
     AttributesTruncated = "meshtap_attributes_truncated_total", "strings cut at their bound and usage objects left out for their size";
     ConfigProblems = "meshtap_config_problems_total", "mistakes in a plugin configuration, counted once for each configuration";
@@ -58,18 +68,28 @@ impl Metric {
     pub fn request_unread(reason: Unread) -> Self {
         match reason {
             Unread::ContentEncoding => Self::RequestUnreadContentEncoding,
+            Unread::EncodingCorrupt => Self::RequestUnreadEncodingCorrupt,
+            Unread::EncodingMemory => Self::RequestUnreadEncodingMemory,
+            Unread::EncodingExpansion => Self::RequestUnreadEncodingExpansion,
             Unread::ContentType => Self::RequestUnreadContentType,
             Unread::Malformed => Self::RequestUnreadMalformed,
             Unread::Truncated => Self::RequestUnreadTruncated,
+            Unread::Checksum => Self::RequestUnreadChecksum,
+            Unread::Oversized => Self::RequestUnreadOversized,
         }
     }
 
     pub fn response_unread(reason: Unread) -> Self {
         match reason {
             Unread::ContentEncoding => Self::ResponseUnreadContentEncoding,
+            Unread::EncodingCorrupt => Self::ResponseUnreadEncodingCorrupt,
+            Unread::EncodingMemory => Self::ResponseUnreadEncodingMemory,
+            Unread::EncodingExpansion => Self::ResponseUnreadEncodingExpansion,
             Unread::ContentType => Self::ResponseUnreadContentType,
             Unread::Malformed => Self::ResponseUnreadMalformed,
             Unread::Truncated => Self::ResponseUnreadTruncated,
+            Unread::Checksum => Self::ResponseUnreadChecksum,
+            Unread::Oversized => Self::ResponseUnreadOversized,
         }
     }
 }

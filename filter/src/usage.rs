@@ -10,7 +10,30 @@ pub struct Reported {
     pub output_tokens: Option<u64>,
     pub total_tokens: Option<u64>,
     pub cache_read_tokens: Option<u64>,
+    pub cache_creation_tokens: Option<u64>,
     pub reasoning_tokens: Option<u64>,
+    /// What the results of the provider's own tools cost as input.
+    pub tool_use_tokens: Option<u64>,
+    pub billed_input_tokens: Option<u64>,
+    pub billed_output_tokens: Option<u64>,
+}
+
+impl Reported {
+    /// What this lacks, from another source.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens.or(other.input_tokens),
+            output_tokens: self.output_tokens.or(other.output_tokens),
+            total_tokens: self.total_tokens.or(other.total_tokens),
+            cache_read_tokens: self.cache_read_tokens.or(other.cache_read_tokens),
+            cache_creation_tokens: self.cache_creation_tokens.or(other.cache_creation_tokens),
+            reasoning_tokens: self.reasoning_tokens.or(other.reasoning_tokens),
+            tool_use_tokens: self.tool_use_tokens.or(other.tool_use_tokens),
+            billed_input_tokens: self.billed_input_tokens.or(other.billed_input_tokens),
+            billed_output_tokens: self.billed_output_tokens.or(other.billed_output_tokens),
+        }
+    }
 }
 
 /// Token counts as the conventions mean them.
@@ -18,7 +41,9 @@ pub struct Reported {
 pub struct Usage {
     pub input_tokens: Option<u64>,
     pub output_tokens: Option<u64>,
+    pub total_tokens: Option<u64>,
     pub cache_read_tokens: Option<u64>,
+    pub cache_creation_tokens: Option<u64>,
     pub reasoning_tokens: Option<u64>,
 }
 
@@ -28,16 +53,32 @@ impl Usage {
     }
 }
 
-/// The counting rule of OpenAI and what is compatible with it: the prompt count includes cached tokens, the completion
-/// count includes reasoning.
-/// <https://platform.openai.com/docs/api-reference/chat/object#chat/object-usage>
-pub fn openai(reported: Reported) -> Usage {
+/// What is reported is what is meant.
+fn as_reported(reported: Reported) -> Usage {
     Usage {
         input_tokens: reported.input_tokens,
-        output_tokens: with_reasoning(reported),
+        output_tokens: reported.output_tokens,
+        total_tokens: reported.total_tokens,
         cache_read_tokens: reported.cache_read_tokens,
+        cache_creation_tokens: reported.cache_creation_tokens,
         reasoning_tokens: reported.reasoning_tokens,
     }
+}
+
+/// The sum, absent when the first is.
+fn plus(count: Option<u64>, more: impl IntoIterator<Item = Option<u64>>) -> Option<u64> {
+    more.into_iter().flatten().fold(count, |sum, more| sum.map(|sum| sum.saturating_add(more)))
+}
+
+/// OpenAI and what is compatible with it: the prompt count includes cached tokens, the completion count includes
+/// reasoning. <https://platform.openai.com/docs/api-reference/chat/object#chat/object-usage>
+pub fn openai(reported: Reported) -> Usage {
+    Usage { output_tokens: with_reasoning(reported), ..as_reported(reported) }
+}
+
+/// Embeddings and rerankings have no output: a lone total is the input.
+pub fn input_only(reported: Reported) -> Usage {
+    Usage { input_tokens: reported.input_tokens.or(reported.total_tokens), ..as_reported(reported) }
 }
 
 /// Some compatible servers leave reasoning out of the completion count; their own total gives them away.
@@ -50,6 +91,36 @@ fn with_reasoning(reported: Reported) -> Option<u64> {
     };
     let apart = input.saturating_add(output).saturating_add(reasoning);
     Some(if reasoning > 0 && total == apart { output.saturating_add(reasoning) } else { output })
+}
+
+/// Anthropic and Bedrock: the input count leaves out what was read from and written to the cache.
+/// <https://opentelemetry.io/docs/specs/semconv/gen-ai/anthropic/>
+pub fn cache_apart(reported: Reported) -> Usage {
+    let cached = [reported.cache_read_tokens, reported.cache_creation_tokens];
+    Usage { input_tokens: plus(reported.input_tokens, cached), ..as_reported(reported) }
+}
+
+/// Gemini: thoughts are not part of the candidates' count, nor tool results of the prompt's.
+/// <https://ai.google.dev/api/generate-content#UsageMetadata>
+pub fn gemini(reported: Reported) -> Usage {
+    let output = match (reported.output_tokens, reported.reasoning_tokens) {
+        (None, Some(thoughts)) => Some(thoughts),
+        (output, thoughts) => plus(output, [thoughts]),
+    };
+    Usage {
+        input_tokens: plus(reported.input_tokens, [reported.tool_use_tokens]),
+        output_tokens: output,
+        ..as_reported(reported)
+    }
+}
+
+/// Cohere: what is billed counts. <https://docs.cohere.com/reference/chat>
+pub fn billed(reported: Reported) -> Usage {
+    Usage {
+        input_tokens: reported.billed_input_tokens.or(reported.input_tokens),
+        output_tokens: reported.billed_output_tokens.or(reported.output_tokens),
+        ..as_reported(reported)
+    }
 }
 
 /// Where the counts of a span came from.

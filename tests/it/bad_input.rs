@@ -211,21 +211,6 @@ fn request_of_another_content_type() {
 }
 
 #[test]
-fn compressed_answer() {
-    let watched = Watched::alone();
-    for (case, call) in [
-        ("plain", Call::chat("bad-gzip", "gpt-4o")),
-        ("streamed", Call::chat("bad-gzip-streamed", "gpt-4o").streamed().with_usage()),
-    ] {
-        let bad = watched.sdk(&call.scenario(Scenario::Gzip));
-        uncounted(&bad.span);
-        assert_eq!(bad.span.end.as_deref(), Some("complete"), "{case}");
-        bad.response_unread("content_encoding");
-        watched.counted(&bad.before, &["meshtap_response_unread_content_encoding_total"]);
-    }
-}
-
-#[test]
 fn answer_of_ten_megabytes() {
     let watched = Watched::alone();
     let bad = watched.sdk(&Call::chat("bad-big-answer", "gpt-4o").scenario(Scenario::BigResponse));

@@ -48,6 +48,24 @@ fn streamed() {
 }
 
 #[test]
+fn compressed() {
+    for call in [
+        Call::chat("openai-gzip", "gpt-4o"),
+        Call::chat("openai-gzip-streamed", "gpt-4o").streamed().with_usage(),
+    ] {
+        let call = call.scenario(Scenario::Gzip);
+        let seen = mesh::shared().observe(&call);
+        each_span(&call, &seen, |span, exchange| {
+            complete(span, exchange);
+            counted(span, exchange);
+            finished(span, "stop");
+            // As it passed the sidecar.
+            assert_eq!(span.attribute("meshtap.response.bytes"), Some(exchange.sent.len().to_string()));
+        });
+    }
+}
+
+#[test]
 fn streamed_with_usage() {
     let call = Call::chat("openai-streamed-usage", "gpt-4o").streamed().with_usage();
     let seen = mesh::shared().observe(&call);

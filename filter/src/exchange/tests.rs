@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::span::Unread;
 use crate::usage::Usage;
 
 const REQUEST: &str = r#"{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Say \"hi\" 😀"}],
@@ -123,14 +124,19 @@ impl Scenario {
 }
 
 fn counts(input: u64, output: u64) -> Usage {
-    Usage { input_tokens: Some(input), output_tokens: Some(output), ..Usage::default() }
+    Usage {
+        input_tokens: Some(input),
+        output_tokens: Some(output),
+        total_tokens: Some(input + output),
+        ..Usage::default()
+    }
 }
 
 #[test]
 fn a_plain_answer() {
     let span = Scenario::json(ANSWER).whole();
     let seen = &span.facts;
-    assert_eq!((span.operation_name, span.provider_name), ("chat", "openai"));
+    assert_eq!((span.operation.otel_name(), span.api, span.provider_name), ("chat", "openai.chat", "openai"));
     assert_eq!(seen.request_model.as_deref(), Some("gpt-4o-mini"));
     assert_eq!((seen.max_tokens, seen.seed, seen.choice_count), (Some(64), Some(7), Some(2)));
     assert_eq!((seen.temperature, seen.top_p), (Some(0.5), Some(0.9)));
@@ -140,7 +146,12 @@ fn a_plain_answer() {
     assert_eq!(seen.response_model.as_deref(), Some("gpt-4o-mini-2024-07-18"));
     assert_eq!(seen.finish_reasons, [(0, "stop".to_owned())]);
     assert_eq!(seen.response_service_tier.as_deref(), Some("default"));
-    let usage = Usage { cache_read_tokens: Some(8), reasoning_tokens: Some(4), ..counts(19, 10) };
+    let usage = Usage {
+        cache_read_tokens: Some(8),
+        reasoning_tokens: Some(4),
+        total_tokens: Some(29),
+        ..counts(19, 10)
+    };
     assert_eq!((span.usage, span.usage_source), (usage, UsageSource::Provider));
     assert!(seen.raw_usage.as_deref().is_some_and(|raw| raw.starts_with(r#"{"prompt_tokens":19"#)));
     assert_eq!((span.ending, span.error_type), (End::Complete, None));
@@ -176,7 +187,8 @@ fn a_stream_without_usage_has_no_counts() {
 fn usage_on_every_chunk_is_taken_from_the_last() {
     let chunk = |count: u64| {
         event(&format!(
-            r#"{{"choices":[{{"index":0,"delta":{{"content":"x"}}}}],"usage":{{"prompt_tokens":5,"completion_tokens":{count}}}}}"#
+            r#"{{"choices":[{{"index":0,"delta":{{"content":"x"}}}}],"usage":{{"prompt_tokens":5,"completion_tokens":{count},"total_tokens":{}}}}}"#,
+            5 + count
         ))
     };
     let body = [chunk(1), chunk(2), chunk(3)].concat();
@@ -270,12 +282,31 @@ fn bodies_that_cannot_be_read() {
     assert_eq!(unread(&Scenario::sse("data: {\"id\":\"x")), Some(Unread::Truncated));
     assert_eq!(unread(&Scenario::json("")), None, "an empty body says nothing");
 
-    let mut gzip = Scenario::json(ANSWER);
-    gzip.response_headers.push(("content-encoding", "gzip"));
-    let span = gzip.whole();
+    let mut unknown = Scenario::json(ANSWER);
+    unknown.response_headers.push(("content-encoding", "compress"));
+    let span = unknown.whole();
     assert_eq!(span.http.response_unread, Some(Unread::ContentEncoding));
     assert_eq!(span.usage_absent_reason, Some("content_encoding"));
     assert_eq!(span.http.response_bytes, ANSWER.len() as u64);
+}
+
+#[test]
+fn compressed_answers_are_read() {
+    use std::io::Write as _;
+    for body in [ANSWER.to_owned(), stream()] {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(body.as_bytes()).unwrap();
+        let mut scenario = Scenario::json(encoder.finish().unwrap());
+        scenario.response_headers.push(("content-encoding", "gzip"));
+        for size in [1, 7, 10_000] {
+            let span = scenario.play(|body| body.chunks(size).map(<[u8]>::to_vec).collect());
+            assert_eq!(span.usage.input_tokens, Some(19));
+            assert_eq!(span.http.response_unread, None);
+        }
+        let half = scenario.response.len() / 2;
+        scenario.response.truncate(half);
+        assert_eq!(scenario.whole().http.response_unread, Some(Unread::Truncated));
+    }
 }
 
 #[test]
@@ -294,9 +325,11 @@ fn requests_that_cannot_be_read() {
     assert_eq!(scenario.whole().http.request_unread, Some(Unread::Truncated));
     scenario.request = b"model=m".to_vec();
     assert_eq!(scenario.whole().http.request_unread, Some(Unread::Malformed));
-    scenario.request_headers = vec![("content-type", "multipart/form-data; boundary=x")];
+    scenario.request_headers = vec![("content-type", "text/plain")];
     assert_eq!(scenario.whole().http.request_unread, Some(Unread::ContentType));
     scenario.request_headers = vec![("content-encoding", "gzip")];
+    assert_eq!(scenario.whole().http.request_unread, Some(Unread::EncodingCorrupt));
+    scenario.request_headers = vec![("content-encoding", "compress")];
     assert_eq!(scenario.whole().http.request_unread, Some(Unread::ContentEncoding));
     scenario.request_headers = vec![];
     scenario.request = REQUEST.into();

@@ -5,7 +5,7 @@ use prost::Message;
 
 use super::*;
 use crate::ending::{End, ErrorType};
-use crate::provider::Facts;
+use crate::provider::{Facts, Operation};
 use crate::span::{EnvoyFacts, Http, StreamTimes};
 use crate::trace_context::SpanContext;
 use crate::usage::{Usage, UsageSource};
@@ -22,9 +22,9 @@ fn span() -> Span {
         kind: Kind::Client,
         start: 1_700_000_000_000_000_000,
         end: 1_700_000_002_000_000_000,
-        operation_name: "chat",
+        operation: Operation::Chat,
+        api: "openai.chat",
         provider_name: "openai",
-        openai_api_type: Some("chat_completions"),
         facts: Facts {
             request_model: Some("gpt-4o".into()),
             stream: Some(true),

@@ -1,33 +1,17 @@
-//! OpenAI chat completions, and the many servers that are compatible with it.
+//! OpenAI chat completions and the older text completions, and the many servers that are compatible with them.
 //! <https://platform.openai.com/docs/api-reference/chat>
 
-use super::{Adapter, Field};
-use crate::config::{MAX_ATTRIBUTE_BYTES, MAX_RAW_USAGE_BYTES};
-use crate::usage;
+use super::fields::{ERROR, Fields, marker, number, output, text, usage};
+use super::{Adapter, Field, Operation};
 use crate::wire::json::Node;
 
-pub static ADAPTER: Adapter = Adapter {
-    operation_name: "chat",
-    openai_api_type: Some("chat_completions"),
-    request: &REQUEST,
-    response: &RESPONSE,
+pub static CHAT: Adapter =
+    Adapter { event: &EVENT, ..Adapter::new("openai.chat", Operation::Chat, &REQUEST, &RESPONSE) };
+
+pub static COMPLETIONS: Adapter = Adapter {
     event: &EVENT,
-    last_event: b"[DONE]",
-    usage: usage::openai,
+    ..Adapter::new("openai.completions", Operation::TextCompletion, &REQUEST, &RESPONSE)
 };
-
-const fn text(field: Field) -> Node<Field> {
-    Node::scalar(field, MAX_ATTRIBUTE_BYTES)
-}
-
-const fn number(field: Field) -> Node<Field> {
-    Node::scalar(field, 0)
-}
-
-/// Output whose text is not kept: one byte tells whether there is any.
-const fn output(field: Field) -> Node<Field> {
-    Node::scalar(field, 1)
-}
 
 static REQUEST: Node<Field> = Node::object(&[
     ("model", text(Field::RequestModel)),
@@ -36,16 +20,23 @@ static REQUEST: Node<Field> = Node::object(&[
     ("max_completion_tokens", number(Field::MaxTokens)),
     ("temperature", number(Field::Temperature)),
     ("top_p", number(Field::TopP)),
+    ("top_k", number(Field::TopK)),
     ("frequency_penalty", number(Field::FrequencyPenalty)),
     ("presence_penalty", number(Field::PresencePenalty)),
     ("seed", number(Field::Seed)),
+    ("random_seed", number(Field::Seed)),
     ("n", number(Field::ChoiceCount)),
     ("stop", text(Field::StopSequence).or_array(&STOP_SEQUENCE)),
     ("response_format", Node::object(&[("type", text(Field::OutputFormat))])),
     ("service_tier", text(Field::RequestServiceTier)),
+    ("reasoning_effort", text(Field::ReasoningLevel)),
+    ("tools", Node::array(&OFFERED_TOOL)),
+    ("functions", Node::array(&OFFERED_TOOL)),
+    ("user", text(Field::UserId)),
 ]);
 
 static STOP_SEQUENCE: Node<Field> = text(Field::StopSequence);
+static OFFERED_TOOL: Node<Field> = marker(Field::OfferedTool);
 
 static RESPONSE: Node<Field> = Node::object(&[
     ("id", text(Field::ResponseId)),
@@ -53,14 +44,17 @@ static RESPONSE: Node<Field> = Node::object(&[
     ("service_tier", text(Field::ResponseServiceTier)),
     ("system_fingerprint", text(Field::SystemFingerprint)),
     ("choices", Node::array(&CHOICE)),
-    ("usage", USAGE),
+    ("usage", usage(USAGE)),
     ("error", ERROR),
+    ("type", text(Field::ErrorType)),
+    ("code", text(Field::ErrorCode)),
 ]);
 
 static CHOICE: Node<Field> = Node::object(&[
     ("index", number(Field::ChoiceIndex)),
     ("finish_reason", text(Field::FinishReason)),
     ("message", Node::object(MESSAGE)),
+    ("text", output()),
 ])
 .reported(Field::Choice);
 
@@ -70,41 +64,82 @@ static EVENT: Node<Field> = Node::object(&[
     ("service_tier", text(Field::ResponseServiceTier)),
     ("system_fingerprint", text(Field::SystemFingerprint)),
     ("choices", Node::array(&CHOICE_DELTA)),
-    ("usage", USAGE),
+    ("usage", usage(USAGE)),
+    // Groq, before it had `stream_options`.
+    ("x_groq", Node::object(&[("usage", usage(USAGE)), ("error", ERROR)])),
     ("error", ERROR),
 ]);
 
 static CHOICE_DELTA: Node<Field> = Node::object(&[
     ("index", number(Field::ChoiceIndex)),
     ("finish_reason", text(Field::FinishReason)),
-    ("delta", Node::object(MESSAGE)),
+    ("delta", Node::object(DELTA)),
+    ("text", output()),
+    // Moonshot.
+    ("usage", usage(USAGE)),
 ])
 .reported(Field::Choice);
 
-/// A message, or what one event adds to it. `reasoning_content` and `reasoning` are what compatible servers call the
-/// thoughts that OpenAI does not show.
-static MESSAGE: &[(&str, Node<Field>)] = &[
-    ("content", output(Field::OutputText)),
-    ("reasoning_content", output(Field::OutputText)),
-    ("reasoning", output(Field::OutputText)),
-    ("refusal", output(Field::OutputText)),
+/// A message. `reasoning_content` and `reasoning` are what compatible servers call the thoughts that OpenAI does not
+/// show.
+static MESSAGE: Fields = &[
+    ("content", output().or_array(&CONTENT_PART)),
+    ("reasoning_content", output()),
+    ("reasoning", output()),
+    ("refusal", output()),
     ("tool_calls", Node::array(&TOOL_CALL)),
-    ("function_call", Node::object(&[]).reported(Field::OutputToolCall)),
+    ("function_call", FUNCTION_CALL),
 ];
 
-static TOOL_CALL: Node<Field> = Node::object(&[]).reported(Field::OutputToolCall);
+/// What one event adds to a message: the same, but its tool calls come in pieces that say which call they belong to.
+static DELTA: Fields = &[
+    ("content", output().or_array(&CONTENT_PART)),
+    ("reasoning_content", output()),
+    ("reasoning", output()),
+    ("refusal", output()),
+    ("tool_calls", Node::array(&TOOL_CALL_DELTA)),
+    ("function_call", FUNCTION_CALL),
+];
 
-const USAGE: Node<Field> = Node::object(&[
+/// Mistral sends thoughts and text as parts.
+static CONTENT_PART: Node<Field> =
+    Node::object(&[("text", output()), ("thinking", output().or_array(&THOUGHT))]);
+static THOUGHT: Node<Field> = Node::object(&[("text", output())]);
+
+const FUNCTION: Node<Field> = Node::object(&[("name", text(Field::ToolName))]);
+const FUNCTION_CALL: Node<Field> = Node::object(&[("name", text(Field::ToolName))]).reported(Field::Tool);
+
+static TOOL_CALL: Node<Field> =
+    Node::object(&[("type", text(Field::ToolType)), ("function", FUNCTION), ("custom", FUNCTION)])
+        .reported(Field::Tool);
+
+static TOOL_CALL_DELTA: Node<Field> = Node::object(&[
+    ("index", number(Field::ToolIndex)),
+    ("id", text(Field::ToolId)),
+    ("type", text(Field::ToolType)),
+    ("function", FUNCTION),
+    ("custom", FUNCTION),
+])
+.reported(Field::Tool);
+
+pub(super) static USAGE: Fields = &[
     ("prompt_tokens", number(Field::InputTokens)),
     ("completion_tokens", number(Field::OutputTokens)),
     ("total_tokens", number(Field::TotalTokens)),
-    ("prompt_tokens_details", Node::object(&[("cached_tokens", number(Field::CacheReadTokens))])),
+    (
+        "prompt_tokens_details",
+        Node::object(&[
+            ("cached_tokens", number(Field::CacheReadTokens)),
+            ("cache_write_tokens", number(Field::CacheCreationTokens)),
+            ("cache_creation_tokens", number(Field::CacheCreationTokens)),
+        ]),
+    ),
     ("completion_tokens_details", Node::object(&[("reasoning_tokens", number(Field::ReasoningTokens))])),
-])
-.reported(Field::Usage)
-.verbatim(Field::Usage, MAX_RAW_USAGE_BYTES);
-
-const ERROR: Node<Field> =
-    Node::object(&[("type", text(Field::ErrorType)), ("code", text(Field::ErrorCode))])
-        .reported(Field::Error)
-        .or_scalar(Field::Error, 1);
+    // DeepSeek, Moonshot, and gateways that pass on what Anthropic and Copilot say.
+    ("prompt_cache_hit_tokens", number(Field::CacheReadTokens)),
+    ("cached_tokens", number(Field::CacheReadTokens)),
+    ("num_cached_tokens", number(Field::CacheReadTokens)),
+    ("cache_read_input_tokens", number(Field::CacheReadTokens)),
+    ("cache_creation_input_tokens", number(Field::CacheCreationTokens)),
+    ("reasoning_tokens", number(Field::ReasoningTokens)),
+];

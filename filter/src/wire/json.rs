@@ -231,9 +231,20 @@ impl<T: Copy> Scanner<T> {
     }
 
     pub fn feed(&mut self, bytes: &[u8], sink: &mut dyn Sink<T>) {
+        let used = self.feed_one(bytes, sink);
+        if used < bytes.len() {
+            self.state = State::Failed;
+        }
+    }
+
+    /// Like `feed`, but stops in front of what follows the document, and says where that is.
+    pub fn feed_one(&mut self, bytes: &[u8], sink: &mut dyn Sink<T>) -> usize {
         let mut at = 0;
         let mut copied_from = 0;
         while let Some(&byte) = bytes.get(at) {
+            if self.state == State::Done && !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return at;
+            }
             let copying_before = self.copying.is_some();
             let next = self.step(bytes, at, byte, sink);
             if !copying_before && self.copying.is_some() {
@@ -250,6 +261,7 @@ impl<T: Copy> Scanner<T> {
         if self.copying.is_some() {
             self.copy_bytes(bytes.get(copied_from..).unwrap_or_default());
         }
+        bytes.len()
     }
 
     /// Says whether the document was whole. A number at the very end is only complete here.

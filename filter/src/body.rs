@@ -1,0 +1,235 @@
+//! The bytes of one body on their way to what they mean: content coding, framing, JSON, fields.
+//!
+//! Which framing it is, the content type says; where it says nothing usable, the first bytes do.
+
+mod aws_frames;
+mod documents;
+mod event_stream;
+mod form;
+
+use crate::config::Limits;
+use crate::exchange::Headers;
+use crate::provider::{Adapter, Observer};
+use crate::span::{StreamTimes, UnixNanos, Unread};
+use crate::wire::encoding::{DecodeError, Decoder};
+
+use self::aws_frames::AwsFrames;
+use self::documents::{Document, JsonLines};
+use self::event_stream::EventStream;
+use self::form::Form;
+
+/// What the bodies of an exchange said so far, and when.
+#[derive(Debug)]
+pub struct Reading {
+    pub observer: Observer,
+    pub times: StreamTimes,
+    /// The latest time that was handed in; it never goes back.
+    pub now: UnixNanos,
+}
+
+impl Reading {
+    fn note_progress(&mut self) {
+        let (documents, with_output) = self.observer.take_progress();
+        if documents > 0 {
+            self.times.chunk(self.now);
+        }
+        for _ in 0..with_output {
+            self.times.content(self.now);
+        }
+    }
+}
+
+/// One body.
+#[derive(Debug, Default)]
+pub struct Body {
+    decoder: Option<Box<Decoder>>,
+    reader: Reader,
+}
+
+#[derive(Debug, Default)]
+enum Reader {
+    /// There is no body, or not yet.
+    #[default]
+    Nothing,
+    Unread(Unread),
+    /// Until its first bytes show what it is: an error may come as JSON under the content type of the stream that was
+    /// asked for, and some servers never say what they send.
+    Unknown {
+        adapter: &'static Adapter,
+        is_json_lines: bool,
+        max_frame_bytes: usize,
+    },
+    Document(Box<Document>),
+    JsonLines(Box<JsonLines>),
+    EventStream(Box<EventStream>),
+    AwsFrames(Box<AwsFrames>),
+    Form(Box<Form>),
+}
+
+impl Body {
+    pub fn of_request(headers: &dyn Headers, adapter: &'static Adapter, limits: &Limits) -> Self {
+        let reader = match media_type(headers) {
+            // curl and some SDKs leave it out.
+            None => Reader::Document(Box::new(Document::request(adapter))),
+            Some(kind) if is_json(&kind) => Reader::Document(Box::new(Document::request(adapter))),
+            Some(_) => match headers.get("content-type").and_then(Form::new) {
+                Some(form) => Reader::Form(Box::new(form)),
+                None => Reader::Unread(Unread::ContentType),
+            },
+        };
+        Self { decoder: decoder(headers, limits), reader }
+    }
+
+    pub fn of_response(headers: &dyn Headers, adapter: &'static Adapter, limits: &Limits) -> Self {
+        let reader = match media_type(headers).as_deref() {
+            Some(kind) if is_opaque(kind) => Reader::Unread(Unread::ContentType),
+            kind => Reader::Unknown {
+                adapter,
+                is_json_lines: kind.is_some_and(is_json_lines),
+                max_frame_bytes: limits.max_frame_bytes,
+            },
+        };
+        Self { decoder: decoder(headers, limits), reader }
+    }
+
+    /// Whether anyone looks at the bytes; if not, only their number matters.
+    pub fn is_read(&self) -> bool {
+        !matches!(self.reader, Reader::Nothing | Reader::Unread(_))
+    }
+
+    /// Whether all of it that means anything has come.
+    pub fn is_whole(&self, reading: &Reading) -> bool {
+        match &self.reader {
+            Reader::Document(document) => document.is_done(),
+            _ => self.is_final(reading),
+        }
+    }
+
+    /// Whether counts read from it cannot change any more, even if the rest never came.
+    pub fn is_final(&self, reading: &Reading) -> bool {
+        match &self.reader {
+            Reader::Document(document) if document.is_single() => true,
+            Reader::Document(_) | Reader::JsonLines(_) | Reader::EventStream(_) | Reader::AwsFrames(_) => {
+                reading.observer.saw_last_event()
+            }
+            Reader::Nothing | Reader::Unread(_) | Reader::Unknown { .. } | Reader::Form(_) => false,
+        }
+    }
+
+    pub fn feed(&mut self, chunk: &[u8], reading: &mut Reading) {
+        let Self { decoder, reader } = self;
+        match decoder {
+            Some(decoder) => {
+                decoder.feed(chunk, &mut |bytes| reader.feed(bytes, reading));
+                if decoder.is_late() {
+                    // When its events came is not known: better no times than wrong ones.
+                    reading.observer.take_progress();
+                }
+            }
+            None => reader.feed(chunk, reading),
+        }
+        reading.note_progress();
+    }
+
+    /// Why it could not be read, if so. A body that was `cut` is not expected to be whole.
+    pub fn finish(&mut self, cut: bool, reading: &mut Reading) -> Option<Unread> {
+        let decoded = self.decoder.as_ref().map_or(Ok(true), |decoder| decoder.finish());
+        let read = self.reader.finish(cut || decoded != Ok(true), reading);
+        if self.decoder.as_ref().is_some_and(|decoder| decoder.is_late()) {
+            reading.observer.take_progress();
+        }
+        reading.note_progress();
+        match decoded {
+            Err(DecodeError::Unknown) => Some(Unread::ContentEncoding),
+            Err(DecodeError::Corrupt) => Some(Unread::EncodingCorrupt),
+            Err(DecodeError::Memory) => Some(Unread::EncodingMemory),
+            Err(DecodeError::Expansion) => Some(Unread::EncodingExpansion),
+            Ok(false) if !cut => Some(Unread::Truncated),
+            Ok(_) => read,
+        }
+    }
+}
+
+impl Reader {
+    fn by_first_byte(
+        first: u8,
+        adapter: &'static Adapter,
+        is_json_lines: bool,
+        max_frame_bytes: usize,
+    ) -> Self {
+        match first {
+            // `data:`, `event:`, `id:`, `retry:`, a comment, or a byte order mark before any of them.
+            b'd' | b'e' | b'i' | b'r' | b':' | 0xef => Self::EventStream(Box::new(EventStream::new(adapter))),
+            // The length of a frame below 16 MiB.
+            0 => Self::AwsFrames(Box::new(AwsFrames::new(adapter, max_frame_bytes))),
+            _ if is_json_lines => Self::JsonLines(Box::new(JsonLines::new(adapter.event))),
+            _ => Self::Document(Box::new(Document::answer(adapter))),
+        }
+    }
+
+    fn feed(&mut self, bytes: &[u8], reading: &mut Reading) {
+        if let Self::Unknown { adapter, is_json_lines, max_frame_bytes } = *self {
+            // White space at the start means nothing in any of the formats.
+            match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+                Some(first) => *self = Self::by_first_byte(*first, adapter, is_json_lines, max_frame_bytes),
+                None => return,
+            }
+        }
+        match self {
+            Self::Nothing | Self::Unread(_) | Self::Unknown { .. } => {}
+            Self::Document(document) => document.feed(bytes, reading),
+            Self::JsonLines(lines) => lines.feed(bytes, reading),
+            Self::EventStream(stream) => stream.feed(bytes, reading),
+            Self::AwsFrames(frames) => frames.feed(bytes, reading),
+            Self::Form(form) => form.feed(bytes, reading),
+        }
+    }
+
+    fn finish(&mut self, cut: bool, reading: &mut Reading) -> Option<Unread> {
+        match self {
+            Self::Nothing | Self::Unknown { .. } => None,
+            Self::Unread(reason) => Some(*reason),
+            Self::Document(document) => document.finish(cut, reading),
+            Self::JsonLines(lines) => lines.finish(cut, reading),
+            Self::EventStream(stream) => stream.finish(cut, reading),
+            Self::AwsFrames(frames) => frames.finish(cut),
+            Self::Form(form) => form.finish(cut),
+        }
+    }
+}
+
+fn decoder(headers: &dyn Headers, limits: &Limits) -> Option<Box<Decoder>> {
+    let codings = headers.get("content-encoding")?;
+    Decoder::new(codings, limits.max_window_bytes, limits.max_expansion_ratio).map(Box::new)
+}
+
+/// The media type without its parameters, in lower case.
+fn media_type(headers: &dyn Headers) -> Option<String> {
+    let value = headers.get("content-type")?;
+    let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
+    let kind = std::str::from_utf8(value.get(..end)?).ok()?.trim().to_ascii_lowercase();
+    (!kind.is_empty()).then_some(kind)
+}
+
+fn is_json(kind: &str) -> bool {
+    kind == "application/json" || kind == "text/json" || kind.ends_with("+json")
+}
+
+fn is_json_lines(kind: &str) -> bool {
+    matches!(
+        kind,
+        "application/x-ndjson"
+            | "application/ndjson"
+            | "application/jsonl"
+            | "application/x-jsonlines"
+            | "application/json-lines"
+            | "application/stream+json"
+    )
+}
+
+/// What holds no answer of ours whatever its bytes look like.
+fn is_opaque(kind: &str) -> bool {
+    let family = kind.split('/').next().unwrap_or_default();
+    matches!(family, "audio" | "image" | "video" | "font" | "multipart")
+        || matches!(kind, "text/html" | "application/octet-stream" | "application/grpc")
+}

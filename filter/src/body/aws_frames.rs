@@ -1,0 +1,119 @@
+//! `application/vnd.amazon.eventstream` as Bedrock uses it: a JSON document in each frame, either bare or, through
+//! InvokeModelWithResponseStream, as base64 in a member called `bytes`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::provider::{Adapter, Field};
+use crate::span::Unread;
+use crate::wire::aws_event_stream::{Frame, FrameError, Framer, Frames};
+use crate::wire::json::{Node, Scalar, Scanner, Sink};
+
+use super::Reading;
+
+/// Base64 is decoded in pieces of this many characters; a multiple of four.
+const BASE64_PIECE: usize = 1_024;
+
+#[derive(Debug)]
+pub(super) struct AwsFrames {
+    framer: Framer,
+    reader: FrameReader,
+}
+
+#[derive(Debug)]
+struct FrameReader {
+    envelope: Scanner<()>,
+    scanner: Scanner<Field>,
+    malformed: bool,
+}
+
+impl AwsFrames {
+    pub(super) fn new(adapter: &'static Adapter, max_frame_bytes: usize) -> Self {
+        Self {
+            framer: Framer::new(max_frame_bytes),
+            reader: FrameReader {
+                envelope: Scanner::new(&ENVELOPE),
+                scanner: Scanner::new(adapter.event),
+                malformed: false,
+            },
+        }
+    }
+
+    pub(super) fn feed(&mut self, chunk: &[u8], reading: &mut Reading) {
+        let Self { framer, reader } = self;
+        framer.feed(chunk, &mut Documents { reader, reading });
+    }
+
+    pub(super) fn finish(&self, cut: bool) -> Option<Unread> {
+        match self.framer.finish() {
+            Err(FrameError::Checksum) => Some(Unread::Checksum),
+            Err(FrameError::Malformed) => Some(Unread::Malformed),
+            Err(FrameError::Oversized) => Some(Unread::Oversized),
+            Err(FrameError::Truncated) if !cut => Some(Unread::Truncated),
+            _ if self.reader.malformed => Some(Unread::Malformed),
+            _ => None,
+        }
+    }
+}
+
+static ENVELOPE: Node<()> = Node::object(&[("bytes", Node::scalar((), usize::MAX))]);
+
+struct Documents<'a> {
+    reader: &'a mut FrameReader,
+    reading: &'a mut Reading,
+}
+
+impl Frames for Documents<'_> {
+    fn frame(&mut self, frame: Frame<'_>) {
+        let observer = &mut self.reading.observer;
+        if let Some(exception) = frame.header(":exception-type").or_else(|| frame.header(":error-code")) {
+            let facts = observer.facts_mut();
+            facts.error = true;
+            facts.error_type = std::str::from_utf8(exception).ok().map(str::to_owned);
+        }
+        let is_chunk = frame.header(":event-type") == Some(b"chunk");
+        let FrameReader { envelope, scanner, malformed } = &mut *self.reader;
+        if is_chunk {
+            let mut inner = Inner { scanner, observer, valid: true };
+            envelope.feed(frame.payload, &mut inner);
+            *malformed |= !inner.valid || envelope.finish(&mut inner).is_err();
+            envelope.reset();
+        } else {
+            scanner.feed(frame.payload, observer);
+        }
+        if scanner.finish(observer).is_ok() {
+            observer.end_document();
+        } else if !scanner.is_empty() {
+            observer.abandon_document();
+            *malformed = true;
+        }
+        scanner.reset();
+        if matches!(frame.header(":event-type"), Some(b"metadata" | b"messageStop")) {
+            observer.last_event();
+        }
+    }
+}
+
+/// Decodes the document inside `bytes`.
+struct Inner<'a> {
+    scanner: &'a mut Scanner<Field>,
+    observer: &'a mut crate::provider::Observer,
+    valid: bool,
+}
+
+impl Sink<()> for Inner<'_> {
+    fn open(&mut self, (): ()) {}
+    fn close(&mut self, (): ()) {}
+    fn verbatim(&mut self, (): (), _json: Option<&[u8]>) {}
+
+    fn scalar(&mut self, (): (), value: Scalar<'_>) {
+        let Scalar::String { bytes, .. } = value else { return };
+        let mut decoded = [0; BASE64_PIECE];
+        for piece in bytes.chunks(BASE64_PIECE) {
+            match STANDARD.decode_slice(piece, &mut decoded) {
+                Ok(length) => self.scanner.feed(decoded.get(..length).unwrap_or_default(), self.observer),
+                Err(_) => self.valid = false,
+            }
+        }
+    }
+}

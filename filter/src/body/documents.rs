@@ -1,0 +1,118 @@
+//! JSON: one document, or one a line.
+
+use crate::provider::{Adapter, Field};
+use crate::span::Unread;
+use crate::wire::json::{JsonError, Node, Scanner};
+use crate::wire::lines::{Lines, Splitter};
+
+use super::Reading;
+
+/// One JSON document; or several of a stream, one after the other, from servers that do not say so.
+#[derive(Debug)]
+pub(super) struct Document {
+    scanner: Scanner<Field>,
+    /// How documents after the first are read.
+    next: &'static Node<Field>,
+    is_stream: bool,
+}
+
+impl Document {
+    pub(super) fn request(adapter: &'static Adapter) -> Self {
+        Self { scanner: Scanner::new(adapter.request), next: adapter.request, is_stream: false }
+    }
+
+    pub(super) fn answer(adapter: &'static Adapter) -> Self {
+        Self { scanner: Scanner::new(adapter.response), next: adapter.event, is_stream: false }
+    }
+
+    /// Whether this is one answer, whose counts are final once read.
+    pub(super) fn is_single(&self) -> bool {
+        !self.is_stream
+    }
+
+    /// Whether this is one answer, and all of it has come.
+    pub(super) fn is_done(&self) -> bool {
+        self.is_single() && self.scanner.is_done()
+    }
+
+    pub(super) fn feed(&mut self, bytes: &[u8], reading: &mut Reading) {
+        let mut rest = bytes;
+        loop {
+            let used = self.scanner.feed_one(rest, &mut reading.observer);
+            rest = rest.get(used..).unwrap_or_default();
+            if !rest.starts_with(b"{") {
+                break;
+            }
+            reading.observer.end_document();
+            self.scanner = Scanner::new(self.next);
+            self.is_stream = true;
+        }
+        self.scanner.feed(rest, &mut reading.observer);
+    }
+
+    pub(super) fn finish(&mut self, cut: bool, reading: &mut Reading) -> Option<Unread> {
+        match self.scanner.finish(&mut reading.observer) {
+            Ok(()) => {
+                if self.is_stream {
+                    reading.observer.end_document();
+                }
+                None
+            }
+            Err(JsonError::Truncated) => (!cut).then_some(Unread::Truncated),
+            Err(JsonError::Malformed) => Some(Unread::Malformed),
+        }
+    }
+}
+
+/// A JSON document a line.
+#[derive(Debug)]
+pub(super) struct JsonLines {
+    splitter: Splitter,
+    scanner: Scanner<Field>,
+    malformed: bool,
+}
+
+impl JsonLines {
+    pub(super) fn new(fields: &'static Node<Field>) -> Self {
+        Self { splitter: Splitter::default(), scanner: Scanner::new(fields), malformed: false }
+    }
+
+    pub(super) fn feed(&mut self, bytes: &[u8], reading: &mut Reading) {
+        let Self { splitter, scanner, malformed } = self;
+        splitter.feed(bytes, &mut Line { scanner, malformed, reading });
+    }
+
+    pub(super) fn finish(&mut self, cut: bool, reading: &mut Reading) -> Option<Unread> {
+        if self.malformed {
+            return Some(Unread::Malformed);
+        }
+        let Self { splitter, scanner, malformed } = self;
+        splitter.finish(&mut Line { scanner, malformed, reading });
+        // The last line had no ending and is not JSON: it is only a part of one.
+        (self.malformed && !cut).then_some(Unread::Truncated)
+    }
+}
+
+/// The lines of one chunk on their way to the scanner.
+struct Line<'a> {
+    scanner: &'a mut Scanner<Field>,
+    malformed: &'a mut bool,
+    reading: &'a mut Reading,
+}
+
+impl Lines for Line<'_> {
+    fn data(&mut self, bytes: &[u8]) {
+        self.scanner.feed(bytes, &mut self.reading.observer);
+    }
+
+    fn end(&mut self) {
+        let observer = &mut self.reading.observer;
+        if self.scanner.finish(observer).is_ok() {
+            observer.end_document();
+        } else if !self.scanner.is_empty() {
+            observer.abandon_document();
+            *self.malformed = true;
+        }
+        self.scanner.reset();
+    }
+}

@@ -1,0 +1,90 @@
+//! Parts of authorities and paths.
+
+/// Host and port of an authority; brackets stay off an IPv6 address.
+pub fn split_authority(authority: &[u8]) -> (&[u8], Option<u16>) {
+    let (host, rest) = split_host(authority).unwrap_or((authority, &[]));
+    let port = rest.strip_prefix(b":").and_then(|port| std::str::from_utf8(port).ok()?.parse().ok());
+    (host, port)
+}
+
+fn split_host(authority: &[u8]) -> Option<(&[u8], &[u8])> {
+    let position = |bytes: &[u8], wanted| bytes.iter().position(|byte| *byte == wanted);
+    if let Some(inner) = authority.strip_prefix(b"[") {
+        let (host, rest) = inner.split_at_checked(position(inner, b']')?)?;
+        return Some((host, rest.get(1..)?));
+    }
+    authority.split_at_checked(position(authority, b':')?)
+}
+
+/// Whether the path ends so, give or take a slash.
+pub(super) fn ends_with(path: &str, end: &str) -> bool {
+    path.strip_suffix('/').unwrap_or(path).ends_with(end)
+}
+
+/// The segment behind a marker.
+pub(super) fn segment_after<'a>(path: &'a str, marker: &str) -> Option<&'a str> {
+    let (_, rest) = path.split_once(marker)?;
+    rest.split('/').next().filter(|segment| !segment.is_empty())
+}
+
+/// `/v1beta/models/gemini-x:generateContent` -> `gemini-x` and `generateContent`.
+pub(super) fn model_before_method(path: &str) -> Option<(String, &str)> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let (resource, method) = path.rsplit_once(':').or_else(|| path.rsplit_once("%3A"))?;
+    let model = resource.rsplit('/').next().filter(|model| !model.is_empty())?;
+    Some((decoded(model), method))
+}
+
+/// Percent-decoded; what is no valid escape stays as it is.
+pub(super) fn decoded(segment: &str) -> String {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let escape = tail.first_chunk::<2>().filter(|_| byte == b'%').and_then(|digits| {
+            let high = char::from(*digits.first()?).to_digit(16)?;
+            let low = char::from(*digits.last()?).to_digit(16)?;
+            u8::try_from((high << 4) | low).ok()
+        });
+        bytes.push(escape.unwrap_or(byte));
+        rest = if escape.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| segment.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities() {
+        let split = |authority: &'static str| {
+            let (host, port) = split_authority(authority.as_bytes());
+            (std::str::from_utf8(host).unwrap(), port)
+        };
+        assert_eq!(split("api.openai.com"), ("api.openai.com", None));
+        assert_eq!(split("api.openai.com:8080"), ("api.openai.com", Some(8_080)));
+        assert_eq!(split("[::1]:80"), ("::1", Some(80)));
+        assert_eq!(split("[::1]"), ("::1", None));
+        assert_eq!(split("[::1"), ("[::1", None));
+        assert_eq!(split("a:99999"), ("a", None));
+        assert_eq!(split(""), ("", None));
+    }
+
+    #[test]
+    fn escapes() {
+        assert_eq!(decoded("anthropic.claude%3A0"), "anthropic.claude:0");
+        assert_eq!(decoded("a%2Fb%zz%"), "a/b%zz%");
+        assert_eq!(decoded("%ff"), "%ff");
+        assert_eq!(decoded("%C3%A9"), "é");
+    }
+
+    #[test]
+    fn models_before_methods() {
+        let split = |path| model_before_method(path);
+        assert_eq!(
+            split("/v1beta/models/gemini-x:generateContent"),
+            Some(("gemini-x".into(), "generateContent"))
+        );
+        assert_eq!(split("/v1/models"), None);
+    }
+}

@@ -1,0 +1,68 @@
+use super::*;
+
+fn detected(authority: &str, path: &str, mode: Detect) -> Option<String> {
+    let detected = detect(b"POST", authority.as_bytes(), path.as_bytes(), mode)?;
+    let model = detected.model.map(|model| format!(" {model}")).unwrap_or_default();
+    Some(format!("{} {}{model}", detected.provider_name, detected.adapter.name))
+}
+
+fn known(authority: &str, path: &str) -> Option<String> {
+    detected(authority, path, Detect::Known)
+}
+
+fn check(authority: &str, path: &str, expected: &str) {
+    assert_eq!(known(authority, path).as_deref(), Some(expected), "{authority}{path}");
+}
+
+#[test]
+fn known_hosts() {
+    check("api.openai.com", "/v1/chat/completions", "openai openai.chat");
+    check("API.openai.com:80", "/v1/chat/completions?a=b", "openai openai.chat");
+    check("api.openai.com", "/v1/responses", "openai openai.responses");
+    check(
+        "x.openai.azure.com",
+        "/openai/deployments/my%20gpt/chat/completions?api-version=1",
+        "azure.ai.openai openai.chat my gpt",
+    );
+    check("api.anthropic.com", "/v1/messages?beta=true", "anthropic anthropic.messages");
+    check("api.cohere.com", "/v2/chat", "cohere cohere.chat");
+    check(
+        "generativelanguage.googleapis.com",
+        "/v1beta/models/gemini-2.5-pro:streamGenerateContent",
+        "gcp.gemini gemini.generate_content gemini-2.5-pro",
+    );
+    check(
+        "us-east5-aiplatform.googleapis.com",
+        "/v1/projects/p/locations/l/publishers/anthropic/models/claude@1:streamRawPredict",
+        "gcp.vertex_ai anthropic.messages claude@1",
+    );
+    check(
+        "bedrock-runtime.us-east-1.amazonaws.com",
+        "/model/us.anthropic.claude-sonnet-4%3A0/converse-stream",
+        "aws.bedrock bedrock.converse us.anthropic.claude-sonnet-4:0",
+    );
+    check(
+        "bedrock-runtime.us-east-1.amazonaws.com",
+        "/model/amazon.nova-lite-v1:0/invoke",
+        "aws.bedrock bedrock.nova amazon.nova-lite-v1:0",
+    );
+    check("openrouter.ai", "/api/v1/chat/completions", "openrouter openai.chat");
+}
+
+#[test]
+fn other_traffic() {
+    assert_eq!(known("api.openai.com", "/v1/models"), None);
+    assert_eq!(known("api.openai.com", "/v1/chat/completions/x"), None);
+    assert_eq!(known("api.openai.com.evil.example", "/v1/chat/completions"), None);
+    assert_eq!(known("vllm.models", "/v1/chat/completions"), None);
+    let get = detect(b"GET", b"api.openai.com", b"/v1/chat/completions", Detect::Heuristic);
+    assert!(get.is_none());
+}
+
+#[test]
+fn other_hosts_by_shape() {
+    let by_shape = |path| detected("vllm.models:8000", path, Detect::Heuristic);
+    assert_eq!(by_shape("/v1/chat/completions").as_deref(), Some("openai openai.chat"));
+    assert_eq!(by_shape("/anthropic/v1/messages").as_deref(), Some("anthropic anthropic.messages"));
+    assert_eq!(by_shape("/v1/orders"), None);
+}

@@ -1,0 +1,85 @@
+//! Bedrock Converse, ConverseStream and CountTokens.
+//! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>
+
+use super::fields::{ERROR, Fields, NOTHING, marker, number, output, text, usage};
+use super::{Adapter, Field, Operation};
+use crate::usage::cache_apart;
+use crate::wire::json::Node;
+
+pub static CONVERSE: Adapter = Adapter {
+    event: &EVENT,
+    usage: cache_apart,
+    is_client_tool,
+    ..Adapter::new("bedrock.converse", Operation::Chat, &REQUEST, &RESPONSE)
+};
+
+pub static COUNT_TOKENS: Adapter = Adapter {
+    usage: cache_apart,
+    ..Adapter::new("bedrock.count_tokens", Operation::CountTokens, &NOTHING, &NOTHING)
+};
+
+/// `server_tool_use` runs at the provider; anything else has no type at all.
+fn is_client_tool(kind: Option<&str>) -> bool {
+    kind != Some("server_tool_use")
+}
+
+pub(super) static REQUEST: Node<Field> = Node::object(&[
+    ("inferenceConfig", Node::object(INFERENCE_CONFIG)),
+    ("toolConfig", Node::object(&[("tools", Node::array(&OFFERED_TOOL))])),
+]);
+
+static INFERENCE_CONFIG: Fields = &[
+    ("maxTokens", number(Field::MaxTokens)),
+    ("max_new_tokens", number(Field::MaxTokens)),
+    ("temperature", number(Field::Temperature)),
+    ("topP", number(Field::TopP)),
+    ("topK", number(Field::TopK)),
+    ("stopSequences", Node::array(&STOP_SEQUENCE)),
+];
+
+static STOP_SEQUENCE: Node<Field> = text(Field::StopSequence);
+static OFFERED_TOOL: Node<Field> = marker(Field::OfferedTool);
+
+pub(super) static RESPONSE: Node<Field> = Node::object(&[
+    ("output", Node::object(&[("message", Node::object(&[("content", Node::array(&BLOCK))]))])),
+    ("stopReason", text(Field::FinishReason)),
+    ("usage", usage(USAGE)),
+    ("error", ERROR),
+]);
+
+static BLOCK: Node<Field> = Node::object(&[("toolUse", TOOL_USE)]);
+
+const TOOL_USE: Node<Field> =
+    Node::object(&[("name", text(Field::ToolName)), ("type", text(Field::ToolType))]).reported(Field::Tool);
+
+/// The payload of one frame. Through InvokeModel, Nova wraps the same in the name of its event.
+static EVENT: Node<Field> = Node::object(PAYLOAD);
+
+static PAYLOAD: Fields =
+    &[("start", START), ("delta", DELTA), ("stopReason", text(Field::FinishReason)), ("usage", usage(USAGE))];
+
+const START: Node<Field> = Node::object(&[("toolUse", TOOL_USE)]);
+const DELTA: Node<Field> = Node::object(&[
+    ("text", output()),
+    ("reasoningContent", Node::object(&[("text", output())])),
+    ("toolUse", Node::object(&[("input", output())])),
+]);
+
+pub(super) static WRAPPED_EVENT: Node<Field> = Node::object(&[
+    ("contentBlockStart", Node::object(PAYLOAD)),
+    ("contentBlockDelta", Node::object(PAYLOAD)),
+    ("messageStop", Node::object(PAYLOAD)),
+    ("metadata", Node::object(PAYLOAD)),
+    ("amazon-bedrock-invocationMetrics", Node::object(super::bedrock_invoke::METRICS)),
+]);
+
+static USAGE: Fields = &[
+    ("inputTokens", number(Field::InputTokens)),
+    ("outputTokens", number(Field::OutputTokens)),
+    ("totalTokens", number(Field::TotalTokens)),
+    // Both spellings are on the wire, with the same figure.
+    ("cacheReadInputTokens", number(Field::CacheReadTokens)),
+    ("cacheReadInputTokenCount", number(Field::CacheReadTokens)),
+    ("cacheWriteInputTokens", number(Field::CacheCreationTokens)),
+    ("cacheWriteInputTokenCount", number(Field::CacheCreationTokens)),
+];

@@ -1,0 +1,123 @@
+//! Bedrock InvokeModel and its stream: each model family has a wire of its own. Where a body has no usage object, the
+//! metrics that Bedrock adds to the last chunk count, or else the headers it adds to every answer.
+//! <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html>
+
+use super::fields::{Fields, number, output, text};
+use super::{Adapter, Field, Operation, UsageObjects, anthropic, bedrock_converse, cohere, openai_chat};
+use crate::usage::{billed, cache_apart};
+use crate::wire::json::Node;
+
+/// The adapter for a model, by its id.
+pub fn adapter(model: &str) -> &'static Adapter {
+    FAMILIES
+        .iter()
+        .find(|(family, _)| family.split(' ').all(|part| model.contains(part)))
+        .map_or(&openai_chat::CHAT, |(_, adapter)| adapter)
+}
+
+/// Model families by the parts of their ids, the more specific first. What is in none has OpenAI's wire.
+pub static FAMILIES: &[(&str, &Adapter)] = &[
+    ("anthropic.", &ANTHROPIC),
+    ("amazon.titan embed", &TITAN_EMBED),
+    ("embed", &EMBED),
+    ("amazon.nova", &NOVA),
+    ("amazon.titan", &TITAN),
+    ("cohere.command-r", &cohere::CHAT),
+    ("cohere.command", &cohere::GENERATE),
+    ("meta.", &LLAMA),
+    ("mistral.mistral-7b", &MISTRAL_TEXT),
+    ("mistral.mixtral", &MISTRAL_TEXT),
+    ("mistral.mistral-large-2402", &MISTRAL_TEXT),
+    ("deepseek.r1", &MISTRAL_TEXT),
+    ("ai21.j2", &JURASSIC),
+];
+
+const fn family(name: &'static str, operation: Operation, response: &'static Node<Field>) -> Adapter {
+    Adapter { usage_objects: UsageObjects::Overlay, ..Adapter::new(name, operation, &REQUEST, response) }
+}
+
+static NOVA: Adapter = Adapter {
+    request: &bedrock_converse::REQUEST,
+    event: &bedrock_converse::WRAPPED_EVENT,
+    usage: cache_apart,
+    ..family("bedrock.nova", Operation::Chat, &bedrock_converse::RESPONSE)
+};
+static TITAN: Adapter = family("bedrock.titan", Operation::TextCompletion, &TITAN_BODY);
+static TITAN_EMBED: Adapter = family("bedrock.titan_embed", Operation::Embeddings, &TITAN_EMBED_BODY);
+static EMBED: Adapter =
+    Adapter { usage: billed, ..family("bedrock.embed", Operation::Embeddings, &EMBED_BODY) };
+static LLAMA: Adapter = family("bedrock.llama", Operation::TextCompletion, &LLAMA_BODY);
+static MISTRAL_TEXT: Adapter = family("bedrock.mistral", Operation::TextCompletion, &MISTRAL_BODY);
+static JURASSIC: Adapter = family("bedrock.ai21_j2", Operation::TextCompletion, &JURASSIC_BODY);
+/// The oldest models take messages or a prompt.
+static ANTHROPIC: Adapter =
+    Adapter { prompt_operation: Some(Operation::TextCompletion), ..anthropic::MESSAGES_LIKE };
+
+static REQUEST: Node<Field> = Node::object(&[
+    ("max_tokens", number(Field::MaxTokens)),
+    ("max_tokens_to_sample", number(Field::MaxTokens)),
+    ("max_gen_len", number(Field::MaxTokens)),
+    ("maxTokens", number(Field::MaxTokens)),
+    ("temperature", number(Field::Temperature)),
+    ("top_p", number(Field::TopP)),
+    ("top_k", number(Field::TopK)),
+    ("topP", number(Field::TopP)),
+    (
+        "textGenerationConfig",
+        Node::object(&[
+            ("maxTokenCount", number(Field::MaxTokens)),
+            ("temperature", number(Field::Temperature)),
+            ("topP", number(Field::TopP)),
+        ]),
+    ),
+    ("dimensions", number(Field::Dimensions)),
+]);
+
+/// `amazon-bedrock-invocationMetrics`, on the last chunk of a stream.
+pub(super) static METRICS: Fields = &[
+    ("inputTokenCount", number(Field::MetricInputTokens)),
+    ("outputTokenCount", number(Field::MetricOutputTokens)),
+    ("cacheReadInputTokenCount", number(Field::MetricCacheReadTokens)),
+    ("cacheWriteInputTokenCount", number(Field::MetricCacheCreationTokens)),
+];
+
+const INVOCATION_METRICS: (&str, Node<Field>) = ("amazon-bedrock-invocationMetrics", Node::object(METRICS));
+
+static TITAN_BODY: Node<Field> = Node::object(&[
+    ("inputTextTokenCount", number(Field::InputTokens)),
+    ("totalOutputTextTokenCount", number(Field::OutputTokens)),
+    ("outputText", output()),
+    ("completionReason", text(Field::FinishReason)),
+    ("results", Node::array(&TITAN_RESULT)),
+    INVOCATION_METRICS,
+]);
+static TITAN_RESULT: Node<Field> = Node::object(&[
+    ("tokenCount", number(Field::OutputTokens)),
+    ("completionReason", text(Field::FinishReason)),
+])
+.reported(Field::Choice);
+
+static TITAN_EMBED_BODY: Node<Field> = Node::object(&[("inputTextTokenCount", number(Field::InputTokens))]);
+
+static EMBED_BODY: Node<Field> = Node::object(&[("id", text(Field::ResponseId))]);
+
+static LLAMA_BODY: Node<Field> = Node::object(&[
+    ("prompt_token_count", number(Field::InputTokens)),
+    ("generation_token_count", number(Field::OutputTokens)),
+    ("generation", output()),
+    ("stop_reason", text(Field::FinishReason)),
+    INVOCATION_METRICS,
+]);
+
+static MISTRAL_BODY: Node<Field> = Node::object(&[
+    ("outputs", Node::array(&MISTRAL_OUTPUT)),
+    ("choices", Node::array(&MISTRAL_OUTPUT)),
+    INVOCATION_METRICS,
+]);
+static MISTRAL_OUTPUT: Node<Field> =
+    Node::object(&[("text", output()), ("stop_reason", text(Field::FinishReason))]).reported(Field::Choice);
+
+static JURASSIC_BODY: Node<Field> = Node::object(&[("completions", Node::array(&JURASSIC_COMPLETION))]);
+static JURASSIC_COMPLETION: Node<Field> =
+    Node::object(&[("finishReason", Node::object(&[("reason", text(Field::FinishReason))]))])
+        .reported(Field::Choice);

@@ -1,0 +1,44 @@
+//! OpenAI's other calls: images, audio, moderations, token counts. Counted; tokens where the wire has them.
+//! <https://platform.openai.com/docs/api-reference>
+
+use super::fields::{ERROR, Fields, number, output, text, usage};
+use super::{Adapter, Field, Operation};
+use crate::wire::json::Node;
+
+const fn api(name: &'static str, operation: Operation) -> Adapter {
+    Adapter::new(name, operation, &REQUEST, &RESPONSE)
+}
+
+pub static IMAGES: Adapter = api("openai.images", Operation::ImageGeneration);
+pub static TRANSCRIPTIONS: Adapter = api("openai.transcriptions", Operation::Transcription);
+pub static SPEECH: Adapter = api("openai.speech", Operation::Speech);
+pub static MODERATIONS: Adapter = api("openai.moderations", Operation::Moderation);
+pub static COUNT_TOKENS: Adapter =
+    Adapter { response: &COUNT, ..api("count_tokens", Operation::CountTokens) };
+
+static REQUEST: Node<Field> = Node::object(&[
+    ("model", text(Field::RequestModel)),
+    ("stream", number(Field::Stream)),
+    ("n", number(Field::ChoiceCount)),
+    ("user", text(Field::UserId)),
+]);
+
+static RESPONSE: Node<Field> = Node::object(&[
+    ("id", text(Field::ResponseId)),
+    ("model", text(Field::ResponseModel)),
+    ("delta", output()),
+    ("usage", usage(USAGE)),
+    ("error", ERROR),
+]);
+
+static USAGE: Fields = &[
+    ("input_tokens", number(Field::InputTokens)),
+    ("output_tokens", number(Field::OutputTokens)),
+    ("prompt_tokens", number(Field::InputTokens)),
+    ("completion_tokens", number(Field::OutputTokens)),
+    ("total_tokens", number(Field::TotalTokens)),
+    ("input_tokens_details", Node::object(&[("cached_tokens", number(Field::CacheReadTokens))])),
+    ("output_tokens_details", Node::object(&[("reasoning_tokens", number(Field::ReasoningTokens))])),
+];
+
+static COUNT: Node<Field> = Node::object(&[("error", ERROR)]);
