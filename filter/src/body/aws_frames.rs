@@ -1,10 +1,10 @@
 //! `application/vnd.amazon.eventstream` as Bedrock uses it: a JSON document in each frame, either bare or, through
-//! InvokeModelWithResponseStream, as base64 in a member called `bytes`.
+//! InvokeModelWithResponseStream, as base64 in a member called `bytes`. What an agent sends there is bare text.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::provider::{Adapter, Field};
+use crate::provider::{Adapter, Field, Operation};
 use crate::span::Unread;
 use crate::wire::aws_event_stream::{Frame, FrameError, Framer, Frames};
 use crate::wire::json::{Node, Scalar, Scanner, Sink};
@@ -24,6 +24,8 @@ pub(super) struct AwsFrames {
 struct FrameReader {
     envelope: Scanner<()>,
     scanner: Scanner<Field>,
+    /// Whether chunks hold documents, and not bare text.
+    chunks_are_documents: bool,
     malformed: bool,
 }
 
@@ -34,6 +36,7 @@ impl AwsFrames {
             reader: FrameReader {
                 envelope: Scanner::new(&ENVELOPE),
                 scanner: Scanner::new(adapter.event),
+                chunks_are_documents: adapter.operation != Operation::InvokeAgent,
                 malformed: false,
             },
         }
@@ -72,7 +75,12 @@ impl Frames for Documents<'_> {
             facts.error_type = std::str::from_utf8(exception).ok().map(str::to_owned);
         }
         let is_chunk = frame.header(":event-type") == Some(b"chunk");
-        let FrameReader { envelope, scanner, malformed } = &mut *self.reader;
+        let FrameReader { envelope, scanner, chunks_are_documents, malformed } = &mut *self.reader;
+        if is_chunk && !*chunks_are_documents {
+            observer.open(Field::OutputText);
+            observer.end_document();
+            return;
+        }
         if is_chunk {
             let mut inner = Inner { scanner, observer, valid: true };
             envelope.feed(frame.payload, &mut inner);

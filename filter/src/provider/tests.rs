@@ -351,6 +351,17 @@ fn bedrock_invoke_by_family() {
 }
 
 #[test]
+fn bedrock_agents_send_bare_text() {
+    let stream = [frame("trace", r#"{"trace":{}}"#), frame("chunk", r#"{"bytes":"aGVsbG8="}"#)].concat();
+    let url = "bedrock-agent-runtime.us-east-1.amazonaws.com/agents/A/agentAliases/B/sessions/C/text";
+    let call = Call::new(url, "{}", "application/vnd.amazon.eventstream", stream);
+    assert_eq!(call.span().stream.output_chunks, 1);
+    call.check(
+        "aws.bedrock invoke_agent - stream=yes -> - - [] calls[] in=- out=- read=- write=- think=- total=-",
+    );
+}
+
+#[test]
 fn cohere() {
     Call::json(
         "api.cohere.com/v2/chat",
