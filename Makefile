@@ -23,6 +23,8 @@ toolchain: ## Check Rust; with rustup, add what rust-toolchain.toml asks for
 tools: ## Fetch the pinned Envoy, ClickHouse engine and Python SDKs into .tools (MESHTAP_CACHE)
 	@tests/tools/fetch.sh $(MESHTAP_CACHE)
 
+# No path of the machine that builds it gets into the module: the same source gives the same bytes.
+wasm: export RUSTFLAGS = --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-path-prefix=$(CURDIR)=meshtap
 wasm: toolchain ## Build the filter as target/filter.wasm
 	cargo build $(CARGO_FLAGS) -p meshtap-filter --profile wasm --target $(WASM_TARGET)
 	@cp $(TARGET)/$(WASM_TARGET)/wasm/meshtap_filter.wasm $(FILTER).$$$$ && mv $(FILTER).$$$$ $(FILTER)

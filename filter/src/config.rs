@@ -272,7 +272,8 @@ impl<'a, 'p> Section<'a, 'p> {
             }
             Some(other) => {
                 let message = format!(
-                    "expected a text of 1 to 512 visible ASCII characters, found {other}; using {default:?}"
+                    "expected a text of 1 to 512 visible ASCII characters, found {}; using {default:?}",
+                    shown(other)
                 );
                 self.report(key, message);
                 default
@@ -296,8 +297,10 @@ impl<'a, 'p> Section<'a, 'p> {
             .filter(|number| (min..=max).contains(number))
             .and_then(|number| N::try_from(number).ok());
         whole.unwrap_or_else(|| {
-            let message =
-                format!("expected a whole number from {min} to {max}, found {value}; using {default}");
+            let message = format!(
+                "expected a whole number from {min} to {max}, found {}; using {default}",
+                shown(value)
+            );
             self.report(key, message);
             default
         })
@@ -319,7 +322,7 @@ impl<'a, 'p> Section<'a, 'p> {
         let names = choices.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         let fallback =
             choices.iter().find(|(_, choice)| *choice == default).map_or("the default", |(name, _)| name);
-        self.report(key, format!("expected one of {names}, found {value}; using {fallback}"));
+        self.report(key, format!("expected one of {names}, found {}; using {fallback}", shown(value)));
         default
     }
 
@@ -341,6 +344,16 @@ impl<'a, 'p> Section<'a, 'p> {
 )]
 fn whole_number(number: f64) -> Option<u64> {
     (number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number)).then_some(number as u64)
+}
+
+/// A value as it stands in a message: enough to find it again.
+fn shown(value: &Value) -> String {
+    const MAX_CHARACTERS: usize = 64;
+    let text = value.to_string();
+    match text.char_indices().nth(MAX_CHARACTERS) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -450,6 +463,14 @@ mod tests {
         let (config, reported) = parse(br#"{"collector":{"authority":"a\r\nb: c"}}"#);
         assert_eq!(config, Config::default());
         assert_eq!(reported.len(), 1);
+    }
+
+    #[test]
+    fn messages_stay_short() {
+        let long = format!(r#"{{"detect":"{}","{}":1}}"#, "é".repeat(100_000), "k".repeat(100_000));
+        for message in problems(&long) {
+            assert!(message.len() < 400, "{}", message.len());
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The official SDK's chat completions through Envoy: untouched, and told truly in both stores.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use meshtap_tests::client::Call;
 use meshtap_tests::mesh::{self, STORES};
 use meshtap_tests::standin::scenario::Scenario;
@@ -45,6 +47,41 @@ fn streamed() {
         finished(span, "stop");
         timed(span);
     });
+}
+
+/// What is known of the times: the call lies between what we did before and after it, and the provider paused at least
+/// as long as it was told to. How long the rest took, nobody can say.
+#[test]
+fn times_are_those_of_the_call() {
+    const THINK_MS: u32 = 150;
+    const CHUNK_MS: u32 = 100;
+    let call = Call::chat("openai-times", "gpt-4o")
+        .streamed()
+        .with_usage()
+        .think_ms(THINK_MS.into())
+        .chunk_ms(CHUNK_MS.into());
+    let before = now();
+    let seen = mesh::shared().observe(&call);
+    let after = now();
+    each_span(&call, &seen, |span, _| {
+        let (start, end) = (unix_nanos(&span.start_time), unix_nanos(&span.end_time));
+        assert!(before <= start && end <= after, "{before} {start} {end} {after}");
+        let first_chunk = span.time_to_first_chunk_ms.unwrap();
+        let first_content = span.time_to_first_content_ms.unwrap();
+        assert!(first_chunk >= f64::from(THINK_MS), "{first_chunk}");
+        // The first event only says who speaks; the text comes a pause later.
+        assert!(first_content >= f64::from(THINK_MS + CHUNK_MS), "{first_content}");
+    });
+}
+
+/// Zero from a clock before 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or_default()
+}
+
+fn unix_nanos(time: &str) -> u64 {
+    meshtap_collector::time::parse_rfc3339(time).unwrap_or_else(|| panic!("no time: {time:?}"))
 }
 
 #[test]

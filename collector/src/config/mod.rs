@@ -47,8 +47,12 @@ pub struct Grpc {
     pub max_spans_per_batch: usize,
     /// Also bounds a resource's, an event's and a link's attributes.
     pub max_attributes_per_span: usize,
+    pub max_events_per_span: usize,
+    pub max_links_per_span: usize,
     /// Also bounds names and status messages.
     pub max_attribute_value_bytes: usize,
+    /// All names and values of a span, its events and its links together.
+    pub max_span_bytes: usize,
     /// All names and values of a resource together.
     pub max_resource_bytes: usize,
 }
@@ -166,7 +170,10 @@ pub const KEYS: &[&str] = &[
     "receive.grpc.max_concurrent_batches",
     "receive.grpc.max_spans_per_batch",
     "receive.grpc.max_attributes_per_span",
+    "receive.grpc.max_events_per_span",
+    "receive.grpc.max_links_per_span",
     "receive.grpc.max_attribute_value_bytes",
+    "receive.grpc.max_span_bytes",
     "receive.grpc.max_resource_bytes",
     "http.listen",
     "http.max_limit",
@@ -265,11 +272,14 @@ fn read_grpc(reader: &mut Reader) -> Grpc {
         max_concurrent_batches: reader.count("receive.grpc.max_concurrent_batches", 64),
         max_spans_per_batch: reader.count("receive.grpc.max_spans_per_batch", 10_000),
         max_attributes_per_span: reader.count("receive.grpc.max_attributes_per_span", 256),
+        max_events_per_span: reader.count("receive.grpc.max_events_per_span", 128),
+        max_links_per_span: reader.count("receive.grpc.max_links_per_span", 128),
         max_attribute_value_bytes: reader.size(
             "receive.grpc.max_attribute_value_bytes",
             "64KiB",
             MAX_MESSAGE_BYTES,
         ),
+        max_span_bytes: reader.size("receive.grpc.max_span_bytes", "256KiB", MAX_MESSAGE_BYTES),
         max_resource_bytes: reader.size("receive.grpc.max_resource_bytes", "16KiB", MAX_MESSAGE_BYTES),
     }
 }

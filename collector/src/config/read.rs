@@ -10,6 +10,9 @@ use super::mistakes::Mistakes;
 use super::raw::{Setting, Settings};
 use super::units::{parse_duration, parse_size};
 
+/// More than anyone needs of anything, and less than what semaphores and queries can take.
+const MAX_COUNT: usize = 1_000_000_000;
+
 pub(super) struct Reader {
     pub(super) settings: Settings,
     pub(super) mistakes: Mistakes,
@@ -39,10 +42,11 @@ impl Reader {
         })
     }
 
-    /// A count from 1 up.
+    /// A count from 1 to [`MAX_COUNT`].
     pub(super) fn count(&mut self, path: &str, default: usize) -> usize {
-        self.read(path, default, "must be a whole number from 1 up", &format!("such as {default}"), |text| {
-            text.text.parse().ok().filter(|count| *count > 0)
+        let wrong = format!("must be a whole number from 1 to {MAX_COUNT}");
+        self.read(path, default, &wrong, &format!("such as {default}"), |text| {
+            text.text.parse().ok().filter(|count| (1..=MAX_COUNT).contains(count))
         })
     }
 

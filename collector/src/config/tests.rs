@@ -65,8 +65,8 @@ fn values_are_checked() {
         "receive.grpc.max_message_bytes: is not a size: \"4MB\"",
     );
     check("receive: {grpc: {max_message_bytes: 1GiB}}", "a size up to 268435456 bytes");
-    check("receive: {grpc: {max_spans_per_batch: 0}}", "must be a whole number from 1 up: 0");
-    check("receive: {grpc: {max_spans_per_batch: -1}}", "must be a whole number from 1 up: -1");
+    check("receive: {grpc: {max_spans_per_batch: 0}}", "must be a whole number from 1 to 1000000000: 0");
+    check("receive: {grpc: {max_spans_per_batch: -1}}", "must be a whole number from 1 to 1000000000: -1");
     check("receive: {grpc: {listen: [a]}}", "receive.grpc.listen: must be a single value");
     check("receive: 7", "receive: must be a mapping");
     check("color: blue", "color: unknown key; remove it");

@@ -16,7 +16,10 @@ use crate::telemetry::metrics::Rejection;
 pub struct Limits {
     pub max_spans_per_batch: usize,
     pub max_attributes_per_span: usize,
+    pub max_events_per_span: usize,
+    pub max_links_per_span: usize,
     pub max_attribute_value_bytes: usize,
+    pub max_span_bytes: usize,
     pub max_resource_bytes: usize,
 }
 
@@ -32,7 +35,10 @@ impl From<&Grpc> for Limits {
         Self {
             max_spans_per_batch: config.max_spans_per_batch,
             max_attributes_per_span: config.max_attributes_per_span,
+            max_events_per_span: config.max_events_per_span,
+            max_links_per_span: config.max_links_per_span,
             max_attribute_value_bytes: config.max_attribute_value_bytes,
+            max_span_bytes: config.max_span_bytes,
             max_resource_bytes: config.max_resource_bytes,
         }
     }
@@ -73,12 +79,31 @@ impl Limits {
         if let Some(status) = &span.status {
             self.check_length("the span's status message", status.message.len())?;
         }
+        check_number(Rejection::TooManyEvents, "events", span.events.len(), self.max_events_per_span)?;
+        check_number(Rejection::TooManyLinks, "links", span.links.len(), self.max_links_per_span)?;
         self.check_attributes("the span", &span.attributes)?;
         for event in &span.events {
             self.check_length("the name of a span's event", event.name.len())?;
             self.check_attributes("an event of the span", &event.attributes)?;
         }
-        span.links.iter().try_for_each(|link| self.check_attributes("a link of the span", &link.attributes))
+        for link in &span.links {
+            self.check_attributes("a link of the span", &link.attributes)?;
+        }
+        self.check_size(span)
+    }
+
+    /// A span is shown whole in one answer of the API, so its parts together are bounded too.
+    fn check_size(&self, span: &Span) -> Result<(), Refused> {
+        let bytes = span_bytes(span);
+        if bytes <= self.max_span_bytes {
+            return Ok(());
+        }
+        refuse(Rejection::SpanTooLarge, || {
+            format!(
+                "the span has {bytes} bytes, {} are allowed (receive.grpc.max_span_bytes)",
+                self.max_span_bytes
+            )
+        })
     }
 
     fn check_position(&self, position: usize) -> Result<(), Refused> {
@@ -125,6 +150,15 @@ impl Limits {
     fn allowed(&self) -> String {
         format!("{} are allowed (receive.grpc.max_attribute_value_bytes)", self.max_attribute_value_bytes)
     }
+}
+
+fn check_number(reason: Rejection, what: &str, found: usize, allowed: usize) -> Result<(), Refused> {
+    if found <= allowed {
+        return Ok(());
+    }
+    refuse(reason, || {
+        format!("the span has {found} {what}, {allowed} are allowed (receive.grpc.max_{what}_per_span)")
+    })
 }
 
 fn refuse(reason: Rejection, message: impl FnOnce() -> String) -> Result<(), Refused> {
@@ -175,14 +209,35 @@ fn check_times(span: &Span) -> Result<(), Refused> {
     Ok(())
 }
 
+/// The text of everything in a span that a sender chooses freely.
+fn span_bytes(span: &Span) -> usize {
+    let attributes = |attributes: &[KeyValue]| attributes.iter().map(attribute_bytes).sum::<usize>();
+    let events = span.events.iter().map(|event| event.name.len() + attributes(&event.attributes));
+    let links = span.links.iter().map(|link| link.trace_state.len() + attributes(&link.attributes));
+    let status = span.status.as_ref().map_or(0, |status| status.message.len());
+    span.name.len()
+        + span.trace_state.len()
+        + status
+        + attributes(&span.attributes)
+        + events.sum::<usize>()
+        + links.sum::<usize>()
+}
+
+/// What a member of an array or a list costs beside its text: it must not be free, however empty it is.
+const MEMBER_BYTES: usize = 8;
+
 /// The bytes of all text in a value; numbers count as eight.
 fn value_bytes(value: &AnyValue) -> usize {
     match &value.value {
         None => 0,
         Some(Value::StringValue(text)) => text.len(),
         Some(Value::BytesValue(bytes)) => bytes.len(),
-        Some(Value::ArrayValue(array)) => array.values.iter().map(value_bytes).sum(),
-        Some(Value::KvlistValue(list)) => list.values.iter().map(attribute_bytes).sum(),
+        Some(Value::ArrayValue(array)) => {
+            array.values.iter().map(|value| MEMBER_BYTES + value_bytes(value)).sum()
+        }
+        Some(Value::KvlistValue(list)) => {
+            list.values.iter().map(|pair| MEMBER_BYTES + attribute_bytes(pair)).sum()
+        }
         Some(_) => 8,
     }
 }
@@ -198,7 +253,10 @@ mod tests {
     const LIMITS: Limits = Limits {
         max_spans_per_batch: 2,
         max_attributes_per_span: 2,
+        max_events_per_span: 2,
+        max_links_per_span: 1,
         max_attribute_value_bytes: 10,
+        max_span_bytes: 30,
         max_resource_bytes: 12,
     };
 
@@ -257,6 +315,29 @@ mod tests {
         assert_eq!(refused.reason, Rejection::TooManyAttributes);
         let large = Resource { attributes: vec![text("a", "0123456"), text("b", "0123")], ..resource };
         assert_eq!(LIMITS.check_resource(Some(&large)).unwrap_err().reason, Rejection::ResourceTooLarge);
+    }
+
+    #[test]
+    fn events_links_and_the_span_as_a_whole() {
+        use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
+        let event = Event { name: "0123456789".to_owned(), ..Event::default() };
+        check(Span { events: vec![event.clone(); 2], ..good() }, None);
+        check(Span { events: vec![Event::default(); 3], ..good() }, Some(Rejection::TooManyEvents));
+        check(Span { links: vec![Link::default(); 2], ..good() }, Some(Rejection::TooManyLinks));
+        let large = Span { events: vec![event; 2], attributes: vec![text("a", "0123456789")], ..good() };
+        check(large, Some(Rejection::SpanTooLarge));
+    }
+
+    #[test]
+    fn empty_members_are_not_free() {
+        use opentelemetry_proto::tonic::common::v1::ArrayValue;
+        let array = Value::ArrayValue(ArrayValue { values: vec![AnyValue::default(); 2] });
+        let attribute = KeyValue {
+            key: "a".to_owned(),
+            value: Some(AnyValue { value: Some(array) }),
+            ..KeyValue::default()
+        };
+        check(Span { attributes: vec![attribute], ..good() }, Some(Rejection::ValueTooLong));
     }
 
     #[test]

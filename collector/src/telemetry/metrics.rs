@@ -67,6 +67,9 @@ reasons! {
         InvalidTime = "invalid_time",
         TooManySpans = "too_many_spans",
         TooManyAttributes = "too_many_attributes",
+        TooManyEvents = "too_many_events",
+        TooManyLinks = "too_many_links",
+        SpanTooLarge = "span_too_large",
         ValueTooLong = "value_too_long",
         ResourceTooLarge = "resource_too_large",
     }

@@ -41,6 +41,9 @@ thread_local! {
     static LEFT_BEHIND: RefCell<Vec<Batch>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Of one configuration; the counter tells how many there are.
+const MAX_LOGGED_PROBLEMS: usize = 32;
+
 pub(super) struct Root {
     shared: Rc<RefCell<Shared>>,
 }
@@ -133,9 +136,13 @@ impl Shared {
             return;
         }
         self.stats.add(Metric::ConfigProblems, problems.len());
-        for Problem { path, message } in problems {
+        for Problem { path, message } in problems.iter().take(MAX_LOGGED_PROBLEMS) {
             let path = if path.is_empty() { "(document)" } else { path };
             host::log(LogLevel::Warn, &format!("meshtap: plugin configuration: {path}: {message}"));
+        }
+        let more = problems.len().saturating_sub(MAX_LOGGED_PROBLEMS);
+        if more > 0 {
+            host::log(LogLevel::Warn, &format!("meshtap: plugin configuration: {more} more mistakes"));
         }
     }
 

@@ -12,6 +12,7 @@ use crate::ending::StreamLog;
 use crate::exchange::Exchange;
 use crate::otlp;
 use crate::span::{EnvoyFacts, Kind};
+use crate::stats::Metric;
 
 /// Bodies are copied in pieces of at most this size, however much the proxy hands over at once.
 const SLICE_BYTES: usize = 64 << 10;
@@ -28,7 +29,8 @@ impl Stream {
     }
 
     fn request_headers(&mut self) -> Option<()> {
-        let headers = host::header_map(MapType::HttpRequestHeaders).ok()?;
+        let headers =
+            host::header_map(MapType::HttpRequestHeaders).map_err(|_| self.count_host_error()).ok()?;
         let mut shared = self.shared.try_borrow_mut().ok()?;
         let shared = &mut *shared;
         let detected = Exchange::detect(&shared.config, &headers)?;
@@ -38,6 +40,13 @@ impl Stream {
         let exchange = Exchange::start(detected, &shared.config, &headers, kind, host::now(), random);
         self.exchange = Some(Box::new(exchange));
         Some(())
+    }
+
+    /// Something of a call is lost because the host does not hand it over.
+    fn count_host_error(&self) {
+        if let Ok(mut shared) = self.shared.try_borrow_mut() {
+            shared.stats.add(Metric::HostErrors, 1);
+        }
     }
 
     fn facts(&self) -> Option<(StreamLog, EnvoyFacts)> {
@@ -59,19 +68,20 @@ impl Stream {
     }
 }
 
-/// Hands a body over in slices.
-fn for_each_slice(kind: BufferType, size: usize, mut take: impl FnMut(&[u8])) {
+/// Hands a body over in slices; `false` when the host did not give all of it.
+fn for_each_slice(kind: BufferType, size: usize, mut take: impl FnMut(&[u8])) -> bool {
     let mut at = 0_usize;
     while at < size {
         let Ok(slice) = host::buffer(kind, at, size.saturating_sub(at).min(SLICE_BYTES)) else {
-            return;
+            return false;
         };
         if slice.is_empty() {
-            return;
+            return false;
         }
         take(&slice);
         at = at.saturating_add(slice.len());
     }
+    true
 }
 
 impl Context for Stream {}
@@ -84,33 +94,42 @@ impl HttpContext for Stream {
     }
 
     fn on_http_request_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
-        if let Some(exchange) = &mut self.exchange {
-            for_each_slice(BufferType::HttpRequestBody, size, |slice| exchange.request_body(slice));
+        let whole = match &mut self.exchange {
+            None => true,
+            Some(exchange) => {
+                for_each_slice(BufferType::HttpRequestBody, size, |slice| exchange.request_body(slice))
+            }
+        };
+        if !whole {
+            self.count_host_error();
         }
         Action::Continue
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        if let Some(exchange) = &mut self.exchange
-            && let Ok(headers) = host::header_map(MapType::HttpResponseHeaders)
-        {
-            exchange.response_headers(&headers, host::now());
+        if let Some(exchange) = &mut self.exchange {
+            match host::header_map(MapType::HttpResponseHeaders) {
+                Ok(headers) => exchange.response_headers(&headers, host::now()),
+                Err(_) => self.count_host_error(),
+            }
         }
         Action::Continue
     }
 
     fn on_http_response_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
-        if let Some(exchange) = &mut self.exchange
-            && size > 0
-        {
-            if exchange.reads_response() {
+        let whole = match &mut self.exchange {
+            Some(exchange) if size > 0 && exchange.reads_response() => {
                 let now = host::now();
-                for_each_slice(BufferType::HttpResponseBody, size, |slice| {
-                    exchange.response_body(slice, now);
-                });
-            } else {
-                exchange.skip_response_body(size);
+                for_each_slice(BufferType::HttpResponseBody, size, |slice| exchange.response_body(slice, now))
             }
+            Some(exchange) => {
+                exchange.skip_response_body(size);
+                true
+            }
+            None => true,
+        };
+        if !whole {
+            self.count_host_error();
         }
         Action::Continue
     }

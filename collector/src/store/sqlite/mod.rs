@@ -3,6 +3,7 @@
 //! One thread writes (`writer`), a few read-only connections read (`readers`). Write-ahead log with
 //! `synchronous=FULL`: what was answered survives a crash of the process and of the machine.
 
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +41,8 @@ const PRAGMAS: &str = "
 pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
+    /// Locked as long as the store is open: the file has one collector.
+    lock: File,
 }
 
 impl SqliteStore {
@@ -61,10 +64,33 @@ impl SqliteStore {
 
 fn open(path: &Path, busy_timeout: Duration) -> Result<SqliteStore, StoreError> {
     create_folder(path)?;
+    let lock = take_lock(path)?;
     let mut db = open_for_writing(path, busy_timeout).map_err(|error| explain(path, error))?;
     schema::migrate(&mut db)?;
     let readers = Readers::open(path, busy_timeout)?;
-    Ok(SqliteStore { writer: Writer::start(db)?, readers })
+    Ok(SqliteStore { writer: Writer::start(db)?, readers, lock })
+}
+
+/// The lock ends with the process, however it ends; the empty file beside the database stays.
+fn take_lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let failed = |error: std::io::Error| {
+        let message = format!(
+            "sqlite: cannot write beside {}; set store.sqlite.path to a place that can be written",
+            path.display()
+        );
+        StoreError::permanent(message).with_source(error)
+    };
+    let lock = File::create(&name).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::permanent(format!(
+            "sqlite: another collector has {} open; stop it, or set store.sqlite.path to another file",
+            path.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
 }
 
 fn create_folder(path: &Path) -> Result<(), StoreError> {
@@ -116,7 +142,10 @@ impl SpanWriter for SqliteStore {
 
     async fn close(&self) -> Result<(), StoreError> {
         self.readers.close().await;
-        self.writer.close().await
+        self.writer.close().await?;
+        self.lock
+            .unlock()
+            .map_err(|error| StoreError::transient("sqlite: letting go of the database").with_source(error))
     }
 }
 

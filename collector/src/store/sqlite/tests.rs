@@ -33,6 +33,17 @@ async fn count(store: &SqliteStore) -> usize {
 }
 
 #[tokio::test]
+async fn a_file_has_one_collector() {
+    let folder = Folder::new("lock");
+    let path = folder.file();
+    let first = SqliteStore::open(&path).await.unwrap();
+    let refused = SqliteStore::open(&path).await.unwrap_err();
+    assert!(refused.to_string().contains("another collector"), "{refused}");
+    first.close().await.unwrap();
+    SqliteStore::open(&path).await.unwrap();
+}
+
+#[tokio::test]
 async fn conforms_and_makes_its_folder() {
     let folder = Folder::new("conforms");
     let store = SqliteStore::open(&folder.file()).await.unwrap();
