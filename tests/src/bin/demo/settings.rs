@@ -46,14 +46,17 @@ impl Settings {
             (self.grpc_port, GRPC_PORT.0, "spans"),
         ];
         let envoys = self.envoy_ports.clone().map(|port| (port, ENVOY_PORT.0, "Envoy"));
-        let taken: Vec<String> = single
-            .into_iter()
-            .chain(envoys)
-            .filter(|(port, ..)| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_err())
-            .map(|(port, variable, what)| {
-                format!("  port {port} for {what} is taken; choose another with {variable}=PORT make demo")
-            })
-            .collect();
+        // Each is held until all are checked, so that two that are the same are noticed too.
+        let mut held = Vec::new();
+        let mut taken = Vec::new();
+        for (port, variable, what) in single.into_iter().chain(envoys) {
+            match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+                Ok(listener) => held.push(listener),
+                Err(_) => taken.push(format!(
+                    "  port {port} for {what} is taken; choose another with {variable}=PORT make demo"
+                )),
+            }
+        }
         if taken.is_empty() { Ok(()) } else { Err(format!("cannot start:\n{}", taken.join("\n"))) }
     }
 }
