@@ -31,6 +31,8 @@ pub struct Reader {
     matched: usize,
     state: State,
     head: Vec<u8>,
+    /// The last four bytes of the head, however long it is.
+    head_end: u32,
     value: Vec<u8>,
     /// Whether the value is of a field that is kept.
     name: Option<String>,
@@ -53,6 +55,7 @@ impl Reader {
             matched: 2,
             state: State::Value,
             head: Vec::new(),
+            head_end: 0,
             value: Vec::new(),
             name: None,
             overlong: false,
@@ -115,6 +118,7 @@ impl Reader {
             b'-' => self.dashes = 1,
             b'\n' => {
                 self.head.clear();
+                self.head_end = 0;
                 self.state = State::Head;
             }
             _ => {}
@@ -124,14 +128,9 @@ impl Reader {
     fn head_byte(&mut self, byte: u8) {
         if self.head.len() < MAX_HEAD_BYTES {
             self.head.push(byte);
-        } else {
-            // Only its end matters from here on.
-            self.head.rotate_left(1);
-            if let Some(last) = self.head.last_mut() {
-                *last = byte;
-            }
         }
-        if self.head.ends_with(b"\r\n\r\n") || self.head == b"\r\n" {
+        self.head_end = (self.head_end << 8) | u32::from(byte);
+        if self.head_end == u32::from_be_bytes(*b"\r\n\r\n") || self.head == b"\r\n" {
             self.name = field_name(&self.head);
             self.state = State::Value;
         }
@@ -203,6 +202,11 @@ mod tests {
         let long =
             format!("--x-y\r\nContent-Disposition: form-data; name=a\r\n\r\n{}\r\n--x-y--", "v".repeat(600));
         check(&long, &[], true);
+        let long_head = format!(
+            "--x-y\r\nContent-Disposition: form-data; name=a\r\nX: {}\r\n\r\nvalue\r\n--x-y--",
+            "h".repeat(2_000)
+        );
+        check(&long_head, &["a=value"], true);
         assert!(Reader::new(b"multipart/form-data").is_none());
     }
 }
