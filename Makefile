@@ -12,7 +12,7 @@ export MESHTAP_CACHE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help toolchain tools wasm build demo test fmt fmt-check lint doc deny size clean ci
+.PHONY: help toolchain tools wasm build demo test conformance fmt fmt-check lint doc deny size clean ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ test: wasm build tools ## Run every test, end to end ones included
 	@echo "  Envoy       $$($(MESHTAP_CACHE)/envoy --version | sed -n 's/.*version: //p')"
 	@echo "  ClickHouse  $$(readlink $(MESHTAP_CACHE)/chdb)"
 	@echo "  OpenAI SDK  $$(sed -n 's/^openai==//p' tests/tools/requirements.txt)"
+
+conformance: wasm build ## Recorded exchanges of real APIs through the module: CORPUS='FILE…', or ../shared/corpus
+	@$(TARGET)/debug/conformance $(CORPUS)
 
 fmt: toolchain ## Format the code
 	cargo fmt --all

@@ -3,6 +3,8 @@
 //! The path of a batch: `receive` (admits or refuses) → `normalize` (OTLP to [`model::SpanRecord`]) → `store`. Beside it:
 //! `query` and `admin` over HTTP, `telemetry`, `config`. `app` builds the stages and stops them, from the source to the
 //! sink. Stages share `model` and nothing else of each other.
+//!
+//! Apart from all that, `wasm` runs the filter module without Envoy, and `replay` puts recordings through it.
 
 pub mod admin;
 pub mod app;
@@ -12,7 +14,9 @@ pub mod model;
 pub mod normalize;
 pub mod query;
 pub mod receive;
+pub mod replay;
 pub mod store;
 pub mod telemetry;
 pub mod time;
+pub mod wasm;
 pub mod wasm_module;

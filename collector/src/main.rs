@@ -3,7 +3,7 @@
 //! Exit codes: 0 after a graceful stop, 1 when the collector could not start or gave something up, 2 for wrong
 //! arguments or a wrong configuration, 130 when a second signal cut the stop short.
 
-use std::io::Write as _;
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use meshtap_collector::app::App;
 use meshtap_collector::config::Config;
+use meshtap_collector::replay::command;
 use meshtap_collector::telemetry::logging;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
@@ -32,6 +33,8 @@ enum Command {
     Serve(ConfigArguments),
     /// Reads the configuration and reports everything that is wrong with it.
     CheckConfig(ConfigArguments),
+    /// Puts recorded HTTP exchanges through the filter module and prints the spans that it makes of them.
+    Replay(command::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(arguments) => with_config(arguments.config.as_deref(), serve),
         Command::CheckConfig(arguments) => with_config(arguments.config.as_deref(), confirm),
+        Command::Replay(arguments) => replay(&arguments),
     }
 }
 
@@ -62,6 +66,22 @@ fn with_config(file: Option<&Path>, run: impl FnOnce(Config) -> anyhow::Result<(
 fn fail(message: &str, code: u8) -> ExitCode {
     drop(writeln!(std::io::stderr(), "meshtap: {message}"));
     ExitCode::from(code)
+}
+
+fn replay(arguments: &command::Arguments) -> ExitCode {
+    let out = &mut BufWriter::new(std::io::stdout().lock());
+    let done = command::run(arguments, out, &mut std::io::stderr());
+    match done.and_then(|()| Ok(out.flush()?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads the output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("{error:#}"), 1),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io_error = error.downcast_ref::<std::io::Error>();
+    io_error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Reading the configuration was the check.

@@ -99,7 +99,9 @@ pub const MESHTAP_RESPONSE_BYTES: &str = "meshtap.response.bytes";
 /// What of the bodies could not be read: the same words as the counters' reasons.
 pub const MESHTAP_REQUEST_UNREAD: &str = "meshtap.request.unread";
 pub const MESHTAP_RESPONSE_UNREAD: &str = "meshtap.response.unread";
-/// The provider's own error code or type, bounded.
+/// The provider's own kind of error (`invalid_request_error`, `INVALID_ARGUMENT`, …), bounded.
+pub const MESHTAP_ERROR_TYPE: &str = "meshtap.error.type";
+/// The provider's own error code, bounded.
 pub const MESHTAP_ERROR_CODE: &str = "meshtap.error.code";
 pub const MESHTAP_MESH_ID: &str = "meshtap.mesh.id";
 pub const MESHTAP_ENVOY_CLUSTER: &str = "meshtap.envoy.cluster";

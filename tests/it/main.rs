@@ -4,6 +4,7 @@
 //! - [`openai_chat`]: what a good answer becomes. [`endings`]: what happens when an exchange ends otherwise.
 //! - [`bad_input`]: bodies and configurations that nobody should send. [`collector_outage`]: nobody takes the spans.
 //! - [`store_clickhouse`]: the stores' conformance suite against the real server.
+//! - [`replay`]: recorded exchanges through the module without Envoy.
 //! - [`manifests`]: what is shipped for Istio and Kubernetes.
 #![expect(clippy::panic, reason = "helpers of tests fail the test")]
 #![expect(clippy::print_stdout, reason = "what a failed test prints is shown")]
@@ -15,4 +16,5 @@ mod expect;
 mod manifests;
 mod openai_chat;
 mod parts;
+mod replay;
 mod store_clickhouse;

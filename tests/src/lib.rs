@@ -8,6 +8,7 @@
 //! - [`standin`] answers as an LLM provider does and remembers every byte it was sent and sent itself.
 //! - [`envoy`], [`collector`], [`clickhouse`] start the real parts; [`workload`] says whose sidecar an Envoy is.
 //! - [`client`] makes calls with the official SDK; [`http`] with bytes of the test's own choice.
+//! - [`conformance`] puts recorded exchanges through the module without Envoy.
 //! - [`mesh`] puts them together: one call, made without the filter and with it into every store.
 //!
 //! Everything is blocking: a test reads top to bottom. A part that cannot start panics with its log, because a test
@@ -25,7 +26,9 @@
 pub mod clickhouse;
 pub mod client;
 pub mod collector;
+pub mod conformance;
 pub mod envoy;
+pub mod growth;
 pub mod http;
 pub mod mesh;
 pub mod ports;

@@ -6,3 +6,5 @@ pub mod router;
 pub mod spans;
 pub mod traces;
 pub mod usage;
+
+pub(crate) use spans::Span as SpanBody;

@@ -40,7 +40,7 @@ pub(super) async fn list(
 /// A span as clients see it. What is unknown is `null`.
 #[derive(Debug, Serialize)]
 #[expect(clippy::struct_field_names, reason = "these are the names in the answer")]
-pub(super) struct Span {
+pub(crate) struct Span {
     trace_id: String,
     span_id: String,
     parent_span_id: Option<String>,
