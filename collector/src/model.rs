@@ -123,9 +123,10 @@ words! {
     }
 }
 
-/// Operations whose own usage repeats that of the model calls inside them.
-pub const COMPOSITE_OPERATIONS: &[&str] =
-    &["invoke_agent", "invoke_workflow", "create_agent", "execute_tool"];
+/// Operations whose usage would be counted twice: an agent's repeats that of the model calls inside it, and a batch
+/// says its own in every answer that shows it.
+pub const REPEATING_OPERATIONS: &[&str] =
+    &["invoke_agent", "invoke_workflow", "create_agent", "execute_tool", "batch"];
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Usage {
@@ -230,11 +231,11 @@ impl SpanRecord {
         self.status == StatusCode::Error || self.error_type.is_some()
     }
 
-    /// The side from which this span saw one model call; `None` for plain spans and for composite operations.
+    /// The side from which this span saw one model call; `None` for plain spans and for operations that repeat usage.
     pub fn call_side(&self) -> Option<CallSide> {
-        let composite =
-            self.gen_ai.operation_name.as_deref().is_some_and(|name| COMPOSITE_OPERATIONS.contains(&name));
-        if composite || !self.gen_ai.is_present() {
+        let repeats =
+            self.gen_ai.operation_name.as_deref().is_some_and(|name| REPEATING_OPERATIONS.contains(&name));
+        if repeats || !self.gen_ai.is_present() {
             return None;
         }
         Some(if self.kind == SpanKind::Server { CallSide::Inbound } else { CallSide::Outbound })

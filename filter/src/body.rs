@@ -9,7 +9,7 @@ mod form;
 
 use crate::config::Limits;
 use crate::exchange::Headers;
-use crate::provider::{Adapter, Observer};
+use crate::provider::{Adapter, Observer, Operation};
 use crate::span::{StreamTimes, UnixNanos, Unread};
 use crate::wire::encoding::{DecodeError, Decoder};
 
@@ -68,6 +68,9 @@ enum Reader {
 
 impl Body {
     pub fn of_request(headers: &dyn Headers, adapter: &'static Adapter, limits: &Limits) -> Self {
+        if adapter.operation == Operation::FileUpload {
+            return Self::default();
+        }
         let reader = match media_type(headers) {
             // curl and some SDKs leave it out.
             None => Reader::Document(Box::new(Document::request(adapter))),

@@ -5,14 +5,15 @@
 
 use crate::config::Detect;
 use crate::provider::{
-    Adapter, anthropic, bedrock_agent, bedrock_converse, bedrock_invoke, cohere, gemini, gemini_interactions,
-    ollama, openai_chat, openai_media, openai_responses, vectors, watsonx,
+    Adapter, Operation, aleph_alpha, anthropic, bedrock_agent, bedrock_converse, bedrock_invoke, cohere,
+    gemini, gemini_interactions, llamacpp, mistral_conversations, ollama, openai_chat, openai_media,
+    openai_responses, replicate, tgi, vectors, watsonx, workers_ai,
 };
 
 mod path;
 
 pub use path::split_authority;
-use path::{decoded, ends_with, model_before_method, segment_after};
+use path::{between, decoded, ends_with, model_before_method, segment_after, split};
 
 /// What an exchange was recognised as.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct Detected {
     pub adapter: &'static Adapter,
     /// The model that the URL names.
     pub model: Option<String>,
+    /// The conversation that the URL names.
+    pub conversation: Option<String>,
     /// What the URL says about streaming, or what the API does unless told otherwise.
     pub streams: Option<bool>,
     /// Model and streaming are the URL's to say, whatever the body holds.
@@ -30,20 +33,32 @@ pub struct Detected {
 
 /// `None` when the exchange is not an LLM call, or not one of a host that is looked at.
 pub fn detect(method: &[u8], authority: &[u8], path: &[u8], mode: Detect) -> Option<Detected> {
-    if method != b"POST" {
+    let is_read = method == b"GET";
+    if !is_read && method != b"POST" {
         return None;
     }
     let (host, _) = split_authority(authority);
     let host = std::str::from_utf8(host).ok()?.to_ascii_lowercase();
-    let path = std::str::from_utf8(path.split(|byte| *byte == b'?').next()?).ok()?;
+    let mut path = std::str::from_utf8(path.split(|byte| *byte == b'?').next()?).ok()?;
+    if is_read {
+        // Of all that can be read back only a batch says something new: what it took. Its id is the last segment.
+        path = path.rsplit_once('/')?.0;
+    }
     let known = HOSTS.iter().find(|known| known.matches(&host));
     if known.is_none() && mode == Detect::Known {
         return None;
     }
-    let shape = known.and_then(|known| known.shape(path)).or_else(|| shape(path))?;
-    let provider_name = known.map_or(shape.compatible_with, |known| known.provider_name);
-    let Shape { adapter, model, streams, url_decides, .. } = shape;
-    Some(Detected { provider_name, adapter, model, streams, url_decides })
+    let mut detected = known
+        .and_then(|known| known.path(path, false))
+        .or_else(|| by_path(path))
+        .or_else(|| known.and_then(|known| known.path(path, true)))?;
+    if is_read && detected.adapter.operation != Operation::Batch {
+        return None;
+    }
+    if let Some(known) = known {
+        detected.provider_name = known.provider_name;
+    }
+    Some(detected)
 }
 
 /// Where a host name has to match.
@@ -76,15 +91,21 @@ impl KnownHost {
         }
     }
 
-    /// Where a provider's path means something else than on other hosts.
-    fn shape(&self, path: &str) -> Option<Shape> {
-        match self.provider_name {
-            "cohere" => COHERE
-                .iter()
-                .find(|(end, _)| ends_with(path, end))
-                .map(|(_, adapter)| Shape::of("cohere", adapter)),
-            _ => None,
-        }
+    /// Where a path means something at this host that it does not mean at any. Paths that end in what they name
+    /// (`open`) come after all others.
+    fn path(&self, path: &str, open: bool) -> Option<Detected> {
+        AT_HOSTS.iter().find_map(|(provider, before, after, adapter)| {
+            if after.is_empty() != open || !(provider.is_empty() || *provider == self.provider_name) {
+                return None;
+            }
+            let name = between(path, before, after)?;
+            let mut detected = Detected::as_at(self.provider_name, adapter);
+            detected.streams = after.ends_with("-stream").then_some(true);
+            let names =
+                if *before == CONVERSATIONS { &mut detected.conversation } else { &mut detected.model };
+            *names = (!name.is_empty()).then(|| decoded(name));
+            Some(detected)
+        })
     }
 }
 
@@ -143,42 +164,73 @@ hosts! {
     "replicate": Is("api.replicate.com");
     "aleph_alpha": Is("api.aleph-alpha.com");
     "aws.sagemaker": Between("runtime.sagemaker.", ".amazonaws.com");
+    "portkey": Is("api.portkey.ai");
+    "nebius": Is("api.studio.nebius.ai"), Is("api.tokenfactory.nebius.com");
+    "siliconflow": Is("api.siliconflow.cn"), Is("api.siliconflow.com");
+    "volcengine": EndsWith(".volces.com");
+    "minimax": Is("api.minimax.io");
+    "baseten": Is("inference.baseten.co");
 }
 
-/// What a path looks like.
-struct Shape {
-    /// Whose API it is compatible with. The conventions name that one when nothing better is known.
-    compatible_with: &'static str,
-    adapter: &'static Adapter,
-    model: Option<String>,
-    streams: Option<bool>,
-    url_decides: bool,
-}
-
-impl Shape {
-    fn of(compatible_with: &'static str, adapter: &'static Adapter) -> Self {
-        Self { compatible_with, adapter, model: None, streams: None, url_decides: false }
+impl Detected {
+    /// What a path looks like, by whose API it is compatible with: the conventions name that one when nothing better is
+    /// known.
+    fn as_at(provider_name: &'static str, adapter: &'static Adapter) -> Self {
+        Self { provider_name, adapter, model: None, conversation: None, streams: None, url_decides: false }
     }
 }
 
-/// Cohere's paths are too short to be told from others on any host but its own.
-static COHERE: &[(&str, &Adapter)] = &[
-    ("/v1/chat", &cohere::CHAT),
-    ("/v2/chat", &cohere::CHAT),
-    ("/v1/generate", &cohere::GENERATE),
-    ("/v1/embed", &cohere::EMBED),
-    ("/v2/embed", &cohere::EMBED),
-    ("/v1/rerank", &cohere::RERANK),
-    ("/v2/rerank", &cohere::RERANK),
+const CONVERSATIONS: &str = "/conversations/";
+
+/// Paths that are too short to be told from others on any host but their provider's (or, without one, on any known
+/// host), and those that name a model: what comes before its name, and after.
+static AT_HOSTS: &[(&str, &str, &str, &Adapter)] = &[
+    ("cohere", "", "/v1/chat", &cohere::CHAT),
+    ("cohere", "", "/v1/generate", &cohere::GENERATE),
+    ("cohere", "", "/v1/rerank", &cohere::RERANK),
+    ("cohere", "", "/embed-jobs", &openai_media::BATCHES),
+    ("aleph_alpha", "", "/complete", &aleph_alpha::COMPLETE),
+    ("replicate", "/models/", "/predictions", &replicate::PREDICTIONS),
+    ("replicate", "", "/predictions", &replicate::PREDICTIONS),
+    ("aws.sagemaker", "/endpoints/", "/invocations", &tgi::GENERATE),
+    ("aws.sagemaker", "/endpoints/", "/invocations-response-stream", &tgi::GENERATE),
+    ("databricks", "/serving-endpoints/", "/invocations", &openai_chat::CHAT),
+    ("snowflake", "", "/cortex/inference:complete", &openai_chat::CHAT),
+    ("huggingface", "/models/", "/pipeline/feature-extraction", &tgi::EMBED),
+    ("huggingface", "/pipeline/feature-extraction/", "", &tgi::EMBED),
+    ("huggingface", "/models/", "", &tgi::GENERATE),
+    ("huggingface", "", "/", &tgi::GENERATE),
+    ("cloudflare", "/ai/run/", "", &workers_ai::RUN),
+    ("cloudflare", "/workers-ai/", "", &workers_ai::RUN),
+    ("mistral_ai", "", "/conversations", &mistral_conversations::CONVERSATIONS),
+    ("mistral_ai", CONVERSATIONS, "", &mistral_conversations::CONVERSATIONS),
+    ("mistral_ai", "", "/ocr", &openai_media::OCR),
+    ("mistral_ai", "", "/batch/jobs", &openai_media::BATCHES),
+    ("", "", "/batches", &openai_media::BATCHES),
+    ("", "", "/batchPredictionJobs", &openai_media::BATCHES),
+    ("", "", "/files", &openai_media::FILES),
+    ("", "", "/uploads", &openai_media::FILES),
+];
+
+/// Paths that say something only where nothing comes before them.
+static WHOLE_PATHS: &[(&str, &str, &Adapter)] = &[
+    ("/generate", "huggingface", &tgi::GENERATE),
+    ("/generate_stream", "huggingface", &tgi::GENERATE),
+    ("/completion", "llamacpp", &llamacpp::COMPLETION),
+    ("/infill", "llamacpp", &llamacpp::COMPLETION),
 ];
 
 /// How paths end, whatever comes before: gateways put their own in front.
 static ENDINGS: &[(&str, &str, &Adapter)] = &[
     // Before what they end like.
-    ("/text/chat", "openai", &watsonx::CHAT),
-    ("/text/chat_stream", "openai", &watsonx::CHAT),
+    ("/v2/text/chat", "ibm.watsonx.ai", &watsonx::CHAT),
+    ("/v2/text/chat_stream", "ibm.watsonx.ai", &watsonx::CHAT),
+    ("/text/chat", "ibm.watsonx.ai", &openai_chat::WATSONX),
+    ("/text/chat_stream", "ibm.watsonx.ai", &openai_chat::WATSONX),
     ("/text/embeddings", "ibm.watsonx.ai", &watsonx::EMBEDDINGS),
+    ("/text/rerank", "ibm.watsonx.ai", &watsonx::RERANK),
     ("/chat/completions", "openai", &openai_chat::CHAT),
+    ("/agents/completions", "mistral_ai", &openai_chat::CHAT),
     ("/completions", "openai", &openai_chat::COMPLETIONS),
     ("/responses", "openai", &openai_responses::RESPONSES),
     ("/responses/compact", "openai", &openai_responses::COMPACT),
@@ -186,6 +238,7 @@ static ENDINGS: &[(&str, &str, &Adapter)] = &[
     ("/api/embeddings", "ollama", &ollama::EMBED),
     ("/embeddings", "openai", &vectors::EMBEDDINGS),
     ("/multimodalembeddings", "openai", &vectors::EMBEDDINGS),
+    ("/contextualizedembeddings", "openai", &vectors::EMBEDDINGS),
     ("/moderations", "openai", &openai_media::MODERATIONS),
     ("/images/generations", "openai", &openai_media::IMAGES),
     ("/images/edits", "openai", &openai_media::IMAGES),
@@ -193,6 +246,7 @@ static ENDINGS: &[(&str, &str, &Adapter)] = &[
     ("/audio/speech", "openai", &openai_media::SPEECH),
     ("/audio/transcriptions", "openai", &openai_media::TRANSCRIPTIONS),
     ("/audio/translations", "openai", &openai_media::TRANSCRIPTIONS),
+    ("/v2/rerank", "cohere", &cohere::RERANK),
     ("/rerank", "openai", &vectors::RERANK),
     ("/v1/messages", "anthropic", &anthropic::MESSAGES),
     ("/messages/count_tokens", "anthropic", &openai_media::COUNT_TOKENS),
@@ -202,6 +256,9 @@ static ENDINGS: &[(&str, &str, &Adapter)] = &[
     ("/api/generate", "ollama", &ollama::GENERATE),
     ("/api/embed", "ollama", &ollama::EMBED),
     ("/v1/chat", "openai", &openai_chat::CHAT),
+    ("/v2/chat", "cohere", &cohere::CHAT),
+    ("/v1/embed", "cohere", &cohere::EMBED),
+    ("/v2/embed", "cohere", &cohere::EMBED),
     ("/generation/text", "ibm.watsonx.ai", &watsonx::GENERATION),
     ("/generation/text_stream", "ibm.watsonx.ai", &watsonx::GENERATION),
     ("/text/generation", "ibm.watsonx.ai", &watsonx::GENERATION),
@@ -214,28 +271,37 @@ static METHODS: &[(&str, &Adapter, Option<bool>)] = &[
     ("streamGenerateContent", &gemini::GENERATE_CONTENT, Some(true)),
     ("embedContent", &gemini::EMBED_CONTENT, None),
     ("batchEmbedContents", &gemini::EMBED_CONTENT, None),
+    ("batchGenerateContent", &openai_media::BATCHES, None),
+    ("asyncBatchEmbedContent", &openai_media::BATCHES, None),
     ("countTokens", &gemini::COUNT_TOKENS, None),
     ("predict", &gemini::PREDICT, None),
     ("rawPredict", &anthropic::MESSAGES, Some(false)),
     ("streamRawPredict", &anthropic::MESSAGES, Some(true)),
 ];
 
-fn shape(path: &str) -> Option<Shape> {
+fn by_path(path: &str) -> Option<Detected> {
     bedrock(path).or_else(|| google(path)).or_else(|| {
-        let (_, compatible_with, adapter) = ENDINGS.iter().find(|(end, ..)| ends_with(path, end))?;
-        // Azure names the deployment, which is the model that was asked for unless the body says otherwise.
-        let model = segment_after(path, "/deployments/").map(decoded);
+        let (_, compatible_with, adapter) = WHOLE_PATHS
+            .iter()
+            .find(|(whole, ..)| path == *whole)
+            .or_else(|| ENDINGS.iter().find(|(end, ..)| ends_with(path, end)))?;
+        // Azure names the deployment, which is the model that was asked for unless the body says otherwise; OpenAI once
+        // called them engines.
+        let model = segment_after(path, "/deployments/").or_else(|| segment_after(path, "/engines/"));
+        let model = model.map(decoded);
         let by_default = adapter.streams_by_default;
         let streams = (by_default || path.ends_with("_stream")).then_some(true);
-        Some(Shape { model, streams, ..Shape::of(compatible_with, adapter) })
+        Some(Detected { model, streams, ..Detected::as_at(compatible_with, adapter) })
     })
 }
 
-fn bedrock(path: &str) -> Option<Shape> {
-    if path.starts_with("/agents/") && path.contains("/sessions/") && path.ends_with("/text") {
-        return Some(Shape { streams: Some(true), ..Shape::of("aws.bedrock", &bedrock_agent::INVOKE_AGENT) });
+fn bedrock(path: &str) -> Option<Detected> {
+    if path.starts_with("/agents/") && path.ends_with("/text") {
+        let session = segment_after(path, "/sessions/")?;
+        let detected = Detected::as_at("aws.bedrock", &bedrock_agent::INVOKE_AGENT);
+        return Some(Detected { conversation: Some(decoded(session)), streams: Some(true), ..detected });
     }
-    let (id, action) = path.strip_prefix("/model/")?.rsplit_once('/')?;
+    let (id, action) = split(path, "/model/")?.1.rsplit_once('/')?;
     let model = decoded(id);
     let (adapter, streams) = match action {
         "converse" => (&bedrock_converse::CONVERSE, false),
@@ -245,23 +311,29 @@ fn bedrock(path: &str) -> Option<Shape> {
         "count-tokens" => (&bedrock_converse::COUNT_TOKENS, false),
         _ => return None,
     };
-    Some(Shape {
-        compatible_with: "aws.bedrock",
-        adapter,
-        model: Some(model),
-        streams: Some(streams),
-        url_decides: true,
-    })
+    let detected = Detected::as_at("aws.bedrock", adapter);
+    Some(Detected { model: Some(model), streams: Some(streams), url_decides: true, ..detected })
 }
 
-fn google(path: &str) -> Option<Shape> {
+fn google(path: &str) -> Option<Detected> {
     let (model, method) = model_before_method(path)?;
     let (_, adapter, streams) = METHODS.iter().find(|(name, ..)| *name == method)?;
-    let is_vertex = path.contains("/publishers/");
+    let is_vertex = split(path, "/publishers/").is_some();
     let compatible_with = if is_vertex { "gcp.vertex_ai" } else { "gcp.gemini" };
-    let is_embedding = method == "predict" && model.contains("embed");
-    let adapter = if is_embedding { &gemini::PREDICT_EMBEDDINGS } else { *adapter };
-    Some(Shape { compatible_with, adapter, model: Some(model), streams: *streams, url_decides: true })
+    let adapter = match method {
+        "predict" if split(&model, "embed").is_some() => &gemini::PREDICT_EMBEDDINGS,
+        // A model only by its place in the path: the body names the one that counts.
+        "rawPredict" if model == "count-tokens" => {
+            return Some(Detected::as_at(compatible_with, &openai_media::COUNT_TOKENS));
+        }
+        // Whose wire it is, the publisher says: Mistral, AI21 and others have OpenAI's.
+        "rawPredict" | "streamRawPredict" if is_vertex && split(path, "/anthropic/").is_none() => {
+            &openai_chat::CHAT
+        }
+        _ => *adapter,
+    };
+    let detected = Detected::as_at(compatible_with, adapter);
+    Some(Detected { model: Some(model), streams: *streams, url_decides: true, ..detected })
 }
 
 #[cfg(test)]

@@ -51,6 +51,7 @@ impl Exchange {
         let facts = observer.facts_mut();
         facts.request_model.clone_from(&detected.model);
         facts.stream = detected.streams;
+        facts.conversation_id.clone_from(&detected.conversation);
         Self {
             context: SpanContext::new(headers.get("traceparent"), headers.get("tracestate"), random),
             kind,
@@ -67,6 +68,16 @@ impl Exchange {
     pub fn request_body(&mut self, chunk: &[u8]) {
         self.http.request_bytes = self.http.request_bytes.saturating_add(length(chunk));
         self.request.feed(chunk, &mut self.reading);
+    }
+
+    /// Whether anyone looks at the bytes of the request; if not, only their number matters.
+    pub fn reads_request(&self) -> bool {
+        self.request.is_read()
+    }
+
+    /// Counts bytes of the request that nobody looks at.
+    pub fn skip_request_body(&mut self, bytes: usize) {
+        self.http.request_bytes = self.http.request_bytes.saturating_add(bytes.try_into().unwrap_or(0));
     }
 
     /// May come more than once: after a retry the headers of the last attempt count.
@@ -102,7 +113,8 @@ impl Exchange {
         self.finish_bodies(ending);
         let facts = self.reading.observer.facts();
         let adapter = self.detected.adapter;
-        let operation = adapter.prompt_operation.filter(|_| facts.prompt).unwrap_or(adapter.operation);
+        let operation =
+            adapter.other_operation.filter(|_| facts.other_operation).unwrap_or(adapter.operation);
         let usage = (self.detected.adapter.usage)(facts.reported.or(facts.metrics));
         let is_final = ending == End::Complete || self.response.is_final(&self.reading);
         let usage_source = match (usage.is_absent(), is_final) {

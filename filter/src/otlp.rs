@@ -199,6 +199,7 @@ fn request(attributes: &mut Attributes<'_>, span: &Span) {
         attributes.texts(names::GEN_AI_REQUEST_ENCODING_FORMATS, formats);
     }
     attributes.some_text(names::GEN_AI_CONVERSATION_ID, seen.conversation_id.as_deref());
+    attributes.some_text(names::MESHTAP_REQUEST_PREVIOUS_RESPONSE_ID, seen.previous_response_id.as_deref());
     attributes.some_text(names::MESHTAP_USER_ID, seen.user_id.as_deref());
     attributes.some_text(names::MESHTAP_REQUEST_REASONING_LEVEL, seen.reasoning_level.as_deref());
     if seen.offered_tools > 0 {

@@ -70,6 +70,8 @@ pub const MESHTAP_API: &str = "meshtap.api";
 pub const MESHTAP_OPERATION: &str = "meshtap.operation";
 /// The end user, as the request names one.
 pub const MESHTAP_USER_ID: &str = "meshtap.user.id";
+/// The answer that the request goes on from.
+pub const MESHTAP_REQUEST_PREVIOUS_RESPONSE_ID: &str = "meshtap.request.previous_response_id";
 /// How many tools the request offers.
 pub const MESHTAP_REQUEST_TOOLS: &str = "meshtap.request.tools";
 /// How much the model is asked to reason, in the provider's words.

@@ -1,9 +1,9 @@
 //! `GET /api/v1/usage`: calls and tokens, summed by group.
 //!
-//! A call is a GenAI span that is not composite (an agent's span repeats the usage of the calls inside it). Calls that
-//! workloads made are counted; those that they served are, with `side=inbound`. Both ends of one call may have
-//! reported it, so the two are never added up. The group `model` is the requested model, or the answering one where no
-//! request named one.
+//! A call is a GenAI span whose usage is its own (an agent's repeats that of the calls inside it, and a batch says its
+//! own each time it is looked at). Calls that workloads made are counted; those that they served are, with
+//! `side=inbound`. Both ends of one call may have reported it, so the two are never added up. The group `model` is the
+//! requested model, or the answering one where no request named one.
 
 use axum::Json;
 use axum::extract::{Query, State};

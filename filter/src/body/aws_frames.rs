@@ -74,9 +74,11 @@ impl Frames for Documents<'_> {
             facts.error = true;
             facts.error_type = std::str::from_utf8(exception).ok().map(str::to_owned);
         }
-        let is_chunk = frame.header(":event-type") == Some(b"chunk");
+        let event_type = frame.header(":event-type");
+        let is_chunk = event_type == Some(b"chunk");
         let FrameReader { envelope, scanner, chunks_are_documents, malformed } = &mut *self.reader;
-        if is_chunk && !*chunks_are_documents {
+        // Parts of what an endpoint of SageMaker sends are cut anywhere.
+        if event_type == Some(b"PayloadPart") || (is_chunk && !*chunks_are_documents) {
             observer.open(Field::OutputText);
             observer.end_document();
             return;
@@ -96,7 +98,7 @@ impl Frames for Documents<'_> {
             *malformed = true;
         }
         scanner.reset();
-        if matches!(frame.header(":event-type"), Some(b"metadata" | b"messageStop")) {
+        if matches!(event_type, Some(b"metadata" | b"messageStop")) {
             observer.last_event();
         }
     }

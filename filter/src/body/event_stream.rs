@@ -10,13 +10,14 @@ use super::Reading;
 /// What ends the streams of OpenAI and of all who follow it.
 const DONE: &[u8] = b"[DONE]";
 /// Events after which nothing comes, at the APIs that name their events.
-const LAST_EVENTS: [&[u8]; 6] = [
+const LAST_EVENTS: [&[u8]; 7] = [
     b"message_stop",
     b"response.completed",
     b"response.incomplete",
     b"response.failed",
     b"interaction.completed",
     b"message-end",
+    b"conversation.response.done",
 ];
 
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{COHERE, ENDINGS, HOSTS, Host, METHODS};
-use crate::provider::{Adapter, bedrock_agent, bedrock_converse, bedrock_invoke};
+use super::{AT_HOSTS, ENDINGS, HOSTS, Host, METHODS, WHOLE_PATHS};
+use crate::provider::{Adapter, bedrock_agent, bedrock_converse, bedrock_invoke, openai_media};
 
 const DOCUMENT: &str = include_str!("../../../docs/providers.md");
 
@@ -30,9 +30,15 @@ fn document() -> String {
     for (end, provider, adapter) in ENDINGS {
         out.push_str(&row(&format!("`POST …{end}`"), provider, adapter));
     }
-    for (path, adapter) in COHERE {
-        out.push_str(&row(&format!("`POST {path}`, at Cohere's hosts"), "cohere", adapter));
+    for (path, provider, adapter) in WHOLE_PATHS {
+        out.push_str(&row(&format!("`POST {path}`"), provider, adapter));
     }
+    for (provider, before, after, adapter) in AT_HOSTS {
+        let name = if before.is_empty() { "" } else { "NAME" };
+        let at = if provider.is_empty() { "any host below" } else { provider };
+        out.push_str(&row(&format!("`POST …{before}{name}{after}`, at {at}"), provider, adapter));
+    }
+    out.push_str(&row("`GET` of one batch, at any host below", "", &openai_media::BATCHES));
     for (method, adapter, _) in METHODS {
         out.push_str(&row(&format!("`POST …/models/MODEL:{method}`"), "gcp.gemini, gcp.vertex_ai", adapter));
     }
@@ -78,4 +84,8 @@ event stream, in gzip, deflate, br or zstd.
 
 Token counts follow one rule: `input_tokens` includes cached tokens, `output_tokens` includes reasoning. Anthropic and
 Bedrock report cached tokens apart, Gemini thoughts and tool results: they are added. At Cohere billed units count.
+Counts of audio and images are part of these, and stand apart in the usage object.
+
+Files and batches are counted, and files are not read. A batch carries its usage once it is done, and again in every
+answer that shows it: those spans have the batch's id as `gen_ai.response.id`, and sums of usage leave them out.
 ";

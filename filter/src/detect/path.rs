@@ -21,10 +21,23 @@ pub(super) fn ends_with(path: &str, end: &str) -> bool {
     path.strip_suffix('/').unwrap_or(path).ends_with(end)
 }
 
+/// What is before the first `marker` and what is behind it. In one place: searching text is a lot of code.
+pub(super) fn split<'a>(text: &'a str, marker: &str) -> Option<(&'a str, &'a str)> {
+    text.split_once(marker)
+}
+
 /// The segment behind a marker.
 pub(super) fn segment_after<'a>(path: &'a str, marker: &str) -> Option<&'a str> {
-    let (_, rest) = path.split_once(marker)?;
+    let (_, rest) = split(path, marker)?;
     rest.split('/').next().filter(|segment| !segment.is_empty())
+}
+
+/// What stands between the first `before` and the `after` that ends the path, give or take a slash; nothing without
+/// `before`.
+pub(super) fn between<'a>(path: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let path = if path.len() > 1 { path.strip_suffix('/').unwrap_or(path) } else { path };
+    let front = path.strip_suffix(after)?;
+    if before.is_empty() { Some("") } else { split(front, before).map(|(_, name)| name) }
 }
 
 /// `/v1beta/models/gemini-x:generateContent` -> `gemini-x` and `generateContent`.

@@ -96,10 +96,14 @@ impl HttpContext for Stream {
 
     fn on_http_request_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
         let whole = match &mut self.exchange {
-            None => true,
-            Some(exchange) => {
+            Some(exchange) if exchange.reads_request() => {
                 for_each_slice(BufferType::HttpRequestBody, size, |slice| exchange.request_body(slice))
             }
+            Some(exchange) => {
+                exchange.skip_request_body(size);
+                true
+            }
+            None => true,
         };
         if !whole {
             self.count_host_error();

@@ -37,17 +37,23 @@ static REQUEST: Node<Field> = Node::object(&[
     ("temperature", number(Field::Temperature)),
     ("top_p", number(Field::TopP)),
     ("top_k", number(Field::TopK)),
-    ("prompt", Node::scalar(Field::Prompt, 0)),
+    ("prompt", Node::scalar(Field::OtherOperation, 0)),
     ("stop_sequences", Node::array(&STOP_SEQUENCE)),
     ("service_tier", text(Field::RequestServiceTier)),
     ("tools", Node::array(&OFFERED_TOOL)),
     ("metadata", Node::object(&[("user_id", text(Field::UserId))])),
+    ("output_format", Node::object(FORMAT)),
+    (
+        "output_config",
+        Node::object(&[("format", Node::object(FORMAT)), ("effort", text(Field::ReasoningLevel))]),
+    ),
 ]);
 
+static FORMAT: Fields = &[("type", text(Field::OutputFormat))];
 static STOP_SEQUENCE: Node<Field> = text(Field::StopSequence);
 static OFFERED_TOOL: Node<Field> = marker(Field::OfferedTool);
 
-static MESSAGE: Fields = &[
+pub(super) static MESSAGE: Fields = &[
     ("id", text(Field::ResponseId)),
     ("model", text(Field::ResponseModel)),
     ("stop_reason", text(Field::FinishReason)),
@@ -59,7 +65,7 @@ static MESSAGE: Fields = &[
 
 static RESPONSE: Node<Field> = Node::object(MESSAGE);
 
-static BLOCK: Node<Field> =
+pub(super) static BLOCK: Node<Field> =
     Node::object(&[("type", text(Field::ToolType)), ("name", text(Field::ToolName)), ("text", output())])
         .reported(Field::Tool);
 
@@ -67,15 +73,7 @@ static BLOCK: Node<Field> =
 static EVENT: Node<Field> = Node::object(&[
     ("message", Node::object(MESSAGE)),
     ("content_block", CONTENT_BLOCK),
-    (
-        "delta",
-        Node::object(&[
-            ("text", output()),
-            ("thinking", output()),
-            ("partial_json", output()),
-            ("stop_reason", text(Field::FinishReason)),
-        ]),
-    ),
+    ("delta", Node::object(DELTA)),
     ("usage", usage(USAGE)),
     ("error", ERROR),
     // Text completions have no message around them, and send the model on every event.
@@ -86,7 +84,14 @@ static EVENT: Node<Field> = Node::object(&[
     ("amazon-bedrock-invocationMetrics", Node::object(super::bedrock_invoke::METRICS)),
 ]);
 
-const CONTENT_BLOCK: Node<Field> =
+pub(super) static DELTA: Fields = &[
+    ("text", output()),
+    ("thinking", output()),
+    ("partial_json", output()),
+    ("stop_reason", text(Field::FinishReason)),
+];
+
+pub(super) const CONTENT_BLOCK: Node<Field> =
     Node::object(&[("type", text(Field::ToolType)), ("name", text(Field::ToolName))]).reported(Field::Tool);
 
 static USAGE: Fields = &[

@@ -19,7 +19,7 @@ pub static COUNT_TOKENS: Adapter = Adapter {
 };
 
 /// `server_tool_use` runs at the provider; anything else has no type at all.
-fn is_client_tool(kind: Option<&str>) -> bool {
+pub(super) fn is_client_tool(kind: Option<&str>) -> bool {
     kind != Some("server_tool_use")
 }
 

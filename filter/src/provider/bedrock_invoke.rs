@@ -2,7 +2,7 @@
 //! metrics that Bedrock adds to the last chunk count, or else the headers it adds to every answer.
 //! <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html>
 
-use super::fields::{Fields, number, output, text};
+use super::fields::{Fields, number, output, text, usage};
 use super::{Adapter, Field, Operation, UsageObjects, anthropic, bedrock_converse, cohere, openai_chat};
 use crate::usage::{billed, cache_apart};
 use crate::wire::json::Node;
@@ -12,7 +12,7 @@ pub fn adapter(model: &str) -> &'static Adapter {
     FAMILIES
         .iter()
         .find(|(family, _)| family.split(' ').all(|part| model.contains(part)))
-        .map_or(&openai_chat::CHAT, |(_, adapter)| adapter)
+        .map_or(if model.starts_with("arn:") { &OPAQUE } else { &openai_chat::CHAT }, |(_, adapter)| adapter)
 }
 
 /// Model families by the parts of their ids, the more specific first. What is in none has OpenAI's wire.
@@ -51,7 +51,15 @@ static MISTRAL_TEXT: Adapter = family("bedrock.mistral", Operation::TextCompleti
 static JURASSIC: Adapter = family("bedrock.ai21_j2", Operation::TextCompletion, &JURASSIC_BODY);
 /// The oldest models take messages or a prompt.
 static ANTHROPIC: Adapter =
-    Adapter { prompt_operation: Some(Operation::TextCompletion), ..anthropic::MESSAGES_LIKE };
+    Adapter { other_operation: Some(Operation::TextCompletion), ..anthropic::MESSAGES_LIKE };
+
+/// An ARN of a profile, of provisioned throughput or of an imported model may say nothing of the family: the members
+/// that tell them apart, all in one.
+static OPAQUE: Adapter = Adapter {
+    usage: cache_apart,
+    is_client_tool: bedrock_converse::is_client_tool,
+    ..family("bedrock.invoke", Operation::Chat, &OPAQUE_BODY)
+};
 
 static REQUEST: Node<Field> = Node::object(&[
     ("max_tokens", number(Field::MaxTokens)),
@@ -82,6 +90,43 @@ pub(super) static METRICS: Fields = &[
 ];
 
 const INVOCATION_METRICS: (&str, Node<Field>) = ("amazon-bedrock-invocationMetrics", Node::object(METRICS));
+
+static OPAQUE_BODY: Node<Field> = Node::object(&[
+    ("id", text(Field::ResponseId)),
+    ("model", text(Field::ResponseModel)),
+    // Anthropic.
+    ("message", Node::object(anthropic::MESSAGE)),
+    ("content_block", anthropic::CONTENT_BLOCK),
+    ("content", Node::array(&anthropic::BLOCK)),
+    ("delta", Node::object(anthropic::DELTA)),
+    ("stop_reason", text(Field::FinishReason)),
+    // What has OpenAI's wire.
+    ("choices", Node::array(&OPAQUE_CHOICE)),
+    ("usage", usage(OPAQUE_USAGE)),
+    // Llama.
+    ("prompt_token_count", number(Field::InputTokens)),
+    ("generation_token_count", number(Field::OutputTokens)),
+    ("generation", output()),
+    INVOCATION_METRICS,
+]);
+static OPAQUE_CHOICE: Node<Field> = Node::object(&[
+    ("index", number(Field::ChoiceIndex)),
+    ("finish_reason", text(Field::FinishReason)),
+    ("message", Node::object(openai_chat::MESSAGE)),
+    ("delta", Node::object(openai_chat::DELTA)),
+    ("text", output()),
+])
+.reported(Field::Choice);
+/// Without the cached tokens of OpenAI's wire, which are part of its input.
+static OPAQUE_USAGE: Fields = &[
+    ("input_tokens", number(Field::InputTokens)),
+    ("output_tokens", number(Field::OutputTokens)),
+    ("prompt_tokens", number(Field::InputTokens)),
+    ("completion_tokens", number(Field::OutputTokens)),
+    ("total_tokens", number(Field::TotalTokens)),
+    ("cache_read_input_tokens", number(Field::CacheReadTokens)),
+    ("cache_creation_input_tokens", number(Field::CacheCreationTokens)),
+];
 
 static TITAN_BODY: Node<Field> = Node::object(&[
     ("inputTextTokenCount", number(Field::InputTokens)),

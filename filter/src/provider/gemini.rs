@@ -14,7 +14,7 @@ pub static GENERATE_CONTENT: Adapter = Adapter {
 
 pub static EMBED_CONTENT: Adapter = Adapter {
     usage: gemini,
-    ..Adapter::new("gemini.embed_content", Operation::Embeddings, &NOTHING, &EMBEDDINGS)
+    ..Adapter::new("gemini.embed_content", Operation::Embeddings, &EMBED_REQUEST, &EMBEDDINGS)
 };
 
 pub static COUNT_TOKENS: Adapter = Adapter {
@@ -38,17 +38,26 @@ static REQUEST: Node<Field> = Node::object(&[
     ("tools", Node::array(&TOOLS)),
 ]);
 
+static EMBED_REQUEST: Node<Field> = Node::object(&[("outputDimensionality", number(Field::Dimensions))]);
+
+/// JSON of protocol buffers: either spelling is right, and LiteLLM sends the second.
 static GENERATION_CONFIG: Fields = &[
     ("maxOutputTokens", number(Field::MaxTokens)),
+    ("max_output_tokens", number(Field::MaxTokens)),
     ("temperature", number(Field::Temperature)),
     ("topP", number(Field::TopP)),
+    ("top_p", number(Field::TopP)),
     ("topK", number(Field::TopK)),
+    ("top_k", number(Field::TopK)),
     ("frequencyPenalty", number(Field::FrequencyPenalty)),
     ("presencePenalty", number(Field::PresencePenalty)),
     ("seed", number(Field::Seed)),
     ("candidateCount", number(Field::ChoiceCount)),
     ("stopSequences", Node::array(&STOP_SEQUENCE)),
+    ("stop_sequences", Node::array(&STOP_SEQUENCE)),
     ("responseMimeType", text(Field::OutputFormat)),
+    ("response_mime_type", text(Field::OutputFormat)),
+    ("thinkingConfig", Node::object(&[("thinkingLevel", text(Field::ReasoningLevel))])),
 ];
 
 static STOP_SEQUENCE: Node<Field> = text(Field::StopSequence);

@@ -7,6 +7,7 @@
 mod fields;
 mod observer;
 
+pub mod aleph_alpha;
 pub mod anthropic;
 pub mod bedrock_agent;
 pub mod bedrock_converse;
@@ -14,12 +15,17 @@ pub mod bedrock_invoke;
 pub mod cohere;
 pub mod gemini;
 pub mod gemini_interactions;
+pub mod llamacpp;
+pub mod mistral_conversations;
 pub mod ollama;
 pub mod openai_chat;
 pub mod openai_media;
 pub mod openai_responses;
+pub mod replicate;
+pub mod tgi;
 pub mod vectors;
 pub mod watsonx;
+pub mod workers_ai;
 
 pub use observer::{Facts, Observer, Text};
 
@@ -43,8 +49,8 @@ pub struct Adapter {
     pub is_client_tool: fn(Option<&str>) -> bool,
     /// Whether an answer is a stream unless the request says otherwise.
     pub streams_by_default: bool,
-    /// What it is for when the request has a bare prompt.
-    pub prompt_operation: Option<Operation>,
+    /// What it is for when a body shows that it is not for the usual.
+    pub other_operation: Option<Operation>,
 }
 
 impl Adapter {
@@ -65,7 +71,7 @@ impl Adapter {
             usage_objects: UsageObjects::LastCounts,
             is_client_tool: every_tool,
             streams_by_default: false,
-            prompt_operation: None,
+            other_operation: None,
         }
     }
 }
@@ -97,6 +103,11 @@ pub enum Operation {
     Speech,
     InvokeAgent,
     Predict,
+    Ocr,
+    /// Many requests in one, to be answered later.
+    Batch,
+    /// A file is handed over for later use.
+    FileUpload,
 }
 
 impl Operation {
@@ -127,6 +138,9 @@ impl Operation {
             Self::Speech => "speech",
             Self::InvokeAgent => "invoke_agent",
             Self::Predict => "predict",
+            Self::Ocr => "ocr",
+            Self::Batch => "batch",
+            Self::FileUpload => "file_upload",
         }
     }
 }
@@ -145,8 +159,9 @@ pub enum Field {
     Seed,
     ChoiceCount,
     StopSequence,
-    /// Text to go on with, where the same API also takes messages.
-    Prompt,
+    /// What shows that the call is not for the usual: text to go on with where others send messages, a vector where
+    /// others get text.
+    OtherOperation,
     OutputFormat,
     RequestServiceTier,
     ReasoningLevel,
@@ -155,6 +170,7 @@ pub enum Field {
     /// A tool that the model may use.
     OfferedTool,
     ConversationId,
+    PreviousResponseId,
     UserId,
 
     ResponseId,

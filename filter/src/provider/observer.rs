@@ -36,9 +36,10 @@ pub struct Facts {
     pub dimensions: Option<i64>,
     pub encoding_formats: Vec<String>,
     pub offered_tools: u64,
-    /// The request has a bare prompt instead of messages.
-    pub prompt: bool,
+    /// The call is for the adapter's other operation.
+    pub other_operation: bool,
     pub conversation_id: Text,
+    pub previous_response_id: Text,
     pub user_id: Text,
 
     pub response_id: Text,
@@ -149,9 +150,11 @@ impl Observer {
     /// What the headers of the answer say, at providers that put it there.
     pub fn response_headers(&mut self, headers: &dyn Headers) {
         let text = |name| headers.get(name).and_then(|value| std::str::from_utf8(value).ok());
-        let count = |name| text(name).and_then(|value| token_count(Scalar::Number(value.trim())));
-        self.facts.metrics.input_tokens = count("x-amzn-bedrock-input-token-count");
-        self.facts.metrics.output_tokens = count("x-amzn-bedrock-output-token-count");
+        let count = |names: [&'static str; 2]| {
+            names.iter().find_map(|name| token_count(Scalar::Number(text(name)?.trim())))
+        };
+        self.facts.metrics.input_tokens = count(["x-amzn-bedrock-input-token-count", "x-prompt-tokens"]);
+        self.facts.metrics.output_tokens = count(["x-amzn-bedrock-output-token-count", "x-generated-tokens"]);
         // `ValidationException:http://…`
         let error_type = text("x-amzn-errortype").and_then(|value| value.split(':').next());
         self.facts.error_type = error_type.filter(|value| value.len() <= 128).map(str::to_owned);
@@ -285,9 +288,10 @@ impl Observer {
                     self.facts.encoding_formats.push(text);
                 }
             }
-            Field::ConversationId => self.facts.conversation_id = self.text(value),
-            Field::UserId => self.facts.user_id = self.text(value),
-            Field::Prompt => self.facts.prompt = true,
+            Field::ConversationId => keep(self.text(value), &mut self.facts.conversation_id),
+            Field::PreviousResponseId => self.facts.previous_response_id = self.text(value),
+            Field::UserId => keep(self.text(value), &mut self.facts.user_id),
+            Field::OtherOperation => self.facts.other_operation = true,
             _ => return false,
         }
         true
@@ -414,6 +418,8 @@ impl Sink<Field> for Observer {
                 self.facts.reported = Reported::default();
             }
             Field::Error => self.facts.error = true,
+            // A schema in place of the name of a format.
+            Field::OutputFormat => self.facts.output_format = Some("json_schema".to_owned()),
             Field::LastEvent => self.saw_last_event = true,
             Field::OfferedTool => self.facts.offered_tools = self.facts.offered_tools.saturating_add(1),
             _ => {}

@@ -28,7 +28,9 @@ static REQUEST: Node<Field> = Node::object(&[
             ("stop", text(Field::StopSequence).or_array(&STOP_SEQUENCE)),
         ]),
     ),
-    ("format", text(Field::OutputFormat)),
+    // `json`, or a schema.
+    ("format", text(Field::OutputFormat).reported(Field::OutputFormat)),
+    ("think", text(Field::ReasoningLevel)),
     ("tools", Node::array(&OFFERED_TOOL)),
     ("dimensions", number(Field::Dimensions)),
 ]);

@@ -5,8 +5,13 @@ use super::fields::{ERROR, Fields, marker, number, output, text, usage};
 use super::{Adapter, Field, Operation};
 use crate::wire::json::Node;
 
-pub static CHAT: Adapter =
+pub static CHAT: Adapter = CHAT_LIKE;
+
+const CHAT_LIKE: Adapter =
     Adapter { event: &EVENT, ..Adapter::new("openai.chat", Operation::Chat, &REQUEST, &RESPONSE) };
+
+/// The same but for a request's `model_id`.
+pub static WATSONX: Adapter = Adapter { name: "watsonx.chat", ..CHAT_LIKE };
 
 pub static COMPLETIONS: Adapter = Adapter {
     event: &EVENT,
@@ -30,12 +35,18 @@ static REQUEST: Node<Field> = Node::object(&[
     ("response_format", Node::object(&[("type", text(Field::OutputFormat))])),
     ("service_tier", text(Field::RequestServiceTier)),
     ("reasoning_effort", text(Field::ReasoningLevel)),
+    ("reasoning", Node::object(&[("effort", text(Field::ReasoningLevel))])),
     ("tools", Node::array(&OFFERED_TOOL)),
     ("functions", Node::array(&OFFERED_TOOL)),
     ("user", text(Field::UserId)),
+    ("safety_identifier", text(Field::UserId)),
+    ("conversation_id", text(Field::ConversationId)),
+    // watsonx.
+    ("model_id", text(Field::RequestModel)),
+    ("parameters", Node::object(super::tgi::PARAMETERS)),
 ]);
 
-static STOP_SEQUENCE: Node<Field> = text(Field::StopSequence);
+pub(super) static STOP_SEQUENCE: Node<Field> = text(Field::StopSequence);
 static OFFERED_TOOL: Node<Field> = marker(Field::OfferedTool);
 
 static RESPONSE: Node<Field> = Node::object(&[
@@ -48,9 +59,10 @@ static RESPONSE: Node<Field> = Node::object(&[
     ("error", ERROR),
     ("type", text(Field::ErrorType)),
     ("code", text(Field::ErrorCode)),
+    ("model_id", text(Field::ResponseModel)),
 ]);
 
-static CHOICE: Node<Field> = Node::object(&[
+pub(super) static CHOICE: Node<Field> = Node::object(&[
     ("index", number(Field::ChoiceIndex)),
     ("finish_reason", text(Field::FinishReason)),
     ("message", Node::object(MESSAGE)),
@@ -68,6 +80,8 @@ static EVENT: Node<Field> = Node::object(&[
     // Groq, before it had `stream_options`.
     ("x_groq", Node::object(&[("usage", usage(USAGE)), ("error", ERROR)])),
     ("error", ERROR),
+    ("model_id", text(Field::ResponseModel)),
+    ("amazon-bedrock-invocationMetrics", Node::object(super::bedrock_invoke::METRICS)),
 ]);
 
 static CHOICE_DELTA: Node<Field> = Node::object(&[
@@ -82,7 +96,7 @@ static CHOICE_DELTA: Node<Field> = Node::object(&[
 
 /// A message. `reasoning_content` and `reasoning` are what compatible servers call the thoughts that OpenAI does not
 /// show.
-static MESSAGE: Fields = &[
+pub(super) static MESSAGE: Fields = &[
     ("content", output().or_array(&CONTENT_PART)),
     ("reasoning_content", output()),
     ("reasoning", output()),
@@ -92,7 +106,7 @@ static MESSAGE: Fields = &[
 ];
 
 /// What one event adds to a message: the same, but its tool calls come in pieces that say which call they belong to.
-static DELTA: Fields = &[
+pub(super) static DELTA: Fields = &[
     ("content", output().or_array(&CONTENT_PART)),
     ("reasoning_content", output()),
     ("reasoning", output()),

@@ -1,4 +1,7 @@
-//! OpenAI's other calls: images, audio, moderations, token counts. Counted; tokens where the wire has them.
+//! OpenAI's other calls, and those of others with the same bodies: images, audio, moderations, token counts, files,
+//! batches. Counted; tokens where the wire has them.
+//!
+//! A batch carries its usage once it is done. Every answer that shows it says so again, under the batch's id.
 //! <https://platform.openai.com/docs/api-reference>
 
 use super::fields::{ERROR, Fields, number, output, text, usage};
@@ -13,6 +16,10 @@ pub static IMAGES: Adapter = api("openai.images", Operation::ImageGeneration);
 pub static TRANSCRIPTIONS: Adapter = api("openai.transcriptions", Operation::Transcription);
 pub static SPEECH: Adapter = api("openai.speech", Operation::Speech);
 pub static MODERATIONS: Adapter = api("openai.moderations", Operation::Moderation);
+pub static BATCHES: Adapter = api("openai.batches", Operation::Batch);
+/// Only counted: what is handed over is not read.
+pub static FILES: Adapter = api("openai.files", Operation::FileUpload);
+pub static OCR: Adapter = api("mistral.ocr", Operation::Ocr);
 pub static COUNT_TOKENS: Adapter =
     Adapter { response: &COUNT, ..api("count_tokens", Operation::CountTokens) };
 
@@ -28,6 +35,8 @@ static RESPONSE: Node<Field> = Node::object(&[
     ("model", text(Field::ResponseModel)),
     ("delta", output()),
     ("usage", usage(USAGE)),
+    // Pages, at OCR.
+    ("usage_info", usage(&[])),
     ("error", ERROR),
 ]);
 
@@ -37,8 +46,11 @@ static USAGE: Fields = &[
     ("prompt_tokens", number(Field::InputTokens)),
     ("completion_tokens", number(Field::OutputTokens)),
     ("total_tokens", number(Field::TotalTokens)),
-    ("input_tokens_details", Node::object(&[("cached_tokens", number(Field::CacheReadTokens))])),
+    ("input_tokens_details", Node::object(CACHED)),
+    ("prompt_tokens_details", Node::object(CACHED)),
     ("output_tokens_details", Node::object(&[("reasoning_tokens", number(Field::ReasoningTokens))])),
 ];
+
+static CACHED: Fields = &[("cached_tokens", number(Field::CacheReadTokens))];
 
 static COUNT: Node<Field> = Node::object(&[("error", ERROR)]);

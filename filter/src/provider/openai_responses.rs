@@ -36,6 +36,7 @@ static REQUEST: Node<Field> = Node::object(&[
         "conversation",
         Node::object(&[("id", text(Field::ConversationId))]).or_scalar(Field::ConversationId, 512),
     ),
+    ("previous_response_id", text(Field::PreviousResponseId)),
     ("user", text(Field::UserId)),
     ("safety_identifier", text(Field::UserId)),
 ]);

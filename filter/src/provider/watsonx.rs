@@ -13,26 +13,15 @@ const fn api(operation: Operation) -> Adapter {
 }
 
 pub static GENERATION: Adapter = api(Operation::TextCompletion);
-pub static CHAT: Adapter = api(Operation::Chat);
 pub static EMBEDDINGS: Adapter = Adapter { response: &VECTORS, ..api(Operation::Embeddings) };
+pub static RERANK: Adapter = Adapter { response: &VECTORS, ..api(Operation::Rerank) };
+pub static CHAT: Adapter = api(Operation::Chat);
 
 static REQUEST: Node<Field> = Node::object(&[
     ("model_id", text(Field::RequestModel)),
-    (
-        "parameters",
-        Node::object(&[
-            ("max_new_tokens", number(Field::MaxTokens)),
-            ("temperature", number(Field::Temperature)),
-            ("top_p", number(Field::TopP)),
-            ("top_k", number(Field::TopK)),
-            ("random_seed", number(Field::Seed)),
-            ("stop_sequences", Node::array(&STOP_SEQUENCE)),
-        ]),
-    ),
+    ("parameters", Node::object(super::tgi::PARAMETERS)),
     ("conversation_id", text(Field::ConversationId)),
 ]);
-
-static STOP_SEQUENCE: Node<Field> = text(Field::StopSequence);
 
 static BODY: Node<Field> = Node::object(&[
     ("model_id", text(Field::ResponseModel)),

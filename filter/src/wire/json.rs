@@ -18,11 +18,39 @@ const MAX_NUMBER_BYTES: usize = 64;
 /// What to keep of one JSON value, whatever type it turns out to have.
 #[derive(Debug)]
 pub struct Node<T: 'static> {
-    scalar: Option<(T, usize)>,
+    scalar: Option<(T, Bound)>,
     container: Option<T>,
-    verbatim: Option<(T, usize)>,
+    verbatim: Option<(T, Bound)>,
     keys: &'static [(&'static str, Node<T>)],
     items: Option<&'static Node<T>>,
+}
+
+/// How many bytes to keep: none, a power of two, or all. In one byte: there are hundreds of nodes, and each is a part of
+/// the module.
+#[derive(Debug, Clone, Copy)]
+struct Bound(u8);
+
+impl Bound {
+    const ALL: Self = Self(u8::MAX);
+
+    #[expect(clippy::cast_possible_truncation, reason = "a number has no more than 64 bits")]
+    const fn new(max_bytes: usize) -> Self {
+        match max_bytes {
+            0 => Self(0),
+            usize::MAX => Self::ALL,
+            _ => {
+                assert!(max_bytes.is_power_of_two(), "a bound is a power of two");
+                Self((max_bytes.ilog2() as u8).saturating_add(1))
+            }
+        }
+    }
+
+    fn bytes(self) -> usize {
+        match self.0.checked_sub(1) {
+            None => 0,
+            Some(bits) => 1_usize.checked_shl(bits.into()).unwrap_or(usize::MAX),
+        }
+    }
 }
 
 impl<T: Copy> Node<T> {
@@ -30,7 +58,7 @@ impl<T: Copy> Node<T> {
 
     /// A string, number, boolean or null, reported as `tag`; of a string the first `max_bytes`.
     pub const fn scalar(tag: T, max_bytes: usize) -> Self {
-        Self { scalar: Some((tag, max_bytes)), ..Self::NOTHING }
+        Self { scalar: Some((tag, Bound::new(max_bytes))), ..Self::NOTHING }
     }
 
     /// An object of which the named members are kept.
@@ -52,7 +80,7 @@ impl<T: Copy> Node<T> {
     /// Also accepts a scalar here.
     #[must_use]
     pub const fn or_scalar(self, tag: T, max_bytes: usize) -> Self {
-        Self { scalar: Some((tag, max_bytes)), ..self }
+        Self { scalar: Some((tag, Bound::new(max_bytes))), ..self }
     }
 
     /// Also reports where the object or array at this place begins and ends.
@@ -64,7 +92,7 @@ impl<T: Copy> Node<T> {
     /// Also reports the bytes of the object or array at this place, at most `max_bytes` of them.
     #[must_use]
     pub const fn verbatim(self, tag: T, max_bytes: usize) -> Self {
-        Self { verbatim: Some((tag, max_bytes)), ..self }
+        Self { verbatim: Some((tag, Bound::new(max_bytes))), ..self }
     }
 
     fn member(&'static self, key: &[u8]) -> Option<&'static Self> {
@@ -330,7 +358,7 @@ impl<T: Copy> Scanner<T> {
 
     fn value(&mut self, byte: u8, sink: &mut dyn Sink<T>) {
         let node = self.next.take();
-        self.reading = node.and_then(|node| node.scalar);
+        self.reading = node.and_then(|node| node.scalar).map(|(tag, bound)| (tag, bound.bytes()));
         let wanted = self.reading.is_some();
         match byte {
             b'{' | b'[' => self.open(byte == b'{', node, sink),
@@ -359,7 +387,8 @@ impl<T: Copy> Scanner<T> {
 
     fn open(&mut self, object: bool, node: Option<&'static Node<T>>, sink: &mut dyn Sink<T>) {
         if let Some(node) = node {
-            if let (Some((tag, max_bytes)), None) = (node.verbatim, &self.copying) {
+            if let (Some((tag, bound)), None) = (node.verbatim, &self.copying) {
+                let max_bytes = bound.bytes();
                 self.copy.clear();
                 self.copying = Some(Copying { tag, max_bytes, outside: self.open_levels(), overflow: false });
             }
