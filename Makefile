@@ -24,7 +24,8 @@ tools: ## Fetch the pinned Envoy, ClickHouse engine and Python SDKs into .tools 
 	@tests/tools/fetch.sh $(MESHTAP_CACHE)
 
 # No path of the machine that builds it gets into the module: the same source gives the same bytes.
-wasm: export RUSTFLAGS = --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-path-prefix=$(CURDIR)=meshtap
+WASM_RUSTFLAGS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-path-prefix=$(CURDIR)=meshtap
+wasm: export RUSTFLAGS = $(WASM_RUSTFLAGS)
 wasm: toolchain ## Build the filter as target/filter.wasm
 	cargo build $(CARGO_FLAGS) -p meshtap-filter --profile wasm --target $(WASM_TARGET)
 	@cp $(TARGET)/$(WASM_TARGET)/wasm/meshtap_filter.wasm $(FILTER).$$$$ && mv $(FILTER).$$$$ $(FILTER)
@@ -65,8 +66,13 @@ deny: ## Check licences, sources and advisories, where cargo-deny is installed
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
 	else echo "make deny: NOT CHECKED: cargo-deny is not installed (cargo install cargo-deny)" >&2; fi
 
-size: wasm ## Print the bytes of the filter
-	@wc -c $(FILTER)
+# Names and one data segment for each constant tell whose the bytes are; the module that is shipped has neither.
+size: wasm tools ## Print the filter's bytes by section and crate, and what Envoy's start costs with it
+	RUSTFLAGS="$(WASM_RUSTFLAGS) -Clink-arg=--no-merge-data-segments" \
+		cargo build $(CARGO_FLAGS) -p meshtap-filter --profile wasm --target $(WASM_TARGET) \
+		--config 'profile.wasm.strip="debuginfo"' --target-dir $(TARGET)/size
+	cargo build $(CARGO_FLAGS) -p meshtap-tests --bin size
+	@$(TARGET)/debug/size $(FILTER) $(TARGET)/size/$(WASM_TARGET)/wasm/meshtap_filter.wasm
 
 clean: ## Remove what was built; the pinned parts stay
 	cargo clean

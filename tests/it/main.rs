@@ -5,7 +5,7 @@
 //! - [`bad_input`]: bodies and configurations that nobody should send. [`collector_outage`]: nobody takes the spans.
 //! - [`store_clickhouse`]: the stores' conformance suite against the real server.
 //! - [`replay`]: recorded exchanges through the module without Envoy.
-//! - [`manifests`]: what is shipped for Istio and Kubernetes.
+//! - [`manifests`]: what is shipped for Istio and Kubernetes. [`size`]: how large the module may be.
 #![expect(clippy::panic, reason = "helpers of tests fail the test")]
 #![expect(clippy::print_stdout, reason = "what a failed test prints is shown")]
 
@@ -17,4 +17,5 @@ mod manifests;
 mod openai_chat;
 mod parts;
 mod replay;
+mod size;
 mod store_clickhouse;

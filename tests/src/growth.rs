@@ -26,6 +26,25 @@ pub enum Load {
 impl Load {
     pub const ALL: [Self; 4] = [Self::Json, Self::Sse, Self::EventStream, Self::Gzip];
 
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "JSON",
+            Self::Sse => "server-sent events",
+            Self::EventStream => "AWS event stream",
+            Self::Gzip => "JSON in gzip",
+        }
+    }
+
+    /// The key of its figure.
+    pub const fn figure(self) -> &'static str {
+        match self {
+            Self::Json => "growth_json_kib",
+            Self::Sse => "growth_sse_kib",
+            Self::EventStream => "growth_event_stream_kib",
+            Self::Gzip => "growth_gzip_kib",
+        }
+    }
+
     const fn path(self) -> &'static str {
         match self {
             Self::Json | Self::Gzip => "/v1/embeddings",

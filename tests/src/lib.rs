@@ -9,6 +9,7 @@
 //! - [`envoy`], [`collector`], [`clickhouse`] start the real parts; [`workload`] says whose sidecar an Envoy is.
 //! - [`client`] makes calls with the official SDK; [`http`] with bytes of the test's own choice.
 //! - [`conformance`] puts recorded exchanges through the module without Envoy.
+//! - [`bench`] is how a benchmark writes down what it measured.
 //! - [`mesh`] puts them together: one call, made without the filter and with it into every store.
 //!
 //! Everything is blocking: a test reads top to bottom. A part that cannot start panics with its log, because a test
@@ -23,6 +24,7 @@
     reason = "the logs of a failed test's parts go where the test's own output goes"
 )]
 
+pub mod bench;
 pub mod clickhouse;
 pub mod client;
 pub mod collector;

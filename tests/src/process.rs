@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
+use rustix::param::clock_ticks_per_second;
 use rustix::process::{
     Pid, Signal, getppid, kill_process, kill_process_group, set_parent_process_death_signal,
 };
@@ -87,6 +89,19 @@ impl Process {
         if let Some(status) = self.exit_status() {
             panic!("{} ended: {status}\n{}", self.name, self.log_tail());
         }
+    }
+
+    /// What all its threads have taken of the processors so far, in user and system mode.
+    #[track_caller]
+    pub fn cpu_time(&self) -> Duration {
+        let stat =
+            fs::read_to_string(format!("/proc/{}/stat", self.pid.as_raw_nonzero())).unwrap_or_default();
+        // The second field is the program's name in brackets and may hold anything; `utime` and `stime` are 14 and 15.
+        let fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_ascii_whitespace());
+        let ticks: Vec<u64> =
+            fields.into_iter().flatten().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
+        assert_eq!(ticks.len(), 2, "{} has ended", self.name);
+        Duration::from_secs(ticks.iter().sum()) / u32::try_from(clock_ticks_per_second()).unwrap_or(100)
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -22,7 +22,7 @@ pub(super) struct AwsFrames {
 
 #[derive(Debug)]
 struct FrameReader {
-    envelope: Scanner<()>,
+    envelope: Scanner<Field>,
     scanner: Scanner<Field>,
     /// Whether chunks hold documents, and not bare text.
     chunks_are_documents: bool,
@@ -59,7 +59,9 @@ impl AwsFrames {
     }
 }
 
-static ENVELOPE: Node<()> = Node::object(&[("bytes", Node::scalar((), usize::MAX))]);
+/// Its only tag tells nothing. It is of the same type as those of the documents, because the scanner is compiled once
+/// for each type of tags: 6 KB.
+static ENVELOPE: Node<Field> = Node::object(&[("bytes", Node::scalar(Field::OutputText, usize::MAX))]);
 
 struct Documents<'a> {
     reader: &'a mut FrameReader,
@@ -111,12 +113,12 @@ struct Inner<'a> {
     valid: bool,
 }
 
-impl Sink<()> for Inner<'_> {
-    fn open(&mut self, (): ()) {}
-    fn close(&mut self, (): ()) {}
-    fn verbatim(&mut self, (): (), _json: Option<&[u8]>) {}
+impl Sink<Field> for Inner<'_> {
+    fn open(&mut self, _: Field) {}
+    fn close(&mut self, _: Field) {}
+    fn verbatim(&mut self, _: Field, _json: Option<&[u8]>) {}
 
-    fn scalar(&mut self, (): (), value: Scalar<'_>) {
+    fn scalar(&mut self, _: Field, value: Scalar<'_>) {
         let Scalar::String { bytes, .. } = value else { return };
         let mut decoded = [0; BASE64_PIECE];
         for piece in bytes.chunks(BASE64_PIECE) {

@@ -8,6 +8,7 @@ use proxy_wasm::types::{BufferType, ContextType, LogLevel, MetricType};
 
 use super::host;
 use super::stream::Stream;
+use super::uncalled;
 use crate::config::{self, Config, Problem};
 use crate::export::{Batch, Exporter, Outcome};
 use crate::identity::{self, PropertyRoot};
@@ -72,6 +73,8 @@ impl Root {
 }
 
 impl Context for Root {
+    uncalled::of_context!();
+
     fn on_grpc_call_response(&mut self, token: u32, status: u32, response_size: usize) {
         self.with(|shared| shared.answered(token, status, response_size));
     }
@@ -88,6 +91,8 @@ impl Context for Root {
 }
 
 impl RootContext for Root {
+    uncalled::of_root_context!();
+
     /// Always succeeds: a refusal would take the proxy down.
     fn on_configure(&mut self, size: usize) -> bool {
         let document =

@@ -8,6 +8,7 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 
 use super::host;
 use super::root::Shared;
+use super::uncalled;
 use crate::ending::StreamLog;
 use crate::exchange::Exchange;
 use crate::otlp;
@@ -85,9 +86,13 @@ fn for_each_slice(kind: BufferType, size: usize, mut take: impl FnMut(&[u8])) ->
     true
 }
 
-impl Context for Stream {}
+impl Context for Stream {
+    uncalled::of_context!();
+}
 
 impl HttpContext for Stream {
+    uncalled::of_http_context!();
+
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         // `None` says that nothing is looked at; the stream goes on either way.
         let _ = self.request_headers();
