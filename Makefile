@@ -12,7 +12,7 @@ export MESHTAP_CACHE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help toolchain tools wasm build demo test conformance fmt fmt-check lint doc deny size clean ci
+.PHONY: help toolchain tools wasm build demo test conformance fmt fmt-check lint doc deny fuzz size clean ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,9 @@ doc: toolchain ## Build the code's documentation, without warnings
 deny: ## Check licences, sources and advisories, where cargo-deny is installed
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
 	else echo "make deny: NOT CHECKED: cargo-deny is not installed (cargo install cargo-deny)" >&2; fi
+
+fuzz: ## Look for inputs that break the filter, FUZZ_SECONDS (60) for each target
+	@filter/fuzz/run.sh
 
 # Names and one data segment for each constant tell whose the bytes are; the module that is shipped has neither.
 size: wasm tools ## Print the filter's bytes by section and crate, and what Envoy's start costs with it

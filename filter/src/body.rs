@@ -11,7 +11,7 @@ use crate::config::Limits;
 use crate::exchange::Headers;
 use crate::provider::{Adapter, Observer, Operation};
 use crate::span::{StreamTimes, UnixNanos, Unread};
-use crate::wire::encoding::{DecodeError, Decoder};
+use crate::wire::encoding::{Bounds, DecodeError, Decoder};
 
 use self::aws_frames::AwsFrames;
 use self::documents::{Document, JsonLines};
@@ -146,6 +146,7 @@ impl Body {
             Err(DecodeError::Unknown) => Some(Unread::ContentEncoding),
             Err(DecodeError::Corrupt) => Some(Unread::EncodingCorrupt),
             Err(DecodeError::Memory) => Some(Unread::EncodingMemory),
+            Err(DecodeError::VmMemory) => Some(Unread::EncodingVmMemory),
             Err(DecodeError::Expansion) => Some(Unread::EncodingExpansion),
             Ok(false) if !cut => Some(Unread::Truncated),
             Ok(_) => read,
@@ -170,10 +171,11 @@ impl Reader {
         }
     }
 
-    fn feed(&mut self, bytes: &[u8], reading: &mut Reading) {
+    fn feed(&mut self, mut bytes: &[u8], reading: &mut Reading) {
         if let Self::Unknown { adapter, is_json_lines, max_frame_bytes } = *self {
             // White space at the start means nothing in any of the formats.
-            match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            bytes = bytes.trim_ascii_start();
+            match bytes.first() {
                 Some(first) => *self = Self::by_first_byte(*first, adapter, is_json_lines, max_frame_bytes),
                 None => return,
             }
@@ -203,7 +205,12 @@ impl Reader {
 
 fn decoder(headers: &dyn Headers, limits: &Limits) -> Option<Box<Decoder>> {
     let codings = headers.get("content-encoding")?;
-    Decoder::new(codings, limits.max_window_bytes, limits.max_expansion_ratio).map(Box::new)
+    let bounds = Bounds {
+        window_bytes: limits.max_window_bytes,
+        vm_bytes: limits.max_decoder_bytes,
+        expansion: limits.max_expansion_ratio,
+    };
+    Decoder::new(codings, &bounds).map(Box::new)
 }
 
 /// The media type without its parameters, in lower case.

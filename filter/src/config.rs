@@ -72,6 +72,8 @@ pub struct Limits {
     pub max_frame_bytes: usize,
     /// Largest window that decompressing one body may take; a body that asks for more is not read, and counted.
     pub max_window_bytes: usize,
+    /// Most memory that all decoders of a VM may take together; a body that asks for more is not read, and counted.
+    pub max_decoder_bytes: usize,
     /// How many times its size a compressed body may expand to; beyond it the rest is not read, and counted.
     pub max_expansion_ratio: u64,
 }
@@ -93,6 +95,7 @@ impl Default for Config {
                 max_raw_usage_bytes: 2_048,
                 max_frame_bytes: 32 << 10,
                 max_window_bytes: 8 << 20,
+                max_decoder_bytes: 64 << 20,
                 max_expansion_ratio: 256,
             },
         }
@@ -191,6 +194,12 @@ fn read(object: Json<'_>, problems: &mut Vec<Problem>) -> Config {
                 32 << 10,
                 64 << 20,
                 default.limits.max_window_bytes,
+            ),
+            max_decoder_bytes: section.number(
+                "max_decoder_bytes",
+                64 << 10,
+                1 << 30,
+                default.limits.max_decoder_bytes,
             ),
             max_expansion_ratio: u64::from(section.number("max_expansion_ratio", 2, 10_000, 256_u32)),
         }),
@@ -402,7 +411,7 @@ mod tests {
             "queue": {"max_bytes": 1048576, "max_in_flight": 2},
             "retry": {"initial_backoff_ms": 100, "max_backoff_ms": 1000},
             "limits": {"max_attribute_bytes": 128, "max_raw_usage_bytes": 0, "max_frame_bytes": 2048, "max_window_bytes": 65536,
-                "max_expansion_ratio": 10}
+                "max_decoder_bytes": 1048576, "max_expansion_ratio": 10}
         }"#;
         let (config, problems) = parse(document.as_bytes());
         assert_eq!(problems, vec![]);
@@ -423,6 +432,7 @@ mod tests {
                     max_raw_usage_bytes: 0,
                     max_frame_bytes: 2_048,
                     max_window_bytes: 65_536,
+                    max_decoder_bytes: 1 << 20,
                     max_expansion_ratio: 10
                 },
             }

@@ -336,6 +336,29 @@ fn google(path: &str) -> Option<Detected> {
     Some(Detected { model: Some(model), streams: *streams, url_decides: true, ..detected })
 }
 
+/// Every adapter of the tables, each once.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn adapters() -> Vec<&'static Adapter> {
+    let endings = ENDINGS.iter().chain(WHOLE_PATHS).map(|(_, _, adapter)| *adapter);
+    let at_hosts = AT_HOSTS.iter().map(|(.., adapter)| *adapter);
+    let methods = METHODS.iter().map(|(_, adapter, _)| *adapter);
+    let families = bedrock_invoke::FAMILIES.iter().map(|(_, adapter)| *adapter);
+    let others = [
+        &bedrock_converse::CONVERSE,
+        &bedrock_converse::COUNT_TOKENS,
+        &bedrock_invoke::OPAQUE,
+        &bedrock_agent::INVOKE_AGENT,
+        &gemini::PREDICT_EMBEDDINGS,
+    ];
+    let mut adapters: Vec<&'static Adapter> = Vec::new();
+    for adapter in endings.chain(at_hosts).chain(methods).chain(families).chain(others) {
+        if !adapters.iter().any(|known| std::ptr::eq(*known, adapter)) {
+            adapters.push(adapter);
+        }
+    }
+    adapters
+}
+
 #[cfg(test)]
 mod documented;
 #[cfg(test)]

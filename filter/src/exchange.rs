@@ -40,7 +40,7 @@ impl Exchange {
     }
 
     pub fn start(
-        detected: Detected,
+        mut detected: Detected,
         config: &Config,
         headers: &dyn Headers,
         kind: Kind,
@@ -49,6 +49,13 @@ impl Exchange {
     ) -> Self {
         let mut observer = Observer::new(detected.adapter, &config.limits);
         let facts = observer.facts_mut();
+        let max_bytes = config.limits.max_attribute_bytes;
+        for named in [&mut detected.model, &mut detected.conversation].into_iter().flatten() {
+            if named.len() > max_bytes {
+                named.truncate(named.floor_char_boundary(max_bytes));
+                facts.truncated = facts.truncated.saturating_add(1);
+            }
+        }
         facts.request_model.clone_from(&detected.model);
         facts.stream = detected.streams;
         facts.conversation_id.clone_from(&detected.conversation);
@@ -115,7 +122,7 @@ impl Exchange {
         let adapter = self.detected.adapter;
         let operation =
             adapter.other_operation.filter(|_| facts.other_operation).unwrap_or(adapter.operation);
-        let usage = (self.detected.adapter.usage)(facts.reported.or(facts.metrics));
+        let usage = (adapter.usage)(facts.reported.or(facts.metrics)).certain();
         let is_final = ending == End::Complete || self.response.is_final(&self.reading);
         let usage_source = match (usage.is_absent(), is_final) {
             (true, _) => UsageSource::Absent,
@@ -180,6 +187,7 @@ impl Exchange {
             (_, None) => "no_response",
             (_, Some(400..)) => "error_response",
             (End::Complete, _) if self.reading.observer.facts().error => "error_response",
+            (End::Complete, _) if self.reading.observer.facts().invalid_count => "invalid",
             (End::Complete, _) => "not_sent",
             _ => "cut_off",
         }

@@ -30,6 +30,8 @@ pub mod detect;
 pub mod ending;
 pub mod exchange;
 pub mod export;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod identity;
 pub mod otlp;
 mod protobuf;

@@ -100,6 +100,8 @@ pub enum Unread {
     EncodingCorrupt,
     /// Decompressing it would take more memory than its bound.
     EncodingMemory,
+    /// Decompressing it would take more memory than the other bodies leave.
+    EncodingVmMemory,
     /// It expands beyond its bound.
     EncodingExpansion,
     /// Of a content type that holds no answer that could be read.
@@ -114,10 +116,11 @@ pub enum Unread {
 }
 
 impl Unread {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ContentEncoding,
         Self::EncodingCorrupt,
         Self::EncodingMemory,
+        Self::EncodingVmMemory,
         Self::EncodingExpansion,
         Self::ContentType,
         Self::Malformed,
@@ -131,6 +134,7 @@ impl Unread {
             Self::ContentEncoding => "content_encoding",
             Self::EncodingCorrupt => "encoding_corrupt",
             Self::EncodingMemory => "encoding_memory",
+            Self::EncodingVmMemory => "encoding_vm_memory",
             Self::EncodingExpansion => "encoding_expansion",
             Self::ContentType => "content_type",
             Self::Malformed => "malformed",

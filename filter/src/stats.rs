@@ -39,6 +39,7 @@ metrics! {
     RequestUnreadContentEncoding = "meshtap_request_unread_content_encoding_total", "request bodies not read to their end: compressed in a way that is not known";
     RequestUnreadEncodingCorrupt = "meshtap_request_unread_encoding_corrupt_total", "request bodies not read to their end: damaged under their content coding";
     RequestUnreadEncodingMemory = "meshtap_request_unread_encoding_memory_total", "request bodies not read to their end: asking for a window beyond limits.max_window_bytes";
+    RequestUnreadEncodingVmMemory = "meshtap_request_unread_encoding_vm_memory_total", "request bodies not read to their end: asking for more memory than limits.max_decoder_bytes leaves";
     RequestUnreadEncodingExpansion = "meshtap_request_unread_encoding_expansion_total", "request bodies not read to their end: expanding beyond limits.max_expansion_ratio";
     RequestUnreadContentType = "meshtap_request_unread_content_type_total", "request bodies not read to their end: of a content type that is not read";
     RequestUnreadMalformed = "meshtap_request_unread_malformed_total", "request bodies not read to their end: malformed";
@@ -48,6 +49,7 @@ metrics! {
     ResponseUnreadContentEncoding = "meshtap_response_unread_content_encoding_total", "answers not read to their end: compressed in a way that is not known";
     ResponseUnreadEncodingCorrupt = "meshtap_response_unread_encoding_corrupt_total", "answers not read to their end: damaged under their content coding";
     ResponseUnreadEncodingMemory = "meshtap_response_unread_encoding_memory_total", "answers not read to their end: asking for a window beyond limits.max_window_bytes";
+    ResponseUnreadEncodingVmMemory = "meshtap_response_unread_encoding_vm_memory_total", "answers not read to their end: asking for more memory than limits.max_decoder_bytes leaves";
     ResponseUnreadEncodingExpansion = "meshtap_response_unread_encoding_expansion_total", "answers not read to their end: expanding beyond limits.max_expansion_ratio";
     ResponseUnreadContentType = "meshtap_response_unread_content_type_total", "answers not read to their end: of a content type that is not read";
     ResponseUnreadMalformed = "meshtap_response_unread_malformed_total", "answers not read to their end: malformed";
@@ -70,6 +72,7 @@ impl Metric {
             Unread::ContentEncoding => Self::RequestUnreadContentEncoding,
             Unread::EncodingCorrupt => Self::RequestUnreadEncodingCorrupt,
             Unread::EncodingMemory => Self::RequestUnreadEncodingMemory,
+            Unread::EncodingVmMemory => Self::RequestUnreadEncodingVmMemory,
             Unread::EncodingExpansion => Self::RequestUnreadEncodingExpansion,
             Unread::ContentType => Self::RequestUnreadContentType,
             Unread::Malformed => Self::RequestUnreadMalformed,
@@ -84,6 +87,7 @@ impl Metric {
             Unread::ContentEncoding => Self::ResponseUnreadContentEncoding,
             Unread::EncodingCorrupt => Self::ResponseUnreadEncodingCorrupt,
             Unread::EncodingMemory => Self::ResponseUnreadEncodingMemory,
+            Unread::EncodingVmMemory => Self::ResponseUnreadEncodingVmMemory,
             Unread::EncodingExpansion => Self::ResponseUnreadEncodingExpansion,
             Unread::ContentType => Self::ResponseUnreadContentType,
             Unread::Malformed => Self::ResponseUnreadMalformed,
@@ -95,9 +99,15 @@ impl Metric {
 }
 
 /// Changes since the last time they were taken.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stats {
     changes: [i64; Metric::COUNT],
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self { changes: [0; Metric::COUNT] }
+    }
 }
 
 impl Stats {

@@ -51,6 +51,18 @@ impl Usage {
     pub fn is_absent(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Without sums that no count can be: each part of them was one.
+    #[must_use]
+    pub fn certain(self) -> Self {
+        let certain = |count: Option<u64>| count.filter(|count| i64::try_from(*count).is_ok());
+        Self {
+            input_tokens: certain(self.input_tokens),
+            output_tokens: certain(self.output_tokens),
+            total_tokens: certain(self.total_tokens),
+            ..self
+        }
+    }
 }
 
 /// What is reported is what is meant.

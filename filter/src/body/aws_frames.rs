@@ -72,9 +72,8 @@ impl Frames for Documents<'_> {
     fn frame(&mut self, frame: Frame<'_>) {
         let observer = &mut self.reading.observer;
         if let Some(exception) = frame.header(":exception-type").or_else(|| frame.header(":error-code")) {
-            let facts = observer.facts_mut();
-            facts.error = true;
-            facts.error_type = std::str::from_utf8(exception).ok().map(str::to_owned);
+            observer.facts_mut().error = true;
+            observer.scalar(Field::ErrorType, Scalar::String { bytes: exception, truncated: false });
         }
         let event_type = frame.header(":event-type");
         let is_chunk = event_type == Some(b"chunk");

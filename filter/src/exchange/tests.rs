@@ -1,3 +1,5 @@
+mod bad_input;
+
 use std::collections::HashMap;
 
 use proptest::prelude::*;
@@ -380,6 +382,105 @@ fn a_clock_that_goes_backwards_does_no_harm() {
     let span = exchange.finish(StreamLog::default(), EnvoyFacts::default(), 10);
     assert!(span.start <= span.end);
     assert!(span.stream.first_chunk >= Some(span.start));
+}
+
+#[test]
+fn decoders_of_one_vm_share_their_memory() {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(ANSWER.as_bytes()).unwrap();
+    let body = encoder.finish().unwrap();
+    let (half, rest) = body.split_at(body.len() / 2);
+    let mut config = Config::default();
+    config.limits.max_decoder_bytes = 64 << 10;
+    let begin = || {
+        let request = headers(&[
+            (":method", "POST"),
+            (":authority", "api.openai.com"),
+            (":path", "/v1/chat/completions"),
+        ]);
+        let detected = Exchange::detect(&config, &request).unwrap();
+        let mut exchange = Exchange::start(detected, &config, &request, Kind::Client, 0, &mut || 1);
+        let answer = [(":status", "200"), ("content-type", "application/json"), ("content-encoding", "gzip")];
+        exchange.response_headers(&headers(&answer), 1);
+        exchange.response_body(half, 2);
+        exchange
+    };
+    let end = |mut exchange: Exchange| {
+        exchange.response_body(rest, 3);
+        let log = StreamLog { code_details: "via_upstream".into(), flags: 0 };
+        let span = exchange.finish(log, EnvoyFacts::default(), 4);
+        (span.usage.input_tokens, span.http.response_unread, span.usage_absent_reason)
+    };
+    let (first, second) = (begin(), begin());
+    assert_eq!(end(second), (None, Some(Unread::EncodingVmMemory), Some("encoding_vm_memory")));
+    assert_eq!(end(first), (Some(19), None, None));
+    let third = begin();
+    assert_eq!(end(third), (Some(19), None, None));
+    assert_eq!(crate::wire::encoding::held_bytes(), 0);
+}
+
+#[test]
+fn events_that_come_late_have_no_times_even_when_their_coding_breaks() {
+    // A frame for each event, then bytes that begin no frame.
+    let mut body: Vec<u8> = stream()
+        .split_inclusive("\n\n")
+        .flat_map(|event| zstd::encode_all(event.as_bytes(), 3).unwrap())
+        .collect();
+    body.extend_from_slice(&[0xff; 40]);
+    let mut scenario = Scenario::sse(body);
+    scenario.response_headers.push(("content-encoding", "zstd"));
+    for size in [1, 10_000] {
+        let span = scenario.play(|body| body.chunks(size).map(<[u8]>::to_vec).collect());
+        assert_eq!(span.http.response_unread, Some(Unread::EncodingCorrupt));
+        assert_eq!((span.usage.input_tokens, span.stream), (Some(19), StreamTimes::default()));
+    }
+}
+
+#[test]
+fn white_space_at_the_start_means_nothing() {
+    let mut frame = Vec::new();
+    crate::fuzzing::frame(&mut frame, ":event-type", "metadata", br#"{"usage":{"inputTokens":19}}"#);
+    let mut frames =
+        Scenario::new("application/vnd.amazon.eventstream", [b"\r\n ", frame.as_slice()].concat());
+    frames.request_headers =
+        vec![(":authority", "bedrock-runtime.a.amazonaws.com"), (":path", "/model/m/converse-stream")];
+    for scenario in [frames, Scenario::sse(format!(" {}", stream())), Scenario::json(format!("\n{ANSWER}"))] {
+        for size in [1, 10_000] {
+            let span = scenario.play(|body| body.chunks(size).map(<[u8]>::to_vec).collect());
+            assert_eq!((span.usage.input_tokens, span.http.response_unread), (Some(19), None));
+        }
+    }
+}
+
+#[test]
+fn every_text_is_bounded_wherever_it_comes_from() {
+    let long = || "x".repeat(5_000);
+    let mut scenario = Scenario::json(ANSWER);
+    let path = format!("/openai/deployments/{}/chat/completions", long()).leak();
+    scenario.request_headers = vec![(":authority", "a.openai.azure.com"), (":path", path)];
+    scenario.response_headers.push(("x-amzn-errortype", long().leak()));
+    scenario.request = b"{}".to_vec();
+    let span = scenario.whole();
+    let length = |text: Option<String>| text.map(|text| text.len());
+    assert_eq!((length(span.facts.request_model), length(span.facts.error_type)), (Some(1_024), Some(1_024)));
+    assert_eq!(span.facts.truncated, 2);
+
+    let mut frame = Vec::new();
+    crate::fuzzing::frame(&mut frame, ":exception-type", &"x".repeat(200), b"{}");
+    let mut frames = Scenario::new("application/vnd.amazon.eventstream", frame);
+    frames.config.limits.max_attribute_bytes = 64;
+    assert_eq!(length(frames.whole().facts.error_type), Some(64));
+}
+
+#[test]
+fn a_sum_that_no_count_can_be_is_absent() {
+    let usage =
+        r#"{"usage":{"input_tokens":9223372036854775807,"cache_read_input_tokens":1,"output_tokens":7}}"#;
+    let mut scenario = Scenario::json(usage);
+    scenario.request_headers = vec![(":authority", "api.anthropic.com"), (":path", "/v1/messages")];
+    let usage = scenario.whole().usage;
+    assert_eq!((usage.input_tokens, usage.cache_read_tokens, usage.output_tokens), (None, Some(1), Some(7)));
 }
 
 /// Times depend on the chunks, everything else must not.

@@ -55,7 +55,7 @@ static ANTHROPIC: Adapter =
 
 /// An ARN of a profile, of provisioned throughput or of an imported model may say nothing of the family: the members
 /// that tell them apart, all in one.
-static OPAQUE: Adapter = Adapter {
+pub static OPAQUE: Adapter = Adapter {
     usage: cache_apart,
     is_client_tool: bedrock_converse::is_client_tool,
     ..family("bedrock.invoke", Operation::Chat, &OPAQUE_BODY)

@@ -54,6 +54,8 @@ pub struct Facts {
     pub reported: Reported,
     /// Counts from beside the usage object.
     pub metrics: Reported,
+    /// Some count was no number that a count can be.
+    pub invalid_count: bool,
     /// The last usage object, verbatim.
     pub raw_usage: Text,
 
@@ -156,8 +158,9 @@ impl Observer {
         self.facts.metrics.input_tokens = count(["x-amzn-bedrock-input-token-count", "x-prompt-tokens"]);
         self.facts.metrics.output_tokens = count(["x-amzn-bedrock-output-token-count", "x-generated-tokens"]);
         // `ValidationException:http://…`
-        let error_type = text("x-amzn-errortype").and_then(|value| value.split(':').next());
-        self.facts.error_type = error_type.filter(|value| value.len() <= 128).map(str::to_owned);
+        let error_type = headers.get("x-amzn-errortype").and_then(|value| value.split(|b| *b == b':').next());
+        self.facts.error_type =
+            error_type.and_then(|bytes| self.text(Scalar::String { bytes, truncated: false }));
     }
 
     /// Whether the event came after which nothing comes.
@@ -382,6 +385,7 @@ impl Observer {
             Field::MetricCacheCreationTokens => set(&mut metrics.cache_creation_tokens, value),
             _ => return false,
         }
+        self.facts.invalid_count |= value != Scalar::Null && token_count(value).is_none();
         true
     }
 

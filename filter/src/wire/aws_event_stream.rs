@@ -5,9 +5,7 @@
 //! a longer one is passed over, and said. After a wrong checksum or an impossible length nothing can be trusted: the
 //! rest of the stream is ignored.
 
-use crc::{CRC_32_ISO_HDLC, Crc, Table};
-
-static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
+use super::CRC;
 
 /// Total length, headers length, checksum of the two.
 const PRELUDE_BYTES: usize = 12;

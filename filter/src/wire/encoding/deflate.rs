@@ -1,15 +1,18 @@
 //! gzip (RFC 1952) and deflate, which is zlib (RFC 1950) on paper and bare DEFLATE (RFC 1951) from some servers.
 //!
-//! The checksums at the end of gzip and zlib are not compared: what carried the bytes here had its own.
+//! The checksums at their ends are compared; the length at the end of gzip says nothing more.
 
+use crc::{Digest, Table};
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::{TINFL_FLAG_HAS_MORE_INPUT, TINFL_FLAG_PARSE_ZLIB_HEADER};
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
-use super::{Decode, DecodeError};
+use super::{Decode, DecodeError, Output};
+use crate::wire::CRC;
 
 /// The window of DEFLATE, which doubles as the output buffer.
 const WINDOW_BYTES: usize = 32 << 10;
+pub(super) const FIXED_BYTES: usize = WINDOW_BYTES + size_of::<DecompressorOxide>();
 
 /// DEFLATE, within whatever container.
 struct Inflate {
@@ -41,7 +44,7 @@ impl Inflate {
     }
 
     /// How much of `input` was used, and whether the end of the data was in it.
-    fn feed(&mut self, input: &[u8], out: &mut dyn FnMut(&[u8])) -> Result<(usize, bool), DecodeError> {
+    fn feed(&mut self, input: &[u8], out: &mut Output<'_>) -> Result<(usize, bool), DecodeError> {
         let mut used = 0_usize;
         loop {
             let rest = input.get(used..).unwrap_or_default();
@@ -50,7 +53,7 @@ impl Inflate {
             used = used.saturating_add(read);
             let end = self.at.saturating_add(written);
             if written > 0 {
-                out(self.window.get(self.at..end).unwrap_or_default());
+                out(self.window.get(self.at..end).unwrap_or_default())?;
             }
             self.at = if end >= WINDOW_BYTES { 0 } else { end };
             match status {
@@ -85,17 +88,33 @@ const FLAG_NAME: u8 = 8;
 const FLAG_COMMENT: u8 = 16;
 
 /// One or more gzip members in a row.
-#[derive(Debug)]
 pub(super) struct Gzip {
     inflate: Inflate,
     state: GzipState,
     flags: u8,
     extra: u16,
+    /// Of the output of the member.
+    sum: Digest<'static, u32, Table<1>>,
+    /// The first half of its trailer.
+    expected: u32,
+}
+
+impl std::fmt::Debug for Gzip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gzip").field("state", &self.state).finish_non_exhaustive()
+    }
 }
 
 impl Gzip {
     pub(super) fn new() -> Self {
-        Self { inflate: Inflate::new(0), state: GzipState::Fixed(0), flags: 0, extra: 0 }
+        Self {
+            inflate: Inflate::new(0),
+            state: GzipState::Fixed(0),
+            flags: 0,
+            extra: 0,
+            sum: CRC.digest(),
+            expected: 0,
+        }
     }
 
     /// The state after one byte of a header or trailer.
@@ -125,11 +144,19 @@ impl Gzip {
             Comment if byte == 0 => self.after(FLAG_COMMENT),
             HeaderSum(0) => HeaderSum(1),
             HeaderSum(_) => self.after(FLAG_HEADER_SUM),
+            Trailer(at) if at < 4 => {
+                self.expected = (self.expected >> 8) | (u32::from(byte) << 24);
+                if at == 3 && self.expected != self.sum.clone().finalize() {
+                    return Err(DecodeError::Corrupt);
+                }
+                Trailer(at.saturating_add(1))
+            }
             Trailer(7) => Between,
             Trailer(at) => Trailer(at.saturating_add(1)),
             Between if byte == 0 => Between,
             Between => {
                 self.inflate.reset();
+                self.sum = CRC.digest();
                 self.state = Fixed(0);
                 return self.byte(byte);
             }
@@ -155,11 +182,15 @@ impl Gzip {
 }
 
 impl Decode for Gzip {
-    fn feed(&mut self, input: &[u8], out: &mut dyn FnMut(&[u8])) -> Result<(), DecodeError> {
+    fn feed(&mut self, input: &[u8], out: &mut Output<'_>) -> Result<(), DecodeError> {
         let mut rest = input;
         while let Some((&byte, tail)) = rest.split_first() {
             if self.state == GzipState::Data {
-                let (used, done) = self.inflate.feed(rest, out)?;
+                let Self { inflate, sum, .. } = self;
+                let (used, done) = inflate.feed(rest, &mut |bytes| {
+                    sum.update(bytes);
+                    out(bytes)
+                })?;
                 rest = rest.get(used..).unwrap_or_default();
                 if done {
                     self.state = GzipState::Trailer(0);
@@ -190,7 +221,7 @@ impl Deflate {
         Self { inflate: None, first: None, done: false }
     }
 
-    fn run(&mut self, input: &[u8], out: &mut dyn FnMut(&[u8])) -> Result<(), DecodeError> {
+    fn run(&mut self, input: &[u8], out: &mut Output<'_>) -> Result<(), DecodeError> {
         if let (Some(inflate), false) = (&mut self.inflate, self.done) {
             self.done = inflate.feed(input, out)?.1;
         }
@@ -204,7 +235,7 @@ fn is_zlib(first: u8, second: u8) -> bool {
 }
 
 impl Decode for Deflate {
-    fn feed(&mut self, input: &[u8], out: &mut dyn FnMut(&[u8])) -> Result<(), DecodeError> {
+    fn feed(&mut self, input: &[u8], out: &mut Output<'_>) -> Result<(), DecodeError> {
         let mut rest = input;
         while self.inflate.is_none() {
             let Some((&byte, tail)) = rest.split_first() else { return Ok(()) };

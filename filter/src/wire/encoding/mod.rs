@@ -1,15 +1,19 @@
 //! Content codings decoded incrementally: gzip, deflate, br and zstd, several in a row too.
 //!
 //! What comes out never depends on how the input was cut. Memory is what the formats ask for and no more: a decoder
-//! that would need more than its bound fails, and so does an input that expands beyond any sense. After a failure
-//! nothing more comes out; what came before was right.
+//! that would need more than its bound, or more than the others of its VM leave, fails, and so does an input that
+//! expands beyond any sense. After a failure nothing more comes out; what came before was right.
 
 mod brotli;
 mod deflate;
+mod memory;
 mod zstd;
 
 use self::brotli::Brotli;
 use self::deflate::{Deflate, Gzip};
+use self::memory::Memory;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use self::memory::held_bytes;
 use self::zstd::Zstd;
 
 /// One coding of RFC 9110 section 8.4.1, or of its registry.
@@ -32,14 +36,36 @@ impl Coding {
         }
     }
 
-    fn decoder(self, max_window_bytes: usize) -> Box<dyn Decode> {
+    /// What its decoder holds, windows that the input asks for aside.
+    fn fixed_bytes(self) -> usize {
         match self {
-            Self::Gzip => Box::new(Gzip::new()),
-            Self::Deflate => Box::new(Deflate::new()),
-            Self::Brotli => Box::new(Brotli::new(max_window_bytes)),
-            Self::Zstd => Box::new(Zstd::new(max_window_bytes)),
+            Self::Gzip | Self::Deflate => deflate::FIXED_BYTES,
+            Self::Brotli => brotli::FIXED_BYTES,
+            Self::Zstd => zstd::FIXED_BYTES,
         }
     }
+
+    fn stage(self, bounds: &Bounds) -> Result<Stage, DecodeError> {
+        let memory = Memory::of(self.fixed_bytes(), bounds.vm_bytes)?;
+        let decode: Box<dyn Decode> = match self {
+            Self::Gzip => Box::new(Gzip::new()),
+            Self::Deflate => Box::new(Deflate::new()),
+            Self::Brotli => Box::new(Brotli::new(bounds)),
+            Self::Zstd => Box::new(Zstd::new(bounds)),
+        };
+        Ok(Stage { decode, left: FREE_OUTPUT_BYTES, _memory: memory })
+    }
+}
+
+/// What decoding may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// The window of one coding.
+    pub window_bytes: usize,
+    /// All decoders of this VM together.
+    pub vm_bytes: usize,
+    /// How many times the size of its input the output of a coding may have.
+    pub expansion: u64,
 }
 
 /// Why a body could not be decoded to its end.
@@ -51,14 +77,19 @@ pub enum DecodeError {
     Corrupt,
     /// It asks for more memory than its bound.
     Memory,
+    /// It asks for more memory than the other decoders of this VM leave.
+    VmMemory,
     /// The output grew beyond the bound on expansion.
     Expansion,
 }
 
+/// Takes output; what it returns ends the decoding.
+type Output<'a> = dyn FnMut(&[u8]) -> Result<(), DecodeError> + 'a;
+
 /// One coding undone.
 trait Decode: std::fmt::Debug {
     /// Hands everything that `input` completes to `out`.
-    fn feed(&mut self, input: &[u8], out: &mut dyn FnMut(&[u8])) -> Result<(), DecodeError>;
+    fn feed(&mut self, input: &[u8], out: &mut Output<'_>) -> Result<(), DecodeError>;
     /// Whether the input may end here.
     fn is_complete(&self) -> bool;
     /// Whether output comes long after the input that makes it up.
@@ -67,88 +98,116 @@ trait Decode: std::fmt::Debug {
     }
 }
 
+#[derive(Debug)]
+struct Stage {
+    decode: Box<dyn Decode>,
+    /// How much more output the input so far may make up.
+    left: u64,
+    _memory: Memory,
+}
+
 /// The codings of one body, undone in the reverse of the order in which they were applied.
 #[derive(Debug)]
 pub struct Decoder {
     /// The first one to undo first.
-    stages: Vec<Box<dyn Decode>>,
+    stages: Vec<Stage>,
+    late: bool,
     max_expansion: u64,
-    fed: u64,
-    produced: u64,
+    /// Input until the next output is allowed.
+    until_allowance: usize,
     failed: Option<DecodeError>,
 }
 
 /// Output below this is never too much.
 const FREE_OUTPUT_BYTES: u64 = 1 << 20;
+/// Output is allowed for so much input at a time: at the same places however the input is cut.
+const ALLOWANCE_BYTES: usize = 1 << 10;
 /// More codings than anyone applies.
 const MAX_STAGES: usize = 4;
 
 impl Decoder {
     /// From the value of a `content-encoding` header. `None` when it names no coding but identity.
-    pub fn new(header: &[u8], max_window_bytes: usize, max_expansion: u64) -> Option<Self> {
+    pub fn new(header: &[u8], bounds: &Bounds) -> Option<Self> {
         let names = header.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
         let names: Vec<&[u8]> =
             names.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case(b"identity")).collect();
         if names.is_empty() {
             return None;
         }
-        let codings: Option<Vec<Coding>> = names.iter().map(|name| Coding::parse(name)).collect();
-        let known = codings.filter(|codings| codings.len() <= MAX_STAGES);
-        let failed = if known.is_some() { None } else { Some(DecodeError::Unknown) };
-        let codings = known.unwrap_or_default().into_iter().rev();
-        let stages = codings.map(|coding| coding.decoder(max_window_bytes)).collect();
-        Some(Self { stages, max_expansion, fed: 0, produced: 0, failed })
+        let mut decoder = Self {
+            stages: Vec::new(),
+            late: false,
+            max_expansion: bounds.expansion,
+            until_allowance: 0,
+            failed: None,
+        };
+        for name in names.iter().rev() {
+            let coding = Coding::parse(name).filter(|_| names.len() <= MAX_STAGES);
+            match coding.ok_or(DecodeError::Unknown).and_then(|coding| coding.stage(bounds)) {
+                Ok(stage) => {
+                    decoder.late |= stage.decode.is_late();
+                    decoder.stages.push(stage);
+                }
+                Err(error) => {
+                    decoder.fail(error);
+                    break;
+                }
+            }
+        }
+        Some(decoder)
+    }
+
+    /// Nothing more comes out, and nothing more is held.
+    fn fail(&mut self, error: DecodeError) {
+        self.failed = Some(error);
+        self.stages = Vec::new();
     }
 
     pub fn feed(&mut self, input: &[u8], out: &mut dyn FnMut(&[u8])) {
-        if self.failed.is_some() {
-            return;
-        }
-        self.fed = self.fed.saturating_add(input.len() as u64);
-        let allowed = self.fed.saturating_mul(self.max_expansion).max(FREE_OUTPUT_BYTES);
-        let produced = &mut self.produced;
-        let result = pass(&mut self.stages, input, &mut |bytes| {
-            *produced = produced.saturating_add(bytes.len() as u64);
-            if *produced > allowed {
-                return Err(DecodeError::Expansion);
+        let mut rest = input;
+        while self.failed.is_none() && !rest.is_empty() {
+            if self.until_allowance == 0 {
+                self.until_allowance = ALLOWANCE_BYTES;
+                let allowance = self.max_expansion.saturating_mul(ALLOWANCE_BYTES as u64);
+                for stage in &mut self.stages {
+                    stage.left = stage.left.saturating_add(allowance);
+                }
             }
-            out(bytes);
-            Ok(())
-        });
-        if let Err(error) = result {
-            self.failed = Some(error);
-            self.stages = Vec::new();
+            let (piece, tail) = rest.split_at_checked(self.until_allowance).unwrap_or((rest, &[]));
+            rest = tail;
+            self.until_allowance = self.until_allowance.saturating_sub(piece.len());
+            if let Err(error) = pass(&mut self.stages, piece, out) {
+                self.fail(error);
+            }
         }
     }
 
     /// Whether output comes long after the input that makes it up.
     pub fn is_late(&self) -> bool {
-        self.stages.iter().any(|stage| stage.is_late())
+        self.late
     }
 
     /// How it ended; `Ok(false)` when the input broke off.
     pub fn finish(&self) -> Result<bool, DecodeError> {
         match self.failed {
             Some(error) => Err(error),
-            None => Ok(self.stages.iter().all(|stage| stage.is_complete())),
+            None => Ok(self.stages.iter().all(|stage| stage.decode.is_complete())),
         }
     }
 }
 
 /// Through the first stage, and what comes out of it through the rest.
-fn pass(
-    stages: &mut [Box<dyn Decode>],
-    input: &[u8],
-    out: &mut dyn FnMut(&[u8]) -> Result<(), DecodeError>,
-) -> Result<(), DecodeError> {
-    let Some((first, rest)) = stages.split_first_mut() else { return out(input) };
-    let mut result = Ok(());
-    let fed = first.feed(input, &mut |bytes| {
-        if result.is_ok() {
-            result = pass(rest, bytes, out);
-        }
-    });
-    result.and(fed)
+fn pass(stages: &mut [Stage], input: &[u8], out: &mut dyn FnMut(&[u8])) -> Result<(), DecodeError> {
+    let Some((Stage { decode, left, .. }, rest)) = stages.split_first_mut() else {
+        out(input);
+        return Ok(());
+    };
+    decode.feed(input, &mut |bytes| {
+        let allowed = usize::try_from(*left).ok().and_then(|left| bytes.get(..left));
+        pass(rest, allowed.unwrap_or(bytes), out)?;
+        *left = left.checked_sub(bytes.len() as u64).ok_or(DecodeError::Expansion)?;
+        Ok(())
+    })
 }
 
 #[cfg(test)]

@@ -38,8 +38,10 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     ::zstd::encode_all(bytes, 3).unwrap()
 }
 
+const BOUNDS: Bounds = Bounds { window_bytes: 8 << 20, vm_bytes: 64 << 20, expansion: 1_000 };
+
 fn read<'a>(header: &str, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Result<bool, DecodeError>) {
-    let mut decoder = Decoder::new(header.as_bytes(), 8 << 20, 1_000).expect("a coding");
+    let mut decoder = Decoder::new(header.as_bytes(), &BOUNDS).expect("a coding");
     let mut out = Vec::new();
     for piece in pieces {
         decoder.feed(piece, &mut |bytes| out.extend_from_slice(bytes));
@@ -114,8 +116,8 @@ fn broken_input_keeps_what_came_before() {
 
 #[test]
 fn unknown_codings() {
-    assert!(Decoder::new(b"", 0, 10).is_none());
-    assert!(Decoder::new(b" identity ", 0, 10).is_none());
+    assert!(Decoder::new(b"", &BOUNDS).is_none());
+    assert!(Decoder::new(b" identity ", &BOUNDS).is_none());
     check("compress", b"x", b"", Err(DecodeError::Unknown));
     check("gzip,gzip,gzip,gzip,gzip", b"x", b"", Err(DecodeError::Unknown));
 }
@@ -123,7 +125,7 @@ fn unknown_codings() {
 #[test]
 fn a_bomb_is_stopped() {
     let bomb = gzip(&vec![b' '; 64 << 20]);
-    let mut decoder = Decoder::new(b"gzip", 0, 100).unwrap();
+    let mut decoder = Decoder::new(b"gzip", &Bounds { expansion: 100, ..BOUNDS }).unwrap();
     let mut out = 0_u64;
     decoder.feed(&bomb, &mut |bytes| out += bytes.len() as u64);
     assert_eq!(decoder.finish(), Err(DecodeError::Expansion));
@@ -134,8 +136,111 @@ fn a_bomb_is_stopped() {
 fn windows_beyond_the_bound_are_refused() {
     let text = text();
     for (header, whole) in [("br", brotli(&text)), ("zstd", zstd(&text))] {
-        let mut decoder = Decoder::new(header.as_bytes(), 1 << 10, 1_000).unwrap();
+        let mut decoder =
+            Decoder::new(header.as_bytes(), &Bounds { window_bytes: 1 << 10, ..BOUNDS }).unwrap();
         decoder.feed(&whole, &mut |_| panic!("{header}"));
         assert_eq!(decoder.finish(), Err(DecodeError::Memory), "{header}");
+    }
+}
+
+#[test]
+fn damage_ends_the_output_at_the_same_place_however_the_input_is_cut() {
+    let text = &text()[..100_000];
+    for (header, whole) in
+        [("gzip", gzip(text)), ("deflate", zlib(text)), ("br", brotli(text)), ("zstd", zstd(text))]
+    {
+        for at in [whole.len() / 3, whole.len() / 2, whole.len() - 100] {
+            let mut damaged = whole.clone();
+            damaged[at..at + 8].fill(0xff);
+            let (out, end) = read(header, damaged.chunks(1));
+            check(header, &damaged, &out, end);
+        }
+    }
+}
+
+#[test]
+fn a_wrong_checksum_is_damage() {
+    for (header, mut input, from_end) in [("gzip", gzip(b"body"), 8), ("deflate", zlib(b"body"), 1)] {
+        let at = input.len() - from_end;
+        input[at] ^= 1;
+        check(header, &input, b"body", Err(DecodeError::Corrupt));
+    }
+    let mut second = gzip(b"two");
+    let at = second.len() - 5;
+    second[at] ^= 1;
+    check("gzip", &[gzip(b"one "), second].concat(), b"one two", Err(DecodeError::Corrupt));
+}
+
+/// A gzip member whose name never ends: no output, however much input.
+fn endless_name() -> Vec<u8> {
+    [&[0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 0][..], &vec![b'a'; 2 << 20]].concat()
+}
+
+#[test]
+fn a_bomb_between_two_codings_is_stopped() {
+    let bomb = gzip(&endless_name());
+    check("gzip, gzip", &bomb, b"", Ok(false));
+    let mut decoder = Decoder::new(b"gzip, gzip", &Bounds { expansion: 100, ..BOUNDS }).unwrap();
+    decoder.feed(&bomb, &mut |_| panic!("output"));
+    assert_eq!(decoder.finish(), Err(DecodeError::Expansion));
+}
+
+#[test]
+fn the_bound_on_expansion_does_not_depend_on_the_cuts() {
+    // First what expands beyond the bound, then so much of what does not that all together is within it.
+    let input = [gzip(&vec![b' '; 3 << 20]), gzip(&text())].concat();
+    let bounds = Bounds { expansion: 20, ..BOUNDS };
+    let read = |size: usize| {
+        let mut decoder = Decoder::new(b"gzip", &bounds).unwrap();
+        let mut length = 0;
+        for piece in input.chunks(size) {
+            decoder.feed(piece, &mut |bytes| length += bytes.len());
+        }
+        (length, decoder.finish())
+    };
+    let allowed = (1 << 20) + 2 * 20 * ALLOWANCE_BYTES;
+    assert_eq!(read(input.len()), (allowed, Err(DecodeError::Expansion)));
+    for size in [1, 7, 1_000, 5_000] {
+        assert_eq!(read(size), read(input.len()), "in pieces of {size}");
+    }
+}
+
+#[test]
+fn blocks_are_decoded_one_at_a_time() {
+    // A frame of blocks of four bytes, each of which is one byte 128 KiB times.
+    let block = u32::to_le_bytes(2 | (128 << 10 << 3));
+    let frame = [&[0x28, 0xb5, 0x2f, 0xfd, 0, 0x68][..], &[block[0], block[1], block[2], b'x'].repeat(1_000)]
+        .concat();
+    let mut decoder = Zstd::new(&BOUNDS);
+    let mut out = 0;
+    let end = decoder.feed(&frame, &mut |bytes| {
+        out += bytes.len();
+        Err(DecodeError::Expansion)
+    });
+    assert_eq!(end, Err(DecodeError::Expansion));
+    assert!(decoder.blocks_decoded() * (128 << 10) < (8 << 20) + (256 << 10), "{}", decoder.blocks_decoded());
+}
+
+#[test]
+fn memory_is_given_back() {
+    let text = text();
+    for (header, whole) in [
+        ("gzip", gzip(&text)),
+        ("br", brotli(&text)),
+        ("zstd", zstd(&text)),
+        ("gzip, br, zstd", zstd(&brotli(&gzip(&text)))),
+    ] {
+        let mut decoder = Decoder::new(header.as_bytes(), &BOUNDS).unwrap();
+        decoder.feed(&whole[..whole.len() / 2], &mut |_| {});
+        let held = held_bytes();
+        assert!(held > 40 << 10 && held < 8 << 20, "{header}: {held}");
+        drop(decoder);
+        assert_eq!(held_bytes(), 0, "{header}");
+
+        let small = Bounds { vm_bytes: held - 1, ..BOUNDS };
+        let mut decoder = Decoder::new(header.as_bytes(), &small).unwrap();
+        decoder.feed(&whole, &mut |_| {});
+        assert_eq!(decoder.finish(), Err(DecodeError::VmMemory), "{header}");
+        assert_eq!(held_bytes(), 0, "{header}");
     }
 }
