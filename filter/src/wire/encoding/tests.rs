@@ -160,7 +160,14 @@ fn damage_ends_the_output_at_the_same_place_however_the_input_is_cut() {
 
 #[test]
 fn a_wrong_checksum_is_damage() {
-    for (header, mut input, from_end) in [("gzip", gzip(b"body"), 8), ("deflate", zlib(b"body"), 1)] {
+    let mut encoder = ::zstd::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(b"body").unwrap();
+    let zstd = encoder.finish().unwrap();
+    check("zstd", &zstd, b"body", Ok(true));
+    for (header, mut input, from_end) in
+        [("gzip", gzip(b"body"), 8), ("deflate", zlib(b"body"), 1), ("zstd", zstd, 1)]
+    {
         let at = input.len() - from_end;
         input[at] ^= 1;
         check(header, &input, b"body", Err(DecodeError::Corrupt));

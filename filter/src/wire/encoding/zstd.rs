@@ -1,8 +1,7 @@
 //! zstd (RFC 8878): one or more frames in a row.
 //!
 //! The crate decodes whole blocks and holds back as much output as the window is long, so that what comes out is late:
-//! a stream read through it has no times. The checksum that may end a frame is passed over: no other format here has
-//! one of its kind.
+//! a stream read through it has no times. The checksum that may end a frame is compared.
 
 use ruzstd::decoding::FrameDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
@@ -112,7 +111,9 @@ impl Zstd {
         self.hand_on(out)?;
         if self.decoder.is_finished() {
             self.in_frame = false;
-            return Ok(true);
+            let read = self.decoder.get_checksum_from_data();
+            let holds = read.is_none() || read == self.decoder.get_calculated_checksum();
+            return if holds { Ok(true) } else { Err(DecodeError::Corrupt) };
         }
         let length = if self.after_blocks { Some(CHECKSUM_BYTES) } else { block_length(&self.input)? };
         let Some(block) = length.and_then(|length| self.input.get(..length)) else { return Ok(false) };
