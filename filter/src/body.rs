@@ -59,6 +59,10 @@ enum Reader {
         is_json_lines: bool,
         max_frame_bytes: usize,
     },
+    /// JSON of a request whose type says something else, or nothing to us, until the first byte tells.
+    UnknownRequest(&'static Adapter),
+    /// The same of an answer.
+    UnknownAnswer(&'static Adapter),
     Document(Box<Document>),
     JsonLines(Box<JsonLines>),
     EventStream(Box<EventStream>),
@@ -77,7 +81,8 @@ impl Body {
             Some(kind) if is_json(&kind) => Reader::Document(Box::new(Document::request(adapter))),
             Some(_) => match headers.get("content-type").and_then(Form::new) {
                 Some(form) => Reader::Form(Box::new(form)),
-                None => Reader::Unread(Unread::ContentType),
+                // curl calls everything a form unless told otherwise, recorders blot headers out.
+                None => Reader::UnknownRequest(adapter),
             },
         };
         Self { decoder: decoder(headers, limits), reader }
@@ -85,7 +90,7 @@ impl Body {
 
     pub fn of_response(headers: &dyn Headers, adapter: &'static Adapter, limits: &Limits) -> Self {
         let reader = match media_type(headers).as_deref() {
-            Some(kind) if is_opaque(kind) => Reader::Unread(Unread::ContentType),
+            Some(kind) if is_opaque(kind) => Reader::UnknownAnswer(adapter),
             kind => Reader::Unknown {
                 adapter,
                 is_json_lines: kind.is_some_and(is_json_lines),
@@ -100,22 +105,14 @@ impl Body {
         !matches!(self.reader, Reader::Nothing | Reader::Unread(_))
     }
 
-    /// Whether all of it that means anything has come.
-    pub fn is_whole(&self, reading: &Reading) -> bool {
-        match &self.reader {
-            Reader::Document(document) => document.is_done(),
-            _ => self.is_final(reading),
-        }
-    }
-
-    /// Whether counts read from it cannot change any more, even if the rest never came.
+    /// Whether all of it that means anything has come: what was read from it cannot change any more.
     pub fn is_final(&self, reading: &Reading) -> bool {
         match &self.reader {
-            Reader::Document(document) if document.is_single() => true,
+            Reader::Document(document) if document.is_single() => document.is_done(),
             Reader::Document(_) | Reader::JsonLines(_) | Reader::EventStream(_) | Reader::AwsFrames(_) => {
                 reading.observer.saw_last_event()
             }
-            Reader::Nothing | Reader::Unread(_) | Reader::Unknown { .. } | Reader::Form(_) => false,
+            _ => false,
         }
     }
 
@@ -143,6 +140,8 @@ impl Body {
         }
         reading.note_progress();
         match decoded {
+            // Its bytes were not even looked at to their end.
+            _ if matches!(self.reader, Reader::Unread(_)) => read,
             Err(DecodeError::Unknown) => Some(Unread::ContentEncoding),
             Err(DecodeError::Corrupt) => Some(Unread::EncodingCorrupt),
             Err(DecodeError::Memory) => Some(Unread::EncodingMemory),
@@ -180,8 +179,22 @@ impl Reader {
                 None => return,
             }
         }
+        if let Self::UnknownRequest(adapter) | Self::UnknownAnswer(adapter) = *self {
+            let document =
+                if matches!(self, Self::UnknownRequest(_)) { Document::request } else { Document::answer };
+            bytes = bytes.trim_ascii_start();
+            *self = match bytes.first() {
+                Some(b'{' | b'[') => Self::Document(Box::new(document(adapter))),
+                Some(_) => Self::Unread(Unread::ContentType),
+                None => return,
+            }
+        }
         match self {
-            Self::Nothing | Self::Unread(_) | Self::Unknown { .. } => {}
+            Self::Nothing
+            | Self::Unread(_)
+            | Self::Unknown { .. }
+            | Self::UnknownRequest(_)
+            | Self::UnknownAnswer(_) => {}
             Self::Document(document) => document.feed(bytes, reading),
             Self::JsonLines(lines) => lines.feed(bytes, reading),
             Self::EventStream(stream) => stream.feed(bytes, reading),
@@ -192,7 +205,7 @@ impl Reader {
 
     fn finish(&mut self, cut: bool, reading: &mut Reading) -> Option<Unread> {
         match self {
-            Self::Nothing | Self::Unknown { .. } => None,
+            Self::Nothing | Self::Unknown { .. } | Self::UnknownRequest(_) | Self::UnknownAnswer(_) => None,
             Self::Unread(reason) => Some(*reason),
             Self::Document(document) => document.finish(cut, reading),
             Self::JsonLines(lines) => lines.finish(cut, reading),
@@ -237,7 +250,7 @@ fn is_json_lines(kind: &str) -> bool {
     )
 }
 
-/// What holds no answer of ours whatever its bytes look like.
+/// What holds no answer of ours, unless its bytes are JSON.
 fn is_opaque(kind: &str) -> bool {
     let family = kind.split('/').next().unwrap_or_default();
     matches!(family, "audio" | "image" | "video" | "font" | "multipart")

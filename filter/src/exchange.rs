@@ -8,9 +8,9 @@ use crate::config::{Config, Limits};
 use crate::detect::{self, Detected};
 use crate::ending::{End, ErrorType, StreamLog};
 use crate::provider::Observer;
-use crate::span::{EnvoyFacts, Http, Kind, Span, StreamTimes, UnixNanos};
+use crate::span::{EnvoyFacts, Http, Kind, Span, StreamTimes, UnixNanos, Unread};
 use crate::trace_context::SpanContext;
-use crate::usage::UsageSource;
+use crate::usage::{Usage, UsageSource};
 
 /// Header names and values as they came, names in lower case.
 pub trait Headers {
@@ -122,8 +122,16 @@ impl Exchange {
         let adapter = self.detected.adapter;
         let operation =
             adapter.other_operation.filter(|_| facts.other_operation).unwrap_or(adapter.operation);
-        let usage = (adapter.usage)(facts.reported.or(facts.metrics)).certain();
-        let is_final = ending == End::Complete || self.response.is_final(&self.reading);
+        let unread = self.http.response_unread;
+        let is_final = (ending == End::Complete && unread.is_none()) || self.response.is_final(&self.reading);
+        // What comes later may have said otherwise, and half a usage object says half of it.
+        let is_lost = !is_final
+            && (unread.is_some_and(Unread::is_bound) || self.reading.observer.is_usage_interrupted());
+        let usage = if is_lost {
+            Usage::default()
+        } else {
+            (adapter.usage)(facts.reported.or(facts.metrics)).certain()
+        };
         let usage_source = match (usage.is_absent(), is_final) {
             (true, _) => UsageSource::Absent,
             (false, true) => UsageSource::Provider,
@@ -153,7 +161,7 @@ impl Exchange {
     /// SDKs hang up as soon as they have read what ends an answer: nothing was cancelled then.
     fn ending(&self, log: &StreamLog) -> End {
         match log.end(self.http.status.is_some()) {
-            End::ClientCancelled if self.response.is_whole(&self.reading) => End::Complete,
+            End::ClientCancelled if self.response.is_final(&self.reading) => End::Complete,
             end => end,
         }
     }

@@ -223,8 +223,10 @@ fn response(attributes: &mut Attributes<'_>, span: &Span) {
         attributes.texts(names::MESHTAP_OUTPUT_TOOL_CALLS, seen.tool_calls.iter().map(String::as_str));
     }
     let error_type = seen.error_type.as_deref().or(seen.error_status.as_deref());
-    attributes.some_text(names::MESHTAP_ERROR_TYPE, error_type);
-    attributes.some_text(names::MESHTAP_ERROR_CODE, seen.error_code.as_deref());
+    if span.error_type.is_some() {
+        attributes.some_text(names::MESHTAP_ERROR_TYPE, error_type);
+        attributes.some_text(names::MESHTAP_ERROR_CODE, seen.error_code.as_deref());
+    }
 }
 
 fn usage(attributes: &mut Attributes<'_>, span: &Span) {

@@ -129,6 +129,11 @@ impl Unread {
         Self::Oversized,
     ];
 
+    /// Whether the rest was not read because of a bound of ours.
+    pub fn is_bound(self) -> bool {
+        matches!(self, Self::EncodingMemory | Self::EncodingVmMemory | Self::EncodingExpansion)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::ContentEncoding => "content_encoding",

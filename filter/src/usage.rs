@@ -52,7 +52,7 @@ impl Usage {
         *self == Self::default()
     }
 
-    /// Without sums that no count can be: each part of them was one.
+    /// Without what no count can be: numbers of the wire, and sums.
     #[must_use]
     pub fn certain(self) -> Self {
         let certain = |count: Option<u64>| count.filter(|count| i64::try_from(*count).is_ok());
@@ -60,7 +60,9 @@ impl Usage {
             input_tokens: certain(self.input_tokens),
             output_tokens: certain(self.output_tokens),
             total_tokens: certain(self.total_tokens),
-            ..self
+            cache_read_tokens: certain(self.cache_read_tokens),
+            cache_creation_tokens: certain(self.cache_creation_tokens),
+            reasoning_tokens: certain(self.reasoning_tokens),
         }
     }
 }
@@ -76,6 +78,9 @@ fn as_reported(reported: Reported) -> Usage {
         reasoning_tokens: reported.reasoning_tokens,
     }
 }
+
+/// Stands for a count that the wire had and that no count can be: more than any, so that no sum with it is one either.
+pub const IMPOSSIBLE: u64 = u64::MAX;
 
 /// The sum, absent when the first is.
 fn plus(count: Option<u64>, more: impl IntoIterator<Item = Option<u64>>) -> Option<u64> {

@@ -10,7 +10,7 @@ use super::Reading;
 /// What ends the streams of OpenAI and of all who follow it.
 const DONE: &[u8] = b"[DONE]";
 /// Events after which nothing comes, at the APIs that name their events.
-const LAST_EVENTS: [&[u8]; 7] = [
+const LAST_EVENTS: [&[u8]; 12] = [
     b"message_stop",
     b"response.completed",
     b"response.incomplete",
@@ -18,6 +18,11 @@ const LAST_EVENTS: [&[u8]; 7] = [
     b"interaction.completed",
     b"message-end",
     b"conversation.response.done",
+    b"image_generation.completed",
+    b"image_edit.completed",
+    b"transcript.text.done",
+    b"transcription.done",
+    b"speech.audio.done",
 ];
 
 #[derive(Debug)]

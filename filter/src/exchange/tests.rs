@@ -278,7 +278,8 @@ fn bodies_that_cannot_be_read() {
     assert_eq!(unread(&Scenario::json("{\"id\":\"x\",")), Some(Unread::Truncated));
     assert_eq!(unread(&Scenario::json("{\"id\":\"x\"]")), Some(Unread::Malformed));
     assert_eq!(unread(&Scenario::json("<html>")), Some(Unread::Malformed));
-    assert_eq!(unread(&Scenario::new("text/html", ANSWER)), Some(Unread::ContentType));
+    assert_eq!(unread(&Scenario::new("text/html", "<html>")), Some(Unread::ContentType));
+    assert_eq!(unread(&Scenario::new("text/html", ANSWER)), None, "JSON whatever it is called");
     assert_eq!(unread(&Scenario::sse(event("{") + &stream())), Some(Unread::Malformed));
     assert_eq!(unread(&Scenario::sse(delta(r#"{"content":"a"}"#))), Some(Unread::Truncated));
     assert_eq!(unread(&Scenario::sse("data: {\"id\":\"x")), Some(Unread::Truncated));

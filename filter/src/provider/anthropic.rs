@@ -1,7 +1,7 @@
 //! Anthropic messages and the older text completions, at Anthropic itself, on Vertex AI and on Bedrock.
 //! <https://docs.anthropic.com/en/api/messages>
 
-use super::fields::{ERROR, Fields, marker, number, output, text, usage};
+use super::fields::{ERROR, ERRORS, Fields, marker, number, output, text, usage};
 use super::{Adapter, Field, Operation, UsageObjects};
 use crate::usage::cache_apart;
 use crate::wire::json::Node;
@@ -63,7 +63,7 @@ pub(super) static MESSAGE: Fields = &[
     ("error", ERROR),
 ];
 
-static RESPONSE: Node<Field> = Node::object(MESSAGE);
+static RESPONSE: Node<Field> = Node::object(MESSAGE).or_array(&ERRORS);
 
 pub(super) static BLOCK: Node<Field> =
     Node::object(&[("type", text(Field::ToolType)), ("name", text(Field::ToolName)), ("text", output())])

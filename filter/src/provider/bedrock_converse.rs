@@ -41,12 +41,14 @@ static STOP_SEQUENCE: Node<Field> = text(Field::StopSequence);
 static OFFERED_TOOL: Node<Field> = marker(Field::OfferedTool);
 
 pub(super) static RESPONSE: Node<Field> = Node::object(&[
-    ("output", Node::object(&[("message", Node::object(&[("content", Node::array(&BLOCK))]))])),
+    ("output", Node::object(OUTPUT)),
     ("stopReason", text(Field::FinishReason)),
     ("usage", usage(USAGE)),
     ("error", ERROR),
 ]);
 
+pub(super) static OUTPUT: Fields = &[("message", Node::object(MESSAGE))];
+static MESSAGE: Fields = &[("content", Node::array(&BLOCK))];
 static BLOCK: Node<Field> = Node::object(&[("toolUse", TOOL_USE)]);
 
 const TOOL_USE: Node<Field> =
@@ -55,7 +57,7 @@ const TOOL_USE: Node<Field> =
 /// The payload of one frame. Through InvokeModel, Nova wraps the same in the name of its event.
 static EVENT: Node<Field> = Node::object(PAYLOAD);
 
-static PAYLOAD: Fields =
+pub(super) static PAYLOAD: Fields =
     &[("start", START), ("delta", DELTA), ("stopReason", text(Field::FinishReason)), ("usage", usage(USAGE))];
 
 const START: Node<Field> = Node::object(&[("toolUse", TOOL_USE)]);

@@ -27,6 +27,7 @@ pub static FAMILIES: &[(&str, &Adapter)] = &[
     ("meta.", &LLAMA),
     ("mistral.mistral-7b", &MISTRAL_TEXT),
     ("mistral.mixtral", &MISTRAL_TEXT),
+    ("mistral.mistral-small-2402", &MISTRAL_TEXT),
     ("mistral.mistral-large-2402", &MISTRAL_TEXT),
     ("deepseek.r1", &MISTRAL_TEXT),
     ("ai21.j2", &JURASSIC),
@@ -57,7 +58,7 @@ static ANTHROPIC: Adapter =
 /// that tell them apart, all in one.
 pub static OPAQUE: Adapter = Adapter {
     usage: cache_apart,
-    is_client_tool: bedrock_converse::is_client_tool,
+    is_client_tool: |kind| !matches!(kind, Some("server_tool_use" | "mcp_tool_use")),
     ..family("bedrock.invoke", Operation::Chat, &OPAQUE_BODY)
 };
 
@@ -107,6 +108,21 @@ static OPAQUE_BODY: Node<Field> = Node::object(&[
     ("prompt_token_count", number(Field::InputTokens)),
     ("generation_token_count", number(Field::OutputTokens)),
     ("generation", output()),
+    // Nova.
+    ("output", Node::object(bedrock_converse::OUTPUT)),
+    ("stopReason", text(Field::FinishReason)),
+    ("contentBlockStart", Node::object(bedrock_converse::PAYLOAD)),
+    ("contentBlockDelta", Node::object(bedrock_converse::PAYLOAD)),
+    ("messageStop", Node::object(bedrock_converse::PAYLOAD)),
+    ("metadata", Node::object(bedrock_converse::PAYLOAD)),
+    // Titan.
+    ("inputTextTokenCount", number(Field::InputTokens)),
+    ("totalOutputTextTokenCount", number(Field::OutputTokens)),
+    ("outputText", output()),
+    ("completionReason", text(Field::FinishReason)),
+    ("results", Node::array(&TITAN_RESULT)),
+    // Mistral.
+    ("outputs", Node::array(&MISTRAL_OUTPUT)),
     INVOCATION_METRICS,
 ]);
 static OPAQUE_CHOICE: Node<Field> = Node::object(&[
@@ -126,6 +142,11 @@ static OPAQUE_USAGE: Fields = &[
     ("total_tokens", number(Field::TotalTokens)),
     ("cache_read_input_tokens", number(Field::CacheReadTokens)),
     ("cache_creation_input_tokens", number(Field::CacheCreationTokens)),
+    ("inputTokens", number(Field::InputTokens)),
+    ("outputTokens", number(Field::OutputTokens)),
+    ("totalTokens", number(Field::TotalTokens)),
+    ("cacheReadInputTokenCount", number(Field::CacheReadTokens)),
+    ("cacheWriteInputTokenCount", number(Field::CacheCreationTokens)),
 ];
 
 static TITAN_BODY: Node<Field> = Node::object(&[
@@ -159,8 +180,12 @@ static MISTRAL_BODY: Node<Field> = Node::object(&[
     ("choices", Node::array(&MISTRAL_OUTPUT)),
     INVOCATION_METRICS,
 ]);
-static MISTRAL_OUTPUT: Node<Field> =
-    Node::object(&[("text", output()), ("stop_reason", text(Field::FinishReason))]).reported(Field::Choice);
+static MISTRAL_OUTPUT: Node<Field> = Node::object(&[
+    ("text", output()),
+    ("stop_reason", text(Field::FinishReason)),
+    ("message", Node::object(openai_chat::MESSAGE)),
+])
+.reported(Field::Choice);
 
 static JURASSIC_BODY: Node<Field> = Node::object(&[("completions", Node::array(&JURASSIC_COMPLETION))]);
 static JURASSIC_COMPLETION: Node<Field> =

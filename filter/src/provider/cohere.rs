@@ -72,6 +72,7 @@ static EVENT: Node<Field> = Node::object(&[
         Node::object(&[
             ("finish_reason", text(Field::FinishReason)),
             ("usage", usage(USAGE)),
+            ("error", ERROR),
             (
                 "message",
                 Node::object(&[

@@ -38,6 +38,11 @@ pub(super) const ERROR: Node<Field> = Node::object(&[
     ("type", text(Field::ErrorType)),
     ("status", text(Field::ErrorStatus)),
     ("code", text(Field::ErrorCode)),
+    ("message", Node::scalar(Field::Error, 1)),
+    ("detail", Node::scalar(Field::Error, 1)),
 ])
 .reported(Field::Error)
 .or_scalar(Field::Error, 1);
+
+/// Google puts the errors of any API into an array.
+pub(super) static ERRORS: Node<Field> = Node::object(&[("error", ERROR)]);

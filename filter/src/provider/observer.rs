@@ -3,7 +3,7 @@
 use super::{Adapter, Field, UsageObjects};
 use crate::config::Limits;
 use crate::exchange::Headers;
-use crate::usage::Reported;
+use crate::usage::{IMPOSSIBLE, Reported};
 use crate::wire::json::{Scalar, Sink};
 
 /// Most choices whose finish reason is kept (`n` is at most 128 at OpenAI).
@@ -76,6 +76,18 @@ enum ToolKey {
     Id(u64),
 }
 
+/// How far the newest usage object was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum UsageObject {
+    /// To its end, or there was none.
+    Read,
+    /// It is open, and has no count yet.
+    New,
+    Open,
+    /// Its document broke off.
+    Interrupted,
+}
+
 /// One tool call while its object is read.
 #[derive(Debug, Default)]
 struct ToolInProgress {
@@ -104,6 +116,9 @@ pub struct Observer {
     /// While the whole list is read: its calls so far.
     tool_list: Option<Vec<String>>,
 
+    usage_object: UsageObject,
+    /// Error objects that are open, one inside the other.
+    open_errors: u32,
     document_has_output: bool,
     documents: u64,
     output_documents: u64,
@@ -125,6 +140,8 @@ impl Observer {
             tools: Vec::new(),
             tool_keys: Vec::new(),
             tool_list: None,
+            usage_object: UsageObject::Read,
+            open_errors: 0,
             document_has_output: false,
             documents: 0,
             output_documents: 0,
@@ -157,6 +174,9 @@ impl Observer {
         };
         self.facts.metrics.input_tokens = count(["x-amzn-bedrock-input-token-count", "x-prompt-tokens"]);
         self.facts.metrics.output_tokens = count(["x-amzn-bedrock-output-token-count", "x-generated-tokens"]);
+        let cached = |name| text(name).and_then(|value| token_count(Scalar::Number(value.trim())));
+        self.facts.metrics.cache_read_tokens = cached("x-amzn-bedrock-cache-read-input-token-count");
+        self.facts.metrics.cache_creation_tokens = cached("x-amzn-bedrock-cache-write-input-token-count");
         // `ValidationException:http://…`
         let error_type = headers.get("x-amzn-errortype").and_then(|value| value.split(|b| *b == b':').next());
         self.facts.error_type =
@@ -166,6 +186,11 @@ impl Observer {
     /// Whether the event came after which nothing comes.
     pub fn saw_last_event(&self) -> bool {
         self.saw_last_event
+    }
+
+    /// Whether the newest usage object has counts and was not read to its end.
+    pub fn is_usage_interrupted(&self) -> bool {
+        matches!(self.usage_object, UsageObject::Open | UsageObject::Interrupted)
     }
 
     pub fn last_event(&mut self) {
@@ -184,6 +209,11 @@ impl Observer {
     /// A document broke off: what it left half read means nothing.
     pub fn abandon_document(&mut self) {
         self.document_has_output = false;
+        self.usage_object = match self.usage_object {
+            UsageObject::Open | UsageObject::Interrupted => UsageObject::Interrupted,
+            UsageObject::Read | UsageObject::New => UsageObject::Read,
+        };
+        self.open_errors = 0;
         self.in_choice = false;
         self.choice_index = None;
         self.choice_reason = None;
@@ -352,7 +382,9 @@ impl Observer {
                 };
             }
             // Some servers send `"error": "message"`.
-            Field::Error => self.facts.error |= matches!(value, Scalar::String { .. }),
+            Field::Error => {
+                self.facts.error |= matches!(value, Scalar::String { .. }) && is_something(value);
+            }
             Field::LastEvent => self.saw_last_event |= matches!(value, Scalar::Bool(true)),
             _ => return false,
         }
@@ -360,13 +392,19 @@ impl Observer {
     }
 
     fn tokens(&mut self, tag: Field, value: Scalar<'_>) -> bool {
+        if self.usage_object == UsageObject::New && value != Scalar::Null {
+            self.usage_object = UsageObject::Open;
+            if self.adapter.usage_objects == UsageObjects::LastCounts {
+                self.facts.reported = Reported::default();
+            }
+        }
         let Facts { reported, metrics, .. } = &mut self.facts;
         match tag {
             Field::InputTokens => set(&mut reported.input_tokens, value),
             Field::MoreInputTokens => {
                 let sum = reported.input_tokens.unwrap_or(0);
-                let more = token_count(value).map(|more| sum.saturating_add(more));
-                reported.input_tokens = more.or(reported.input_tokens);
+                let more = (value != Scalar::Null).then(|| token_count(value).unwrap_or(IMPOSSIBLE));
+                reported.input_tokens = more.map(|more| sum.saturating_add(more)).or(reported.input_tokens);
             }
             Field::LargestInputTokens => {
                 reported.input_tokens = token_count(value).max(reported.input_tokens);
@@ -418,10 +456,10 @@ impl Sink<Field> for Observer {
             Field::Tool => self.tools.push(ToolInProgress::default()),
             Field::ToolList => self.tool_list = Some(Vec::new()),
             Field::OutputText => self.document_has_output = true,
-            Field::Usage if self.adapter.usage_objects == UsageObjects::LastCounts => {
-                self.facts.reported = Reported::default();
+            Field::Usage => {
+                self.usage_object = UsageObject::New;
             }
-            Field::Error => self.facts.error = true,
+            Field::Error => self.open_errors = self.open_errors.saturating_add(1),
             // A schema in place of the name of a format.
             Field::OutputFormat => self.facts.output_format = Some("json_schema".to_owned()),
             Field::LastEvent => self.saw_last_event = true,
@@ -445,11 +483,17 @@ impl Sink<Field> for Observer {
                 }
             }
             Field::Document => self.end_document(),
+            Field::Usage if self.usage_object == UsageObject::Open => {
+                self.usage_object = UsageObject::Read;
+            }
+            Field::Error => self.open_errors = self.open_errors.saturating_sub(1),
             _ => {}
         }
     }
 
     fn scalar(&mut self, tag: Field, value: Scalar<'_>) {
+        // Some send an error that says nothing with every good answer.
+        self.facts.error |= self.open_errors > 0 && is_something(value);
         // A tag belongs to one of the three; places that are only opened and closed have no scalar.
         let _ = self.request(tag, value) || self.tokens(tag, value) || self.answer(tag, value);
     }
@@ -461,11 +505,22 @@ impl Sink<Field> for Observer {
         let fitting = json
             .filter(|json| json.len() <= self.max_raw_usage_bytes)
             .and_then(|json| std::str::from_utf8(json).ok());
+        if self.usage_object == UsageObject::New {
+            self.usage_object = UsageObject::Read;
+            if self.facts.raw_usage.is_some() {
+                // It says nothing, and an earlier one did.
+                return;
+            }
+        }
         if fitting.is_none() && self.max_raw_usage_bytes > 0 {
             self.count_truncated();
         }
         self.facts.raw_usage = fitting.map(str::to_owned);
     }
+}
+
+fn is_something(value: Scalar<'_>) -> bool {
+    !matches!(value, Scalar::Null | Scalar::String { bytes: [], .. })
 }
 
 /// Later chunks may carry null or an empty text where an earlier one was specific: those never overwrite.
@@ -478,7 +533,7 @@ fn keep(text: Text, slot: &mut Text) {
 /// A null says that the count is not there, and leaves what another name or an earlier object said.
 fn set(slot: &mut Option<u64>, value: Scalar<'_>) {
     if value != Scalar::Null {
-        *slot = token_count(value);
+        *slot = Some(token_count(value).unwrap_or(IMPOSSIBLE));
     }
 }
 

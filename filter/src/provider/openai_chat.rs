@@ -1,7 +1,7 @@
 //! OpenAI chat completions and the older text completions, and the many servers that are compatible with them.
 //! <https://platform.openai.com/docs/api-reference/chat>
 
-use super::fields::{ERROR, Fields, marker, number, output, text, usage};
+use super::fields::{ERROR, ERRORS, Fields, marker, number, output, text, usage};
 use super::{Adapter, Field, Operation};
 use crate::wire::json::Node;
 
@@ -60,13 +60,16 @@ static RESPONSE: Node<Field> = Node::object(&[
     ("type", text(Field::ErrorType)),
     ("code", text(Field::ErrorCode)),
     ("model_id", text(Field::ResponseModel)),
-]);
+])
+.or_array(&ERRORS);
 
 pub(super) static CHOICE: Node<Field> = Node::object(&[
     ("index", number(Field::ChoiceIndex)),
     ("finish_reason", text(Field::FinishReason)),
     ("message", Node::object(MESSAGE)),
     ("text", output()),
+    // OpenRouter.
+    ("error", ERROR),
 ])
 .reported(Field::Choice);
 
@@ -80,6 +83,10 @@ static EVENT: Node<Field> = Node::object(&[
     // Groq, before it had `stream_options`.
     ("x_groq", Node::object(&[("usage", usage(USAGE)), ("error", ERROR)])),
     ("error", ERROR),
+    // vLLM and SGLang, in the place of a chunk.
+    ("message", Node::scalar(Field::Error, 1)),
+    ("type", text(Field::ErrorType)),
+    ("code", text(Field::ErrorCode)),
     ("model_id", text(Field::ResponseModel)),
     ("amazon-bedrock-invocationMetrics", Node::object(super::bedrock_invoke::METRICS)),
 ]);
@@ -91,6 +98,7 @@ static CHOICE_DELTA: Node<Field> = Node::object(&[
     ("text", output()),
     // Moonshot.
     ("usage", usage(USAGE)),
+    ("error", ERROR),
 ])
 .reported(Field::Choice);
 

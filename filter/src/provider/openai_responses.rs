@@ -67,6 +67,7 @@ static EVENT: Node<Field> = Node::object(&[
     // `error` events carry their error beside or inside.
     ("error", ERROR),
     ("code", text(Field::ErrorCode)),
+    ("message", Node::scalar(Field::Error, 1)),
 ]);
 
 /// Comes when it is begun and again when it is done.

@@ -1,7 +1,7 @@
 //! Embeddings and rerankings in the shape that OpenAI, Voyage, Jina, Mistral and most others share.
 //! <https://platform.openai.com/docs/api-reference/embeddings>
 
-use super::fields::{ERROR, number, text, usage};
+use super::fields::{ERROR, ERRORS, number, text, usage};
 use super::openai_chat::USAGE;
 use super::{Adapter, Field, Operation};
 use crate::usage::input_only;
@@ -28,4 +28,5 @@ static RESPONSE: Node<Field> = Node::object(&[
     ("usage", usage(USAGE)),
     ("error", ERROR),
     ("type", text(Field::ErrorType)),
-]);
+])
+.or_array(&ERRORS);
