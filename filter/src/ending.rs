@@ -76,6 +76,7 @@ mod flag {
     pub(super) const RATE_LIMITED: u64 = 1 << 11;
     pub(super) const DOWNSTREAM_DISCONNECT: u64 = 1 << 14;
     pub(super) const STREAM_IDLE_TIMEOUT: u64 = 1 << 16;
+    pub(super) const DOWNSTREAM_PROTOCOL_ERROR: u64 = 1 << 18;
     pub(super) const MAX_STREAM_DURATION: u64 = 1 << 19;
     pub(super) const DURATION_TIMEOUT: u64 = 1 << 22;
     pub(super) const DOWNSTREAM_RESET: u64 = 1 << 28;
@@ -86,8 +87,13 @@ impl StreamLog {
         self.flags & mask != 0
     }
 
-    /// How the stream ended. `responded` says whether an answer's headers passed by.
-    pub fn end(&self, responded: bool) -> End {
+    /// Whether the exchange goes on as another stream, which is logged when it ends.
+    pub fn goes_on(&self) -> bool {
+        self.code_details == "internal_redirect"
+    }
+
+    /// How the stream ended. `status` is that of the answer, `None` when none came.
+    pub fn end(&self, status: Option<u16>) -> End {
         let details = self.code_details.as_str();
         let timeouts = flag::UPSTREAM_REQUEST_TIMEOUT
             | flag::STREAM_IDLE_TIMEOUT
@@ -95,18 +101,22 @@ impl StreamLog {
             | flag::DURATION_TIMEOUT;
         if details == "via_upstream" {
             End::Complete
+        } else if details.starts_with("upstream_reset") {
+            // Before the timeouts: it may name that of a connection in its braces.
+            End::UpstreamReset
         } else if details.contains("timeout")
             || details.contains("max_stream_duration")
             || details.contains("max_duration")
             || self.any(timeouts)
         {
             End::Timeout
-        } else if details.starts_with("downstream_") || details.starts_with("codec_error") {
+        } else if details.starts_with("downstream_") {
             End::ClientCancelled
-        } else if details.starts_with("upstream_reset") || details.contains("upstream_reset_after") {
-            End::UpstreamReset
+        } else if self.any(flag::DOWNSTREAM_PROTOCOL_ERROR) && status.is_none_or(|status| status < 400) {
+            // Too late to refuse what the client sends: the proxy hangs up on it.
+            End::ClientCancelled
         } else if self.any(flag::DOWNSTREAM_DISCONNECT | flag::DOWNSTREAM_RESET)
-            || (details.is_empty() && !responded)
+            || (details.is_empty() && status.is_none())
         {
             End::ClientCancelled
         } else if details.is_empty() {
@@ -142,7 +152,7 @@ mod tests {
 
     fn check(details: &str, flags: u64, status: Option<u16>, end: End, error: Option<&str>) {
         let log = StreamLog { code_details: details.to_owned(), flags };
-        assert_eq!(log.end(status.is_some()), end, "{details} {flags}");
+        assert_eq!(log.end(status), end, "{details} {flags}");
         let error_type = log.error_type(end, status).map(ErrorType::name);
         assert_eq!(error_type.as_deref(), error, "{details} {flags}");
     }
@@ -181,15 +191,29 @@ mod tests {
             End::UpstreamReset,
             Some("overflow"),
         );
+        check(
+            "upstream_reset_before_response_started{connection_timeout}",
+            32,
+            Some(503),
+            End::UpstreamReset,
+            Some("connection_failure"),
+        );
         check("response_timeout", 4, Some(504), End::Timeout, Some("timeout"));
         check("upstream_response_timeout", 4, Some(504), End::Timeout, Some("timeout"));
         check("stream_idle_timeout", 65_536, Some(200), End::Timeout, Some("timeout"));
         check("upstream_max_stream_duration_reached", 524_288, Some(200), End::Timeout, Some("timeout"));
+        check("max_duration_timeout", 0, Some(504), End::Timeout, Some("timeout"));
+        check("request_overall_timeout", 0, Some(408), End::Timeout, Some("timeout"));
+        check("upstream_per_try_timeout", 32_772, Some(504), End::Timeout, Some("timeout"));
+        check("http2.remote_reset", 268_435_456, Some(200), End::ClientCancelled, Some("cancelled"));
+        check("http1.codec_error", 262_144, Some(200), End::ClientCancelled, Some("cancelled"));
+        check("http1.codec_error", 262_144, Some(400), End::LocalReply, Some("400"));
         check("direct_response", 0, Some(200), End::LocalReply, None);
         check("direct_response", 0, Some(403), End::LocalReply, Some("403"));
         check("cluster_not_found", 16_777_216, Some(503), End::LocalReply, Some("503"));
         check("no_healthy_upstream", 2, Some(503), End::LocalReply, Some("no_healthy_upstream"));
         check("request_rate_limited", 2_048, Some(429), End::LocalReply, Some("rate_limited"));
+        check("local_rate_limited", 2_048, Some(429), End::LocalReply, Some("rate_limited"));
         check("", 0, Some(200), End::Complete, None);
     }
 }

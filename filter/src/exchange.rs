@@ -12,6 +12,8 @@ use crate::span::{EnvoyFacts, Http, Kind, Span, StreamTimes, UnixNanos, Unread};
 use crate::trace_context::SpanContext;
 use crate::usage::{Usage, UsageSource};
 
+const SWITCHING_PROTOCOLS: u16 = 101;
+
 /// Header names and values as they came, names in lower case.
 pub trait Headers {
     fn get(&self, name: &str) -> Option<&[u8]>;
@@ -95,7 +97,13 @@ impl Exchange {
             .and_then(|status| std::str::from_utf8(status).ok())
             .and_then(|status| status.parse().ok());
         self.reading.observer.response_headers(headers);
-        self.response = Body::of_response(headers, self.detected.adapter, &self.limits);
+        if self.http.status == Some(SWITCHING_PROTOCOLS) {
+            // What passes from now on, either way, is not HTTP.
+            self.request = Body::default();
+            self.response = Body::default();
+        } else {
+            self.response = Body::of_response(headers, self.detected.adapter, &self.limits);
+        }
     }
 
     pub fn response_body(&mut self, chunk: &[u8], now: UnixNanos) {
@@ -158,10 +166,13 @@ impl Exchange {
         }
     }
 
-    /// SDKs hang up as soon as they have read what ends an answer: nothing was cancelled then.
+    /// SDKs hang up as soon as they have read what ends an answer: nothing was cancelled then. A connection that is no
+    /// longer HTTP has no other end than that one side closes it.
     fn ending(&self, log: &StreamLog) -> End {
-        match log.end(self.http.status.is_some()) {
+        let is_tunnel = self.http.status == Some(SWITCHING_PROTOCOLS);
+        match log.end(self.http.status) {
             End::ClientCancelled if self.response.is_final(&self.reading) => End::Complete,
+            End::ClientCancelled | End::UpstreamReset if is_tunnel => End::Complete,
             end => end,
         }
     }
@@ -181,6 +192,10 @@ impl Exchange {
             self.http.response_unread = self.response.finish(ending != End::Complete, &mut self.reading);
         }
         if self.http.status.is_some_and(|status| status >= 400) {
+            if ending != End::Complete {
+                // The proxy's own words: nobody's answer is lost with them.
+                self.http.response_unread = None;
+            }
             // What some send along with an error names the request, not an answer.
             self.reading.observer.facts_mut().response_id = None;
         }

@@ -1,7 +1,7 @@
 //! The integration tests: real Envoy, real ClickHouse engine, real SDK; the provider is a stand-in.
 //!
 //! - [`parts`]: the support itself, without filter and collector.
-//! - [`openai_chat`]: what a good answer becomes. [`endings`]: what happens when an exchange ends otherwise.
+//! - [`openai_chat`]: what a good answer becomes. [`endings`]: every way in which an exchange ends.
 //! - [`bad_input`]: bodies and configurations that nobody should send. [`collector_outage`]: nobody takes the spans.
 //! - [`store_clickhouse`]: the stores' conformance suite against the real server.
 //! - [`replay`]: recorded exchanges through the module without Envoy.

@@ -8,6 +8,7 @@
 //! - [`standin`] answers as an LLM provider does and remembers every byte it was sent and sent itself.
 //! - [`envoy`], [`collector`], [`clickhouse`] start the real parts; [`workload`] says whose sidecar an Envoy is.
 //! - [`client`] makes calls with the official SDK; [`http`] with bytes of the test's own choice.
+//! - [`wire`] is both ends of a call that goes wrong, in HTTP/1.1 and HTTP/2, byte by byte.
 //! - [`conformance`] puts recorded exchanges through the module without Envoy.
 //! - [`bench`] is how a benchmark writes down what it measured.
 //! - [`mesh`] puts them together: one call, made without the filter and with it into every store.
@@ -40,4 +41,5 @@ pub mod spans;
 pub mod standin;
 pub mod tools;
 pub mod wait;
+pub mod wire;
 pub mod workload;

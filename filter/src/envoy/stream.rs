@@ -23,14 +23,16 @@ pub(super) struct Stream {
     shared: Rc<RefCell<Shared>>,
     /// `None` for traffic that is not looked at.
     exchange: Option<Box<Exchange>>,
+    /// The request came by.
+    was_asked: bool,
 }
 
 impl Stream {
     pub(super) fn new(shared: Rc<RefCell<Shared>>) -> Self {
-        Self { shared, exchange: None }
+        Self { shared, exchange: None, was_asked: false }
     }
 
-    fn request_headers(&mut self) -> Option<()> {
+    fn request_headers(&mut self, now: u64) -> Option<()> {
         let headers =
             host::header_map(MapType::HttpRequestHeaders).map_err(|_| self.count_host_error()).ok()?;
         let mut shared = self.shared.try_borrow_mut().ok()?;
@@ -39,9 +41,26 @@ impl Stream {
         let inbound = shared.properties.path(&["listener_direction"]);
         let kind = if host::property_integer(&inbound) == Some(1) { Kind::Server } else { Kind::Client };
         let random = &mut || shared.random.next();
-        let exchange = Exchange::start(detected, &shared.config, &headers, kind, host::now(), random);
+        let exchange = Exchange::start(detected, &shared.config, &headers, kind, now, random);
         self.exchange = Some(Box::new(exchange));
         Some(())
+    }
+
+    /// A call that was answered before it came by: by a filter in front of ours. Its headers are there once it is logged,
+    /// unless they were what was wrong with it.
+    fn headers_in_hindsight(&mut self) {
+        let started = host::property_integer(&["request", "time"]).and_then(|time| u64::try_from(time).ok());
+        let _ = self.request_headers(started.unwrap_or_else(host::now));
+        self.response_headers();
+    }
+
+    fn response_headers(&mut self) {
+        if let Some(exchange) = &mut self.exchange {
+            match host::header_map(MapType::HttpResponseHeaders) {
+                Ok(headers) => exchange.response_headers(&headers, host::now()),
+                Err(_) => self.count_host_error(),
+            }
+        }
     }
 
     /// Something of a call is lost because the host does not hand it over.
@@ -94,8 +113,9 @@ impl HttpContext for Stream {
     uncalled::of_http_context!();
 
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        self.was_asked = true;
         // `None` says that nothing is looked at; the stream goes on either way.
-        let _ = self.request_headers();
+        let _ = self.request_headers(host::now());
         Action::Continue
     }
 
@@ -117,12 +137,7 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        if let Some(exchange) = &mut self.exchange {
-            match host::header_map(MapType::HttpResponseHeaders) {
-                Ok(headers) => exchange.response_headers(&headers, host::now()),
-                Err(_) => self.count_host_error(),
-            }
-        }
+        self.response_headers();
         Action::Continue
     }
 
@@ -146,10 +161,16 @@ impl HttpContext for Stream {
 
     /// The only place where an exchange is over: an end of stream may never come.
     fn on_log(&mut self) {
+        if !self.was_asked {
+            self.headers_in_hindsight();
+        }
         let Some(exchange) = self.exchange.take() else {
             return;
         };
         let Some((log, envoy)) = self.facts() else { return };
+        if log.goes_on() {
+            return;
+        }
         let span = exchange.finish(log, envoy, host::now());
         let Ok(mut shared) = self.shared.try_borrow_mut() else {
             return;

@@ -245,6 +245,32 @@ fn no_answer_at_all() {
 }
 
 #[test]
+fn the_proxys_own_words_are_no_lost_answer() {
+    let mut scenario =
+        Scenario::new("text/plain", "upstream connect error or disconnect/reset before headers");
+    scenario.status = Some("503");
+    let span =
+        scenario.clone().ended("upstream_reset_before_response_started{connection_termination}", 64).whole();
+    assert_eq!((span.http.response_unread, span.usage_absent_reason), (None, Some("error_response")));
+    let span = scenario.whole();
+    assert_eq!(span.http.response_unread, Some(Unread::Malformed), "the provider's words are");
+}
+
+#[test]
+fn what_follows_an_upgrade_is_no_body() {
+    let mut scenario = Scenario::json(ANSWER);
+    scenario.status = Some("101");
+    let details =
+        ["downstream_remote_disconnect", "upstream_reset_after_response_started{connection_termination}"];
+    for details in details {
+        let span = scenario.clone().ended(details, 0).whole();
+        assert_eq!((span.ending, span.error_type), (End::Complete, None), "{details}");
+        assert_eq!((span.usage, span.facts.response_id), (Usage::default(), None));
+        assert_eq!((span.http.request_unread, span.http.response_unread), (None, None));
+    }
+}
+
+#[test]
 fn errors_of_the_provider() {
     let mut scenario = Scenario::json(
         r#"{"error":{"message":"slow down","type":"rate_limit_error","param":null,"code":"rate_limit_exceeded"}}"#,

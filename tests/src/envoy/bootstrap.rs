@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use super::{Filter, Listener};
+use super::{Filter, Listener, Settings};
 use crate::tools;
 use crate::workload::Workload;
 
 pub(super) fn json(workload: &Workload, listeners: &[Listener]) -> Value {
-    let clusters: Vec<Value> = listeners.iter().flat_map(clusters).collect();
+    let mut clusters: Vec<Value> = listeners.iter().flat_map(clusters).collect();
+    clusters.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
+    clusters.dedup();
     json!({
         "node": workload.node(),
         "admin": {"address": socket_address(0)},
@@ -21,12 +23,23 @@ pub(super) fn json(workload: &Workload, listeners: &[Listener]) -> Value {
 }
 
 fn listener(listener: &Listener) -> Value {
-    let mut filters: Vec<Value> = listener.filter.iter().map(wasm).collect();
+    let Settings { before, after, routes, virtual_hosts, manager: fields, .. } = &listener.settings;
+    let mut filters = before.clone();
+    filters.extend(listener.filter.iter().map(wasm));
+    filters.extend(after.iter().cloned());
     filters.push(typed(
         "envoy.filters.http.router",
         &json!({"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}),
     ));
-    let manager = json!({
+    let mut routes = routes.clone();
+    routes.push(json!({
+        "name": "to-provider",
+        "match": {"prefix": "/"},
+        "route": {"cluster": provider_cluster(&listener.name), "timeout": "0s"},
+    }));
+    let mut virtual_hosts = virtual_hosts.clone();
+    virtual_hosts.push(json!({"name": "providers", "domains": ["*"], "routes": routes}));
+    let mut manager = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": listener.name,
         // The provider's own `server` header stays what it is.
@@ -35,17 +48,14 @@ fn listener(listener: &Listener) -> Value {
         "http_filters": filters,
         "route_config": {
             "name": "providers",
-            "virtual_hosts": [{
-                "name": "providers",
-                "domains": ["*"],
-                "routes": [{
-                    "name": "to-provider",
-                    "match": {"prefix": "/"},
-                    "route": {"cluster": provider_cluster(&listener.name), "timeout": "0s"},
-                }],
-            }],
+            // As with routes that Istio pushes: one may name a cluster that is not there.
+            "validate_clusters": false,
+            "virtual_hosts": virtual_hosts,
         },
     });
+    for (name, value) in fields {
+        manager[name] = value.clone();
+    }
     json!({
         "name": listener.name,
         "traffic_direction": "OUTBOUND",
@@ -89,10 +99,12 @@ fn clusters(listener: &Listener) -> Vec<Value> {
         });
         clusters.push(collector);
     }
+    clusters.extend(listener.settings.clusters.iter().cloned());
     clusters
 }
 
-fn cluster(name: &str, address: SocketAddr) -> Value {
+/// One endpoint over HTTP/1.1.
+pub fn cluster(name: &str, address: SocketAddr) -> Value {
     json!({
         "name": name,
         "type": "STATIC",
@@ -115,6 +127,7 @@ fn socket_address(port: u16) -> Value {
     json!({"socket_address": {"address": "127.0.0.1", "port_value": port}})
 }
 
-fn typed(name: &str, config: &Value) -> Value {
+/// A filter or another extension of Envoy's.
+pub fn typed(name: &str, config: &Value) -> Value {
     json!({"name": name, "typed_config": config})
 }

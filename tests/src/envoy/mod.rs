@@ -4,12 +4,14 @@
 
 mod bootstrap;
 
+pub use self::bootstrap::{cluster, typed};
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::http;
 use crate::process::Process;
@@ -28,12 +30,36 @@ pub struct Listener {
     upstream: SocketAddr,
     port: u16,
     filter: Option<Filter>,
+    settings: Settings,
+}
+
+/// What a listener has beyond the ordinary, in Envoy's own words.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// HTTP filters in front of ours.
+    pub before: Vec<Value>,
+    /// HTTP filters behind ours.
+    pub after: Vec<Value>,
+    /// Routes that come before the one to the provider.
+    pub routes: Vec<Value>,
+    /// Virtual hosts beside the one that takes what no other does.
+    pub virtual_hosts: Vec<Value>,
+    /// Clusters that these routes name. Listeners may name the same ones.
+    pub clusters: Vec<Value>,
+    /// Fields of the HTTP connection manager.
+    pub manager: Map<String, Value>,
 }
 
 impl Listener {
     /// Forwards everything to `upstream`.
     pub fn new(name: &str, upstream: SocketAddr) -> Self {
-        Self { name: name.to_owned(), upstream, port: 0, filter: None }
+        Self { name: name.to_owned(), upstream, port: 0, filter: None, settings: Settings::default() }
+    }
+
+    #[must_use]
+    pub fn settings(mut self, settings: &Settings) -> Self {
+        self.settings.clone_from(settings);
+        self
     }
 
     #[must_use]

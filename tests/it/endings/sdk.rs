@@ -1,4 +1,4 @@
-//! Exchanges that end otherwise than well: the client sees what it would see, and the span says what happened.
+//! Endings as the official SDK meets them, in both stores: what it raises, and what the spans say.
 
 use meshtap_tests::client::Call;
 use meshtap_tests::mesh;
