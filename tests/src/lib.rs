@@ -10,7 +10,7 @@
 //! - [`client`] makes calls with the official SDK; [`http`] with bytes of the test's own choice.
 //! - [`wire`] is both ends of a call that goes wrong, in HTTP/1.1 and HTTP/2, byte by byte.
 //! - [`conformance`] puts recorded exchanges through the module without Envoy.
-//! - [`bench`] is how a benchmark writes down what it measured.
+//! - [`mod@bench`] is how a benchmark writes down what it measured.
 //! - [`mesh`] puts them together: one call, made without the filter and with it into every store.
 //!
 //! Everything is blocking: a test reads top to bottom. A part that cannot start panics with its log, because a test
