@@ -7,15 +7,16 @@ CARGO_FLAGS ?= --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 WASM_TARGET := wasm32-wasip1
 FILTER := $(TARGET)/filter.wasm
+NOOP := $(TARGET)/noop.wasm
 
 export MESHTAP_CACHE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help toolchain tools wasm build demo test conformance fmt fmt-check lint doc deny fuzz size clean ci
+.PHONY: help toolchain tools wasm noop build demo test conformance bench-filter soak fmt fmt-check lint doc deny fuzz size clean ci
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 toolchain: ## Check Rust; with rustup, add what rust-toolchain.toml asks for
 	@tests/tools/toolchain.sh
@@ -25,10 +26,15 @@ tools: ## Fetch the pinned Envoy, ClickHouse engine and Python SDKs into .tools 
 
 # No path of the machine that builds it gets into the module: the same source gives the same bytes.
 WASM_RUSTFLAGS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-path-prefix=$(CURDIR)=meshtap
-wasm: export RUSTFLAGS = $(WASM_RUSTFLAGS)
+wasm noop: export RUSTFLAGS = $(WASM_RUSTFLAGS)
 wasm: toolchain ## Build the filter as target/filter.wasm
 	cargo build $(CARGO_FLAGS) -p meshtap-filter --profile wasm --target $(WASM_TARGET)
 	@cp $(TARGET)/$(WASM_TARGET)/wasm/meshtap_filter.wasm $(FILTER).$$$$ && mv $(FILTER).$$$$ $(FILTER)
+
+# Beside which the filter is measured. It is part of nothing that is shipped.
+noop: toolchain
+	@cargo build $(CARGO_FLAGS) -p meshtap-noop-filter --profile wasm --target $(WASM_TARGET)
+	@cp $(TARGET)/$(WASM_TARGET)/wasm/meshtap_noop_filter.wasm $(NOOP).$$$$ && mv $(NOOP).$$$$ $(NOOP)
 
 build: toolchain ## Build the collector and the tests' programs (debug)
 	cargo build $(CARGO_FLAGS) --workspace
@@ -36,7 +42,7 @@ build: toolchain ## Build the collector and the tests' programs (debug)
 demo: wasm build tools ## Show it all on this machine: http://127.0.0.1:8080 (DEMO_ONCE=1 ends by itself)
 	@$(TARGET)/debug/demo
 
-test: wasm build tools ## Run every test, end to end ones included
+test: wasm noop build tools ## Run every test, end to end ones included
 	cargo test $(CARGO_FLAGS) --workspace
 	@echo
 	@echo "make test: passed, with"
@@ -49,6 +55,17 @@ test: wasm build tools ## Run every test, end to end ones included
 conformance: wasm build ## Recorded exchanges of real APIs through the module: CORPUS='FILE…', or ../shared/corpus
 	@$(TARGET)/debug/conformance $(CORPUS)
 
+# Its loops are measured against Envoy's: they are optimized, what they stand on is as in every other build.
+BENCH := cargo build $(CARGO_FLAGS) -p meshtap-tests --config 'profile.dev.package.meshtap-tests.opt-level=2'
+
+bench-filter: wasm noop tools ## What the filter costs Envoy, beside none, a no-op and Envoy's own: target/bench/filter.json
+	$(BENCH) --bin bench_filter
+	@$(TARGET)/debug/bench_filter
+
+soak: wasm tools ## A million requests through the filter, its memory watched; SOAK_MINUTES=60 for broken traffic instead
+	$(BENCH) --bin soak
+	@$(TARGET)/debug/soak
+
 fmt: toolchain ## Format the code
 	cargo fmt --all
 
@@ -57,7 +74,7 @@ fmt-check: toolchain ## Fail when the code is not formatted
 
 lint: toolchain ## Run clippy on every member, and on the filter as Envoy gets it
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
-	cargo clippy $(CARGO_FLAGS) -p meshtap-filter --target $(WASM_TARGET) -- -D warnings
+	cargo clippy $(CARGO_FLAGS) -p meshtap-filter -p meshtap-noop-filter --target $(WASM_TARGET) -- -D warnings
 
 doc: toolchain ## Build the code's documentation, without warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --workspace --no-deps

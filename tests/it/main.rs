@@ -5,11 +5,13 @@
 //! - [`bad_input`]: bodies and configurations that nobody should send. [`collector_outage`]: nobody takes the spans.
 //! - [`store_clickhouse`]: the stores' conformance suite against the real server.
 //! - [`replay`]: recorded exchanges through the module without Envoy.
+//! - [`benches`]: the parts of the benchmarks, for a moment.
 //! - [`manifests`]: what is shipped for Istio and Kubernetes. [`size`]: how large the module may be.
 #![expect(clippy::panic, reason = "helpers of tests fail the test")]
 #![expect(clippy::print_stdout, reason = "what a failed test prints is shown")]
 
 mod bad_input;
+mod benches;
 mod collector_outage;
 mod endings;
 mod expect;

@@ -10,7 +10,8 @@
 //! - [`client`] makes calls with the official SDK; [`http`] with bytes of the test's own choice.
 //! - [`wire`] is both ends of a call that goes wrong, in HTTP/1.1 and HTTP/2, byte by byte.
 //! - [`conformance`] puts recorded exchanges through the module without Envoy.
-//! - [`mod@bench`] is how a benchmark writes down what it measured.
+//! - [`mod@bench`] is how a benchmark writes down what it measured; [`overhead`] loads Envoys with filters and without.
+//! - [`storm`] is traffic that does everything wrong, through Envoy and the filter.
 //! - [`mesh`] puts them together: one call, made without the filter and with it into every store.
 //!
 //! Everything is blocking: a test reads top to bottom. A part that cannot start panics with its log, because a test
@@ -34,11 +35,13 @@ pub mod envoy;
 pub mod growth;
 pub mod http;
 pub mod mesh;
+pub mod overhead;
 pub mod ports;
 pub mod process;
 pub mod sandbox;
 pub mod spans;
 pub mod standin;
+pub mod storm;
 pub mod tools;
 pub mod wait;
 pub mod wire;

@@ -91,6 +91,10 @@ impl Process {
         }
     }
 
+    pub fn id(&self) -> Pid {
+        self.pid
+    }
+
     /// What all its threads have taken of the processors so far, in user and system mode.
     #[track_caller]
     pub fn cpu_time(&self) -> Duration {

@@ -34,6 +34,11 @@ pub fn filter() -> PathBuf {
     found(env_path("MESHTAP_FILTER").unwrap_or_else(|| target().join("filter.wasm")), "make wasm")
 }
 
+/// The module that does nothing.
+pub fn noop_filter() -> PathBuf {
+    found(target().join("noop.wasm"), "make noop")
+}
+
 /// The collector under test; `MESHTAP_BIN` names another.
 pub fn collector() -> PathBuf {
     found(env_path("MESHTAP_BIN").unwrap_or_else(|| profile_folder().join("meshtap")), "make build")

@@ -1,0 +1,48 @@
+//! The parts of the benchmarks work; what they measure is not asserted here.
+
+use std::time::Duration;
+
+use meshtap_tests::overhead::Rig;
+use meshtap_tests::overhead::cost::Memory;
+use meshtap_tests::overhead::measure::{self, Shape, Window};
+use meshtap_tests::overhead::sides::{Running, Side};
+use meshtap_tests::overhead::traffic::Kind;
+use meshtap_tests::sandbox::Sandbox;
+use meshtap_tests::storm::Storm;
+
+const SHORT: Window = Window { warm_up: Duration::from_millis(20), measured: Duration::from_millis(100) };
+
+#[test]
+fn every_side_carries_every_load_and_no_span_is_lost() {
+    let sandbox = Sandbox::new("bench-sides");
+    let rig = Rig::start();
+    for side in [Side::Bare, Side::Noop, Side::Native, Side::Meshtap] {
+        let mut running = Running::start(side, &rig, &sandbox);
+        assert!(running.understands_its_configuration(), "{side:?}");
+        for kind in [Kind::Json, Kind::Gzip, Kind::Burst, Kind::Paced, Kind::Other] {
+            let sample = measure::sample(&rig, &mut running, Shape { kind, connections: 2 }, SHORT);
+            assert!(sample.cpu_us > 0.0 && sample.per_second > 0.0, "{side:?}, {kind:?}: {sample:?}");
+        }
+        let growth = measure::growth(&rig, &mut running, 2, 1, 2);
+        assert!(growth.peak_mib >= growth.before_mib, "{side:?}: {growth:?}");
+        assert!(Memory::of(running.envoy.process().id()).now_kib > 0);
+        match running.account() {
+            None => assert!(!side.exports()),
+            Some(account) => {
+                assert!(account.calls > 10, "{side:?}: {account:?}");
+                assert_eq!((account.lost(), account.dropped), (0, 0), "{side:?}: {account:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn after_a_storm_every_call_is_a_span() {
+    let sandbox = Sandbox::new("storm");
+    let rig = Rig::start();
+    let storm = Storm::start(rig.runtime().handle(), &sandbox, 8);
+    std::thread::sleep(Duration::from_secs(2));
+    let books = storm.end();
+    assert!(books.calls > 10, "{books:#?}");
+    assert_eq!(books.mistakes(), Vec::<String>::new(), "{books:#?}");
+}

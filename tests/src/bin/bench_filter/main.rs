@@ -1,0 +1,102 @@
+//! `make bench-filter`: what the filter costs Envoy, beside nothing, a module that does nothing, and Envoy's own filter.
+//!
+//! Two parts. In the first each round starts every side anew and sends answers of 16 MB: start and memory. In the second
+//! all sides run from beginning to end and are loaded one at a time: processor time. In every round the sides come in
+//! another random order, and what is compared was measured in the same round.
+//!
+//! Prints tables and writes `target/bench/filter.json`. `MESHTAP_BENCH_ROUNDS` is the number of rounds,
+//! `MESHTAP_BENCH_SECONDS` how long one side is measured under one load. Fails when a span was lost.
+#![expect(clippy::print_stdout, reason = "a program that shows things")]
+
+mod report;
+mod results;
+
+use std::env;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use meshtap_tests::bench;
+use meshtap_tests::overhead::Rig;
+use meshtap_tests::overhead::measure::{self, Shape, Window};
+use meshtap_tests::overhead::sides::{Running, Side};
+use meshtap_tests::overhead::traffic::Kind;
+use meshtap_tests::sandbox::Sandbox;
+
+use self::results::Results;
+
+const SECONDS: f64 = 1.5;
+const WARM_UP: Duration = Duration::from_millis(300);
+
+/// Every load of the second part.
+const SHAPES: [Shape; 4] = [
+    Shape { kind: Kind::Json, connections: 16 },
+    Shape { kind: Kind::Burst, connections: 16 },
+    Shape { kind: Kind::Paced, connections: 64 },
+    Shape { kind: Kind::Other, connections: 16 },
+];
+
+/// Exchanges of the first part: small ones to warm up, large ones alone, large ones together.
+const SMALL: u64 = 500;
+const ALONE: u64 = 3;
+const TOGETHER: u64 = 16;
+
+fn main() -> ExitCode {
+    let seconds =
+        env::var("MESHTAP_BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SECONDS);
+    let window = Window { warm_up: WARM_UP, measured: Duration::from_secs_f64(seconds) };
+    let rounds = bench::rounds();
+    println!("bench-filter: {rounds} rounds on {}", bench::machine());
+    let rig = Rig::start();
+    let mut results = Results::default();
+    let sides = memory(&rig, rounds, &mut results);
+    processor(&rig, &sides, rounds, window, &mut results);
+    report::print(&results, &sides);
+    println!("\nWritten to {}", bench::write("filter", rounds, &report::figures(&results)).display());
+    if results.lost() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The first part. The sides that can be measured with this module.
+fn memory(rig: &Rig, rounds: usize, results: &mut Results) -> Vec<Side> {
+    let mut sides = Side::ALL.to_vec();
+    for round in 1..=rounds {
+        println!("  start and memory, round {round}");
+        fastrand::shuffle(&mut sides);
+        for side in sides.clone() {
+            let sandbox = Sandbox::new("bench");
+            let mut running = Running::start(side, rig, &sandbox);
+            if !running.understands_its_configuration() {
+                println!(
+                    "  {}: left out, this module does not know the configuration that asks for it",
+                    side.name()
+                );
+                sides.retain(|other| *other != side);
+                continue;
+            }
+            results.starts.entry(side).or_default().push(running.start_cpu.as_secs_f64());
+            let growth = measure::growth(rig, &mut running, SMALL, ALONE, TOGETHER);
+            results.growths.entry(side).or_default().push(growth);
+            results.settle(&running);
+        }
+    }
+    sides.sort_unstable();
+    sides
+}
+
+/// The second part.
+fn processor(rig: &Rig, sides: &[Side], rounds: usize, window: Window, results: &mut Results) {
+    let sandbox = Sandbox::new("bench");
+    let mut running: Vec<Running> = sides.iter().map(|side| Running::start(*side, rig, &sandbox)).collect();
+    for round in 1..=rounds {
+        println!("  processor, round {round}");
+        for shape in SHAPES {
+            fastrand::shuffle(&mut running);
+            for side in &mut running {
+                let sample = measure::sample(rig, side, shape, window);
+                results.samples.entry((shape.kind, side.side)).or_default().push(sample);
+            }
+        }
+    }
+    for side in &running {
+        results.settle(side);
+    }
+}

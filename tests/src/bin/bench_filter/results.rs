@@ -1,0 +1,63 @@
+//! What was measured, round by round, and what follows from it.
+
+use std::collections::BTreeMap;
+
+use meshtap_tests::bench::median;
+use meshtap_tests::overhead::measure::{Growth, Sample};
+use meshtap_tests::overhead::sides::{Account, Running, Side};
+use meshtap_tests::overhead::traffic::Kind;
+
+#[derive(Default)]
+pub(super) struct Results {
+    pub(super) samples: BTreeMap<(Kind, Side), Vec<Sample>>,
+    pub(super) growths: BTreeMap<Side, Vec<Growth>>,
+    /// CPU seconds until Envoy was ready.
+    pub(super) starts: BTreeMap<Side, Vec<f64>>,
+    pub(super) accounts: BTreeMap<Side, Account>,
+}
+
+impl Results {
+    /// Adds what became of the spans of a side that is done.
+    pub(super) fn settle(&mut self, running: &Running) {
+        if let Some(account) = running.account() {
+            self.accounts.entry(running.side).or_default().add(account);
+        }
+    }
+
+    pub(super) fn lost(&self) -> i64 {
+        self.accounts.values().map(Account::lost).sum()
+    }
+
+    /// Of one side under one load, by round.
+    pub(super) fn of(&self, kind: Kind, side: Side, value: impl Fn(&Sample) -> f64) -> Vec<f64> {
+        self.samples.get(&(kind, side)).into_iter().flatten().map(value).collect()
+    }
+
+    /// CPU above that without a filter, by round.
+    pub(super) fn above(&self, kind: Kind, side: Side) -> Vec<f64> {
+        let cpu = |side| self.of(kind, side, |sample| sample.cpu_us);
+        differences(&cpu(side), &cpu(Side::Bare))
+    }
+
+    /// How many times as much one side adds as another does.
+    pub(super) fn ratio(&self, kind: Kind, side: Side, other: Side) -> f64 {
+        median(&self.above(kind, side)) / median(&self.above(kind, other))
+    }
+
+    /// MiB that large answers add, above what they add without a filter, by round.
+    pub(super) fn growth_above(&self, side: Side) -> Vec<f64> {
+        let mib =
+            |side| -> Vec<f64> { self.growths.get(&side).into_iter().flatten().map(Growth::mib).collect() };
+        differences(&mib(side), &mib(Side::Bare))
+    }
+
+    pub(super) fn start_above(&self, side: Side) -> Vec<f64> {
+        let seconds = |side| self.starts.get(&side).map(Vec::as_slice).unwrap_or_default();
+        differences(seconds(side), seconds(Side::Bare))
+    }
+}
+
+/// Pairs are of one round.
+fn differences(with: &[f64], without: &[f64]) -> Vec<f64> {
+    with.iter().zip(without).map(|(with, without)| with - without).collect()
+}
