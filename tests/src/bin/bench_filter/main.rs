@@ -5,7 +5,8 @@
 //! another random order, and what is compared was measured in the same round.
 //!
 //! Prints tables and writes `target/bench/filter.json`. `MESHTAP_BENCH_ROUNDS` is the number of rounds,
-//! `MESHTAP_BENCH_SECONDS` how long one side is measured under one load. Fails when a span was lost.
+//! `MESHTAP_BENCH_SECONDS` how long one side is measured under one load, `MESHTAP_BENCH_LOADS` some of the loads
+//! (`memory,json,burst,paced,other`). Fails when a span was lost.
 #![expect(clippy::print_stdout, reason = "a program that shows things")]
 
 mod report;
@@ -27,12 +28,12 @@ use self::results::Results;
 const SECONDS: f64 = 1.5;
 const WARM_UP: Duration = Duration::from_millis(300);
 
-/// Every load of the second part.
-const SHAPES: [Shape; 4] = [
-    Shape { kind: Kind::Json, connections: 16 },
-    Shape { kind: Kind::Burst, connections: 16 },
-    Shape { kind: Kind::Paced, connections: 64 },
-    Shape { kind: Kind::Other, connections: 16 },
+/// Every load of the second part, under the name that `MESHTAP_BENCH_LOADS` has for it.
+const SHAPES: [(&str, Shape); 4] = [
+    ("json", Shape { kind: Kind::Json, connections: 16 }),
+    ("burst", Shape { kind: Kind::Burst, connections: 16 }),
+    ("paced", Shape { kind: Kind::Paced, connections: 64 }),
+    ("other", Shape { kind: Kind::Other, connections: 16 }),
 ];
 
 /// Exchanges of the first part: small ones to warm up, large ones alone, large ones together.
@@ -48,11 +49,15 @@ fn main() -> ExitCode {
     println!("bench-filter: {rounds} rounds on {}", bench::machine());
     let rig = Rig::start();
     let mut results = Results::default();
-    let sides = memory(&rig, rounds, &mut results);
+    let sides = if is_wanted("memory") { memory(&rig, rounds, &mut results) } else { Side::ALL.to_vec() };
     processor(&rig, &sides, rounds, window, &mut results);
     report::print(&results, &sides);
     println!("\nWritten to {}", bench::write("filter", rounds, &report::figures(&results)).display());
     if results.lost() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn is_wanted(load: &str) -> bool {
+    env::var("MESHTAP_BENCH_LOADS").map_or(true, |wanted| wanted.split(',').any(|wanted| wanted == load))
 }
 
 /// The first part. The sides that can be measured with this module.
@@ -86,12 +91,13 @@ fn memory(rig: &Rig, rounds: usize, results: &mut Results) -> Vec<Side> {
 fn processor(rig: &Rig, sides: &[Side], rounds: usize, window: Window, results: &mut Results) {
     let sandbox = Sandbox::new("bench");
     let mut running: Vec<Running> = sides.iter().map(|side| Running::start(*side, rig, &sandbox)).collect();
+    running.retain(Running::understands_its_configuration);
     for round in 1..=rounds {
         println!("  processor, round {round}");
-        for shape in SHAPES {
+        for (_, shape) in SHAPES.iter().filter(|(name, _)| is_wanted(name)) {
             fastrand::shuffle(&mut running);
             for side in &mut running {
-                let sample = measure::sample(rig, side, shape, window);
+                let sample = measure::sample(rig, side, *shape, window);
                 results.samples.entry((shape.kind, side.side)).or_default().push(sample);
             }
         }

@@ -9,7 +9,7 @@ use super::SHAPES;
 use super::results::Results;
 
 pub(super) fn print(results: &Results, sides: &[Side]) {
-    for shape in SHAPES {
+    for (_, shape) in SHAPES {
         print_load(results, sides, shape.kind);
     }
     print_memory(results, sides);
@@ -29,6 +29,9 @@ fn title(kind: Kind) -> &'static str {
 }
 
 fn print_load(results: &Results, sides: &[Side], kind: Kind) {
+    if !results.samples.contains_key(&(kind, Side::Bare)) {
+        return;
+    }
     println!("\n{}", title(kind));
     println!(
         "  {:<22}{:>8}{:>17}{:>9}{:>17}{:>9}{:>7}{:>9}{:>7}",
