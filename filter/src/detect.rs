@@ -307,7 +307,9 @@ fn bedrock(path: &str) -> Option<Detected> {
         "converse" => (&bedrock_converse::CONVERSE, false),
         "converse-stream" => (&bedrock_converse::CONVERSE, true),
         "invoke" => (bedrock_invoke::adapter(&model), false),
-        "invoke-with-response-stream" => (bedrock_invoke::adapter(&model), true),
+        "invoke-with-response-stream" | "invoke-with-bidirectional-stream" => {
+            (bedrock_invoke::adapter(&model), true)
+        }
         "count-tokens" => (&bedrock_converse::COUNT_TOKENS, false),
         _ => return None,
     };
@@ -346,6 +348,7 @@ pub fn adapters() -> Vec<&'static Adapter> {
     let others = [
         &bedrock_converse::CONVERSE,
         &bedrock_converse::COUNT_TOKENS,
+        &bedrock_invoke::CHAT,
         &bedrock_invoke::OPAQUE,
         &bedrock_agent::INVOKE_AGENT,
         &gemini::PREDICT_EMBEDDINGS,

@@ -25,6 +25,8 @@ pub(super) fn is_client_tool(kind: Option<&str>) -> bool {
 
 pub(super) static REQUEST: Node<Field> = Node::object(&[
     ("inferenceConfig", Node::object(INFERENCE_CONFIG)),
+    ("additionalModelRequestFields", Node::object(MODEL_FIELDS)),
+    ("outputConfig", Node::object(&[("textFormat", Node::object(&[("type", text(Field::OutputFormat))]))])),
     ("toolConfig", Node::object(&[("tools", Node::array(&OFFERED_TOOL))])),
 ]);
 
@@ -34,11 +36,26 @@ static INFERENCE_CONFIG: Fields = &[
     ("temperature", number(Field::Temperature)),
     ("topP", number(Field::TopP)),
     ("topK", number(Field::TopK)),
+    ("top_p", number(Field::TopP)),
+    ("top_k", number(Field::TopK)),
     ("stopSequences", Node::array(&STOP_SEQUENCE)),
 ];
 
+/// What only some families know, in their own words.
+static MODEL_FIELDS: Fields = &[
+    ("top_k", number(Field::TopK)),
+    ("topK", number(Field::TopK)),
+    ("k", number(Field::TopK)),
+    ("inferenceConfig", Node::object(INFERENCE_CONFIG)),
+    ("reasoning_effort", text(Field::ReasoningLevel)),
+    ("reasoningConfig", Node::object(&[("maxReasoningEffort", text(Field::ReasoningLevel))])),
+    ("output_config", Node::object(&[("effort", text(Field::ReasoningLevel))])),
+];
+
 static STOP_SEQUENCE: Node<Field> = text(Field::StopSequence);
-static OFFERED_TOOL: Node<Field> = marker(Field::OfferedTool);
+/// Marks for the cache stand between them.
+static OFFERED_TOOL: Node<Field> =
+    Node::object(&[("toolSpec", marker(Field::OfferedTool)), ("systemTool", marker(Field::OfferedTool))]);
 
 pub(super) static RESPONSE: Node<Field> = Node::object(&[
     ("output", Node::object(OUTPUT)),

@@ -2,7 +2,8 @@
 //! metrics that Bedrock adds to the last chunk count, or else the headers it adds to every answer.
 //! <https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html>
 
-use super::fields::{Fields, number, output, text, usage};
+use super::fields::{ERROR, Fields, marker, number, output, text, usage};
+use super::openai_chat::STOP_SEQUENCE;
 use super::{Adapter, Field, Operation, UsageObjects, anthropic, bedrock_converse, cohere, openai_chat};
 use crate::usage::{billed, cache_apart};
 use crate::wire::json::Node;
@@ -12,14 +13,19 @@ pub fn adapter(model: &str) -> &'static Adapter {
     FAMILIES
         .iter()
         .find(|(family, _)| family.split(' ').all(|part| model.contains(part)))
-        .map_or(if model.starts_with("arn:") { &OPAQUE } else { &openai_chat::CHAT }, |(_, adapter)| adapter)
+        .map_or(if model.starts_with("arn:") { &OPAQUE } else { &CHAT }, |(_, adapter)| adapter)
 }
 
 /// Model families by the parts of their ids, the more specific first. What is in none has OpenAI's wire.
 pub static FAMILIES: &[(&str, &Adapter)] = &[
     ("anthropic.", &ANTHROPIC),
+    ("rerank", &RERANK),
     ("amazon.titan embed", &TITAN_EMBED),
     ("embed", &EMBED),
+    ("amazon.titan image", &IMAGES),
+    ("amazon.nova-canvas", &IMAGES),
+    ("stability.", &IMAGES),
+    ("amazon.nova sonic", &SONIC),
     ("amazon.nova", &NOVA),
     ("amazon.titan", &TITAN),
     ("cohere.command-r", &cohere::CHAT),
@@ -47,8 +53,22 @@ static TITAN: Adapter = family("bedrock.titan", Operation::TextCompletion, &TITA
 static TITAN_EMBED: Adapter = family("bedrock.titan_embed", Operation::Embeddings, &TITAN_EMBED_BODY);
 static EMBED: Adapter =
     Adapter { usage: billed, ..family("bedrock.embed", Operation::Embeddings, &EMBED_BODY) };
+static RERANK: Adapter = family("bedrock.rerank", Operation::Rerank, &EMBED_BODY);
+static IMAGES: Adapter = family("bedrock.images", Operation::ImageGeneration, &IMAGES_BODY);
+/// Speech in both directions.
+static SONIC: Adapter = family("bedrock.nova_sonic", Operation::Chat, &SONIC_EVENT);
 static LLAMA: Adapter = family("bedrock.llama", Operation::TextCompletion, &LLAMA_BODY);
-static MISTRAL_TEXT: Adapter = family("bedrock.mistral", Operation::TextCompletion, &MISTRAL_BODY);
+/// The older models take a prompt, and some of them messages too.
+static MISTRAL_TEXT: Adapter = Adapter {
+    request: &MISTRAL_REQUEST,
+    other_operation: Some(Operation::Chat),
+    ..family("bedrock.mistral", Operation::TextCompletion, &MISTRAL_BODY)
+};
+/// OpenAI's wire, but for what Mistral calls the end of an answer.
+pub static CHAT: Adapter = Adapter {
+    request: openai_chat::CHAT.request,
+    ..Adapter::new("openai.chat", Operation::Chat, &REQUEST, &CHAT_BODY)
+};
 static JURASSIC: Adapter = family("bedrock.ai21_j2", Operation::TextCompletion, &JURASSIC_BODY);
 /// The oldest models take messages or a prompt.
 static ANTHROPIC: Adapter =
@@ -71,16 +91,44 @@ static REQUEST: Node<Field> = Node::object(&[
     ("top_p", number(Field::TopP)),
     ("top_k", number(Field::TopK)),
     ("topP", number(Field::TopP)),
+    ("seed", number(Field::Seed)),
+    ("numResults", number(Field::ChoiceCount)),
+    ("stopSequences", Node::array(&STOP_SEQUENCE)),
+    ("stop_sequences", Node::array(&STOP_SEQUENCE)),
     (
         "textGenerationConfig",
         Node::object(&[
             ("maxTokenCount", number(Field::MaxTokens)),
             ("temperature", number(Field::Temperature)),
             ("topP", number(Field::TopP)),
+            ("stopSequences", Node::array(&STOP_SEQUENCE)),
         ]),
     ),
+    (
+        "imageGenerationConfig",
+        Node::object(&[("numberOfImages", number(Field::ChoiceCount)), ("seed", number(Field::Seed))]),
+    ),
+    // Titan, Titan with images, Cohere, Nova.
     ("dimensions", number(Field::Dimensions)),
+    ("embeddingConfig", Node::object(&[("outputEmbeddingLength", number(Field::Dimensions))])),
+    ("output_dimension", number(Field::Dimensions)),
+    ("singleEmbeddingParams", Node::object(&[("embeddingDimension", number(Field::Dimensions))])),
+    ("embeddingTypes", Node::array(&EMBEDDING_TYPE)),
+    ("embedding_types", Node::array(&EMBEDDING_TYPE)),
 ]);
+static EMBEDDING_TYPE: Node<Field> = text(Field::EncodingFormat);
+
+static MISTRAL_REQUEST: Node<Field> = Node::object(&[
+    ("messages", Node::array(&MISTRAL_MESSAGE)),
+    ("max_tokens", number(Field::MaxTokens)),
+    ("temperature", number(Field::Temperature)),
+    ("top_p", number(Field::TopP)),
+    ("top_k", number(Field::TopK)),
+    ("stop", Node::array(&STOP_SEQUENCE)),
+    ("tools", Node::array(&OFFERED_TOOL)),
+]);
+static MISTRAL_MESSAGE: Node<Field> = Node::object(&[("role", number(Field::OtherOperation))]);
+static OFFERED_TOOL: Node<Field> = marker(Field::OfferedTool);
 
 /// `amazon-bedrock-invocationMetrics`, on the last chunk of a stream.
 pub(super) static METRICS: Fields = &[
@@ -102,7 +150,7 @@ static OPAQUE_BODY: Node<Field> = Node::object(&[
     ("delta", Node::object(anthropic::DELTA)),
     ("stop_reason", text(Field::FinishReason)),
     // What has OpenAI's wire.
-    ("choices", Node::array(&OPAQUE_CHOICE)),
+    ("choices", Node::array(&CHOICE)),
     ("usage", usage(OPAQUE_USAGE)),
     // Llama.
     ("prompt_token_count", number(Field::InputTokens)),
@@ -125,14 +173,6 @@ static OPAQUE_BODY: Node<Field> = Node::object(&[
     ("outputs", Node::array(&MISTRAL_OUTPUT)),
     INVOCATION_METRICS,
 ]);
-static OPAQUE_CHOICE: Node<Field> = Node::object(&[
-    ("index", number(Field::ChoiceIndex)),
-    ("finish_reason", text(Field::FinishReason)),
-    ("message", Node::object(openai_chat::MESSAGE)),
-    ("delta", Node::object(openai_chat::DELTA)),
-    ("text", output()),
-])
-.reported(Field::Choice);
 /// Without the cached tokens of OpenAI's wire, which are part of its input.
 static OPAQUE_USAGE: Fields = &[
     ("input_tokens", number(Field::InputTokens)),
@@ -148,6 +188,29 @@ static OPAQUE_USAGE: Fields = &[
     ("cacheReadInputTokenCount", number(Field::CacheReadTokens)),
     ("cacheWriteInputTokenCount", number(Field::CacheCreationTokens)),
 ];
+
+static CHAT_BODY: Node<Field> = Node::object(&[
+    ("id", text(Field::ResponseId)),
+    ("model", text(Field::ResponseModel)),
+    ("service_tier", text(Field::ResponseServiceTier)),
+    ("system_fingerprint", text(Field::SystemFingerprint)),
+    ("choices", Node::array(&CHOICE)),
+    ("usage", usage(openai_chat::USAGE)),
+    // Pegasus.
+    ("finishReason", text(Field::FinishReason)),
+    ("error", ERROR),
+    INVOCATION_METRICS,
+]);
+static CHOICE: Node<Field> = Node::object(&[
+    ("index", number(Field::ChoiceIndex)),
+    ("finish_reason", text(Field::FinishReason)),
+    // Mistral's; where both are, it says which of the stop sequences it was.
+    ("stop_reason", text(Field::FallbackFinishReason)),
+    ("message", Node::object(openai_chat::MESSAGE)),
+    ("delta", Node::object(openai_chat::DELTA)),
+    ("text", output()),
+])
+.reported(Field::Choice);
 
 static TITAN_BODY: Node<Field> = Node::object(&[
     ("inputTextTokenCount", number(Field::InputTokens)),
@@ -166,6 +229,24 @@ static TITAN_RESULT: Node<Field> = Node::object(&[
 static TITAN_EMBED_BODY: Node<Field> = Node::object(&[("inputTextTokenCount", number(Field::InputTokens))]);
 
 static EMBED_BODY: Node<Field> = Node::object(&[("id", text(Field::ResponseId))]);
+
+static IMAGES_BODY: Node<Field> = Node::object(&[("error", ERROR)]);
+
+static SONIC_EVENT: Node<Field> = Node::object(&[(
+    "event",
+    Node::object(&[
+        ("textOutput", Node::object(&[("content", output())])),
+        ("audioOutput", Node::object(&[("content", output())])),
+        ("toolUse", Node::object(&[("toolName", text(Field::ToolName))]).reported(Field::Tool)),
+        ("completionEnd", Node::object(&[("stopReason", text(Field::FinishReason))])),
+        ("usageEvent", usage(SONIC_USAGE)),
+    ]),
+)]);
+static SONIC_USAGE: Fields = &[
+    ("totalInputTokens", number(Field::InputTokens)),
+    ("totalOutputTokens", number(Field::OutputTokens)),
+    ("totalTokens", number(Field::TotalTokens)),
+];
 
 static LLAMA_BODY: Node<Field> = Node::object(&[
     ("prompt_token_count", number(Field::InputTokens)),

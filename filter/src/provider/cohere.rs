@@ -66,6 +66,8 @@ static EVENT: Node<Field> = Node::object(&[
     ("id", text(Field::ResponseId)),
     ("text", output()),
     ("response", Node::object(BODY)),
+    // Bedrock.
+    ("generations", Node::array(&GENERATION)),
     ("finish_reason", text(Field::FinishReason)),
     (
         "delta",

@@ -2,6 +2,7 @@
 //! mistakes that others made in counting, tokens of other kinds than text, what is asked for, and the rarer endpoints.
 
 mod accounting;
+mod bedrock;
 mod certainty;
 mod endpoints;
 mod modalities;
