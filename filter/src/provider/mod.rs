@@ -205,6 +205,8 @@ pub enum Field {
     /// Later documents say zero.
     LargestInputTokens,
     OutputTokens,
+    /// Adds up over several places.
+    MoreOutputTokens,
     TotalTokens,
     CacheReadTokens,
     CacheCreationTokens,

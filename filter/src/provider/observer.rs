@@ -169,11 +169,13 @@ impl Observer {
     /// What the headers of the answer say, at providers that put it there.
     pub fn response_headers(&mut self, headers: &dyn Headers) {
         let text = |name| headers.get(name).and_then(|value| std::str::from_utf8(value).ok());
-        let count = |names: [&'static str; 2]| {
+        let count = |names: &[&'static str]| {
             names.iter().find_map(|name| token_count(Scalar::Number(text(name)?.trim())))
         };
-        self.facts.metrics.input_tokens = count(["x-amzn-bedrock-input-token-count", "x-prompt-tokens"]);
-        self.facts.metrics.output_tokens = count(["x-amzn-bedrock-output-token-count", "x-generated-tokens"]);
+        self.facts.metrics.input_tokens =
+            count(&["x-amzn-bedrock-input-token-count", "x-prompt-tokens", "x-compute-tokens"]);
+        self.facts.metrics.output_tokens =
+            count(&["x-amzn-bedrock-output-token-count", "x-generated-tokens"]);
         let cached = |name| text(name).and_then(|value| token_count(Scalar::Number(value.trim())));
         self.facts.metrics.cache_read_tokens = cached("x-amzn-bedrock-cache-read-input-token-count");
         self.facts.metrics.cache_creation_tokens = cached("x-amzn-bedrock-cache-write-input-token-count");
@@ -401,15 +403,12 @@ impl Observer {
         let Facts { reported, metrics, .. } = &mut self.facts;
         match tag {
             Field::InputTokens => set(&mut reported.input_tokens, value),
-            Field::MoreInputTokens => {
-                let sum = reported.input_tokens.unwrap_or(0);
-                let more = (value != Scalar::Null).then(|| token_count(value).unwrap_or(IMPOSSIBLE));
-                reported.input_tokens = more.map(|more| sum.saturating_add(more)).or(reported.input_tokens);
-            }
+            Field::MoreInputTokens => add(&mut reported.input_tokens, value),
             Field::LargestInputTokens => {
                 reported.input_tokens = token_count(value).max(reported.input_tokens);
             }
             Field::OutputTokens => set(&mut reported.output_tokens, value),
+            Field::MoreOutputTokens => add(&mut reported.output_tokens, value),
             Field::TotalTokens => set(&mut reported.total_tokens, value),
             Field::CacheReadTokens => set(&mut reported.cache_read_tokens, value),
             Field::CacheCreationTokens => set(&mut reported.cache_creation_tokens, value),
@@ -534,6 +533,14 @@ fn keep(text: Text, slot: &mut Text) {
 fn set(slot: &mut Option<u64>, value: Scalar<'_>) {
     if value != Scalar::Null {
         *slot = Some(token_count(value).unwrap_or(IMPOSSIBLE));
+    }
+}
+
+/// One part of a sum.
+fn add(slot: &mut Option<u64>, value: Scalar<'_>) {
+    if value != Scalar::Null {
+        let more = token_count(value).unwrap_or(IMPOSSIBLE);
+        *slot = Some(slot.unwrap_or(0).saturating_add(more));
     }
 }
 
