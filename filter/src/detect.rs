@@ -217,7 +217,15 @@ static WHOLE_PATHS: &[(&str, &str, &Adapter)] = &[
     ("/generate", "huggingface", &tgi::GENERATE),
     ("/generate_stream", "huggingface", &tgi::GENERATE),
     ("/completion", "llamacpp", &llamacpp::COMPLETION),
+    ("/completions", "openai", &llamacpp::COMPLETIONS),
     ("/infill", "llamacpp", &llamacpp::COMPLETION),
+    ("/embedding", "llamacpp", &vectors::EMBEDDINGS),
+    ("/embed", "huggingface", &tgi::EMBED),
+    ("/embed_all", "huggingface", &tgi::EMBED),
+    ("/embed_sparse", "huggingface", &tgi::EMBED),
+    ("/pooling", "openai", &vectors::EMBEDDINGS),
+    ("/score", "openai", &vectors::RERANK),
+    ("/v1/score", "openai", &vectors::RERANK),
 ];
 
 /// How paths end, whatever comes before: gateways put their own in front.
@@ -248,6 +256,7 @@ static ENDINGS: &[(&str, &str, &Adapter)] = &[
     ("/audio/translations", "openai", &openai_media::TRANSCRIPTIONS),
     ("/v2/rerank", "cohere", &cohere::RERANK),
     ("/rerank", "openai", &vectors::RERANK),
+    ("/reranking", "openai", &vectors::RERANK),
     ("/v1/messages", "anthropic", &anthropic::MESSAGES),
     ("/messages/count_tokens", "anthropic", &openai_media::COUNT_TOKENS),
     ("/v1/complete", "anthropic", &anthropic::COMPLETE),
@@ -286,8 +295,10 @@ fn by_path(path: &str) -> Option<Detected> {
             .find(|(whole, ..)| path == *whole)
             .or_else(|| ENDINGS.iter().find(|(end, ..)| ends_with(path, end)))?;
         // Azure names the deployment, which is the model that was asked for unless the body says otherwise; OpenAI once
-        // called them engines.
-        let model = segment_after(path, "/deployments/").or_else(|| segment_after(path, "/engines/"));
+        // called them engines, and Vertex calls them endpoints, of which one holds models by name.
+        let model = segment_after(path, "/deployments/")
+            .or_else(|| segment_after(path, "/engines/"))
+            .or_else(|| segment_after(path, "/endpoints/").filter(|endpoint| *endpoint != "openapi"));
         let model = model.map(decoded);
         let by_default = adapter.streams_by_default;
         let streams = (by_default || path.ends_with("_stream")).then_some(true);
@@ -320,22 +331,26 @@ fn bedrock(path: &str) -> Option<Detected> {
 fn google(path: &str) -> Option<Detected> {
     let (model, method) = model_before_method(path)?;
     let (_, adapter, streams) = METHODS.iter().find(|(name, ..)| *name == method)?;
-    let is_vertex = split(path, "/publishers/").is_some();
+    let is_endpoint = split(path, "/endpoints/").is_some();
+    let is_vertex = is_endpoint || split(path, "/publishers/").is_some();
     let compatible_with = if is_vertex { "gcp.vertex_ai" } else { "gcp.gemini" };
+    let mut url_decides = true;
     let adapter = match method {
         "predict" if split(&model, "embed").is_some() => &gemini::PREDICT_EMBEDDINGS,
         // A model only by its place in the path: the body names the one that counts.
         "rawPredict" if model == "count-tokens" => {
             return Some(Detected::as_at(compatible_with, &openai_media::COUNT_TOKENS));
         }
-        // Whose wire it is, the publisher says: Mistral, AI21 and others have OpenAI's.
+        // Whose wire it is, the publisher says: Mistral, AI21 and others have OpenAI's, as what one deploys oneself.
         "rawPredict" | "streamRawPredict" if is_vertex && split(path, "/anthropic/").is_none() => {
+            // The name of an endpoint says less than the body.
+            url_decides = !is_endpoint;
             &openai_chat::CHAT
         }
         _ => *adapter,
     };
     let detected = Detected::as_at(compatible_with, adapter);
-    Some(Detected { model: Some(model), streams: *streams, url_decides: true, ..detected })
+    Some(Detected { model: Some(model), streams: *streams, url_decides, ..detected })
 }
 
 /// Every adapter of the tables, each once.

@@ -44,8 +44,10 @@ pub(super) fn between<'a>(path: &'a str, before: &str, after: &str) -> Option<&'
 pub(super) fn model_before_method(path: &str) -> Option<(String, &str)> {
     let path = path.strip_suffix('/').unwrap_or(path);
     let (resource, method) = path.rsplit_once(':').or_else(|| path.rsplit_once("%3A"))?;
-    let model = resource.rsplit('/').next().filter(|model| !model.is_empty())?;
-    Some((decoded(model), method))
+    // The slash before it may be escaped, too.
+    let model = decoded(resource.rsplit('/').next()?);
+    let model = model.rsplit('/').next().filter(|model| !model.is_empty())?;
+    Some((model.to_owned(), method))
 }
 
 /// Percent-decoded; what is no valid escape stays as it is.

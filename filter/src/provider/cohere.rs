@@ -2,7 +2,7 @@
 
 use super::fields::{ERROR, Fields, marker, number, output, text, usage};
 use super::{Adapter, Field, Operation};
-use crate::usage::billed;
+use crate::usage::{Reported, Usage, billed};
 use crate::wire::json::Node;
 
 const fn api(name: &'static str, operation: Operation) -> Adapter {
@@ -12,7 +12,13 @@ const fn api(name: &'static str, operation: Operation) -> Adapter {
 pub static CHAT: Adapter = api("cohere.chat", Operation::Chat);
 pub static GENERATE: Adapter = api("cohere.generate", Operation::TextCompletion);
 pub static EMBED: Adapter = api("cohere.embed", Operation::Embeddings);
-pub static RERANK: Adapter = api("cohere.rerank", Operation::Rerank);
+/// vLLM has it at the same path, and counts as OpenAI does.
+pub static RERANK: Adapter = Adapter { usage: billed_or_total, ..api("cohere.rerank", Operation::Rerank) };
+
+fn billed_or_total(reported: Reported) -> Usage {
+    let usage = billed(reported);
+    Usage { input_tokens: usage.input_tokens.or(usage.total_tokens), ..usage }
+}
 
 static REQUEST: Node<Field> = Node::object(&[
     ("model", text(Field::RequestModel)),
@@ -39,6 +45,9 @@ static EMBEDDING_TYPE: Node<Field> = text(Field::EncodingFormat);
 static BODY: Fields = &[
     ("id", text(Field::ResponseId)),
     ("response_id", text(Field::ResponseId)),
+    // vLLM.
+    ("model", text(Field::ResponseModel)),
+    ("type", text(Field::ErrorType)),
     ("finish_reason", text(Field::FinishReason)),
     ("text", output()),
     ("generations", Node::array(&GENERATION)),
@@ -112,4 +121,6 @@ static USAGE: Fields = &[
         ]),
     ),
     ("cached_tokens", number(Field::CacheReadTokens)),
+    ("prompt_tokens", number(Field::InputTokens)),
+    ("total_tokens", number(Field::TotalTokens)),
 ];
