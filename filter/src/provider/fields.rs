@@ -44,5 +44,11 @@ pub(super) const ERROR: Node<Field> = Node::object(&[
 .reported(Field::Error)
 .or_scalar(Field::Error, 1);
 
+/// One error of a list.
+pub(super) static FAILURE: Node<Field> = ERROR;
+
+/// What FastAPI finds wrong with a request, one by one, or what a server puts in its place.
+pub(super) const DETAIL: Node<Field> = ERROR.or_array(&FAILURE);
+
 /// Google puts the errors of any API into an array.
 pub(super) static ERRORS: Node<Field> = Node::object(&[("error", ERROR)]);

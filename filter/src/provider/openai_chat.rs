@@ -1,7 +1,7 @@
 //! OpenAI chat completions and the older text completions, and the many servers that are compatible with them.
 //! <https://platform.openai.com/docs/api-reference/chat>
 
-use super::fields::{ERROR, ERRORS, Fields, marker, number, output, text, usage};
+use super::fields::{DETAIL, ERROR, ERRORS, FAILURE, Fields, marker, number, output, text, usage};
 use super::{Adapter, Field, Operation};
 use crate::wire::json::Node;
 
@@ -59,6 +59,11 @@ static RESPONSE: Node<Field> = Node::object(&[
     ("error", ERROR),
     ("type", text(Field::ErrorType)),
     ("code", text(Field::ErrorCode)),
+    // TGI, watsonx, FastAPI, Databricks.
+    ("error_type", text(Field::ErrorType)),
+    ("errors", Node::array(&FAILURE)),
+    ("detail", DETAIL),
+    ("error_code", text(Field::ErrorCode)),
     ("model_id", text(Field::ResponseModel)),
 ])
 .or_array(&ERRORS);
@@ -87,6 +92,7 @@ static EVENT: Node<Field> = Node::object(&[
     ("message", Node::scalar(Field::Error, 1)),
     ("type", text(Field::ErrorType)),
     ("code", text(Field::ErrorCode)),
+    ("error_type", text(Field::ErrorType)),
     ("model_id", text(Field::ResponseModel)),
     ("amazon-bedrock-invocationMetrics", Node::object(super::bedrock_invoke::METRICS)),
 ]);

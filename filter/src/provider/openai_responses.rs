@@ -1,7 +1,7 @@
 //! OpenAI responses, their compaction, and compatible servers.
 //! <https://platform.openai.com/docs/api-reference/responses>
 
-use super::fields::{ERROR, Fields, marker, number, output, text, usage};
+use super::fields::{DETAIL, ERROR, Fields, marker, number, output, text, usage};
 use super::{Adapter, Field, Operation};
 use crate::wire::json::Node;
 
@@ -52,6 +52,10 @@ static BODY: Fields = &[
     ("output", Node::array(&ITEM).reported(Field::ToolList)),
     ("usage", usage(USAGE)),
     ("error", ERROR),
+    // vLLM and FastAPI.
+    ("type", text(Field::ErrorType)),
+    ("code", text(Field::ErrorCode)),
+    ("detail", DETAIL),
 ];
 
 static RESPONSE: Node<Field> = Node::object(BODY);
