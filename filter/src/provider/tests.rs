@@ -5,6 +5,7 @@ mod accounting;
 mod bedrock;
 mod certainty;
 mod endpoints;
+mod errors;
 mod hosts;
 mod modalities;
 mod requests;

@@ -1,7 +1,7 @@
 //! Embeddings and rerankings in the shape that OpenAI, Voyage, Jina, Mistral and most others share.
 //! <https://platform.openai.com/docs/api-reference/embeddings>
 
-use super::fields::{ERROR, ERRORS, number, text, usage};
+use super::fields::{DETAIL, ERROR, ERRORS, number, text, usage};
 use super::openai_chat::USAGE;
 use super::{Adapter, Field, Operation};
 use crate::usage::input_only;
@@ -28,5 +28,8 @@ static RESPONSE: Node<Field> = Node::object(&[
     ("usage", usage(USAGE)),
     ("error", ERROR),
     ("type", text(Field::ErrorType)),
+    ("code", text(Field::ErrorCode)),
+    ("error_type", text(Field::ErrorType)),
+    ("detail", DETAIL),
 ])
 .or_array(&ERRORS);

@@ -1,7 +1,7 @@
 //! IBM watsonx text generation, and the research API with the same bodies.
 //! <https://cloud.ibm.com/apidocs/watsonx-ai#text-generation>
 
-use super::fields::{ERROR, number, output, text};
+use super::fields::{ERROR, FAILURE, number, output, text};
 use super::{Adapter, Field, Operation, UsageObjects};
 use crate::wire::json::Node;
 
@@ -26,11 +26,16 @@ static REQUEST: Node<Field> = Node::object(&[
 static BODY: Node<Field> = Node::object(&[
     ("model_id", text(Field::ResponseModel)),
     ("results", Node::array(&RESULT)),
+    ("errors", Node::array(&FAILURE)),
     ("error", ERROR),
 ]);
 
-static VECTORS: Node<Field> =
-    Node::object(&[("input_token_count", number(Field::InputTokens)), ("error", ERROR)]);
+static VECTORS: Node<Field> = Node::object(&[
+    ("model_id", text(Field::ResponseModel)),
+    ("input_token_count", number(Field::InputTokens)),
+    ("errors", Node::array(&FAILURE)),
+    ("error", ERROR),
+]);
 
 static RESULT: Node<Field> = Node::object(&[
     ("generated_text", output()),

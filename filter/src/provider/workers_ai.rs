@@ -1,6 +1,6 @@
 //! Cloudflare Workers AI's own calls. <https://developers.cloudflare.com/workers-ai/>
 
-use super::fields::{ERROR, Fields, marker, number, output, text, usage};
+use super::fields::{FAILURE, Fields, marker, number, output, text, usage};
 use super::openai_chat::USAGE;
 use super::{Adapter, Field, Operation};
 use crate::wire::json::Node;
@@ -26,7 +26,6 @@ static OFFERED_TOOL: Node<Field> = marker(Field::OfferedTool);
 
 static RESPONSE: Node<Field> =
     Node::object(&[("result", Node::object(RESULT)), ("errors", Node::array(&FAILURE))]);
-static FAILURE: Node<Field> = ERROR;
 
 /// A stream has the results bare.
 static EVENT: Node<Field> = Node::object(RESULT);

@@ -295,7 +295,7 @@ fn watsonx_chat() {
         r#"{"model_id":"g"}"#,
         r#"{"model_id":"g","results":[{"index":0,"score":0.1}],"input_token_count":9}"#,
     )
-    .check("ibm.watsonx.ai rerank g stream=- -> - - [] calls[] in=9 out=- read=- write=- think=- total=-");
+    .check("ibm.watsonx.ai rerank g stream=- -> g - [] calls[] in=9 out=- read=- write=- think=- total=-");
 }
 
 #[test]
