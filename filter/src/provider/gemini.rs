@@ -25,20 +25,33 @@ pub static COUNT_TOKENS: Adapter = Adapter {
 /// Embeddings on Vertex AI say their tokens with each vector.
 pub static PREDICT_EMBEDDINGS: Adapter = Adapter {
     usage: gemini,
-    ..Adapter::new("vertex.predict", Operation::Embeddings, &NOTHING, &PREDICTIONS)
+    ..Adapter::new("vertex.predict", Operation::Embeddings, &PREDICT_REQUEST, &PREDICTIONS)
 };
 
 /// Vertex AI's generic call.
-pub static PREDICT: Adapter =
-    Adapter { usage: gemini, ..Adapter::new("vertex.predict", Operation::Predict, &NOTHING, &ERRORS) };
+pub static PREDICT: Adapter = Adapter {
+    usage: gemini,
+    ..Adapter::new("vertex.predict", Operation::Predict, &PREDICT_REQUEST, &ERRORS)
+};
 
 static REQUEST: Node<Field> = Node::object(&[
     ("generationConfig", Node::object(GENERATION_CONFIG)),
     ("generation_config", Node::object(GENERATION_CONFIG)),
-    ("tools", Node::array(&TOOLS)),
+    // One needs no list around it.
+    ("tools", Node::object(TOOL_LISTS).or_array(&TOOLS)),
 ]);
 
-static EMBED_REQUEST: Node<Field> = Node::object(&[("outputDimensionality", number(Field::Dimensions))]);
+static EMBED_REQUEST: Node<Field> = Node::object(&[
+    ("outputDimensionality", number(Field::Dimensions)),
+    ("output_dimensionality", number(Field::Dimensions)),
+    ("requests", Node::array(&EMBED_ONE)),
+]);
+static EMBED_ONE: Node<Field> = Node::object(&[
+    ("outputDimensionality", number(Field::Dimensions)),
+    ("output_dimensionality", number(Field::Dimensions)),
+]);
+
+static PREDICT_REQUEST: Node<Field> = Node::object(&[("parameters", Node::object(GENERATION_CONFIG))]);
 
 /// JSON of protocol buffers: either spelling is right, and LiteLLM sends the second.
 static GENERATION_CONFIG: Fields = &[
@@ -50,21 +63,35 @@ static GENERATION_CONFIG: Fields = &[
     ("topK", number(Field::TopK)),
     ("top_k", number(Field::TopK)),
     ("frequencyPenalty", number(Field::FrequencyPenalty)),
+    ("frequency_penalty", number(Field::FrequencyPenalty)),
     ("presencePenalty", number(Field::PresencePenalty)),
+    ("presence_penalty", number(Field::PresencePenalty)),
     ("seed", number(Field::Seed)),
     ("candidateCount", number(Field::ChoiceCount)),
+    ("candidate_count", number(Field::ChoiceCount)),
     ("stopSequences", Node::array(&STOP_SEQUENCE)),
     ("stop_sequences", Node::array(&STOP_SEQUENCE)),
     ("responseMimeType", text(Field::OutputFormat)),
     ("response_mime_type", text(Field::OutputFormat)),
+    ("responseSchema", marker(Field::OutputFormat)),
+    ("response_schema", marker(Field::OutputFormat)),
+    ("responseJsonSchema", marker(Field::OutputFormat)),
+    ("response_json_schema", marker(Field::OutputFormat)),
+    ("responseModalities", Node::array(&MODALITY)),
+    ("response_modalities", Node::array(&MODALITY)),
     ("thinkingConfig", Node::object(&[("thinkingLevel", text(Field::ReasoningLevel))])),
+    ("thinking_config", Node::object(&[("thinking_level", text(Field::ReasoningLevel))])),
+    // Of vectors.
+    ("outputDimensionality", number(Field::Dimensions)),
 ];
+static MODALITY: Node<Field> = text(Field::OutputModality);
 
 static STOP_SEQUENCE: Node<Field> = text(Field::StopSequence);
-static TOOLS: Node<Field> = Node::object(&[
+static TOOLS: Node<Field> = Node::object(TOOL_LISTS);
+static TOOL_LISTS: Fields = &[
     ("functionDeclarations", Node::array(&OFFERED_TOOL)),
     ("function_declarations", Node::array(&OFFERED_TOOL)),
-]);
+];
 static OFFERED_TOOL: Node<Field> = marker(Field::OfferedTool);
 
 static BODY: Fields = &[

@@ -163,6 +163,8 @@ pub enum Field {
     /// others get text.
     OtherOperation,
     OutputFormat,
+    /// One of the kinds of output that may come.
+    OutputModality,
     RequestServiceTier,
     ReasoningLevel,
     Dimensions,

@@ -315,6 +315,11 @@ impl Observer {
                 }
             }
             Field::OutputFormat => self.facts.output_format = self.text(value),
+            // Text goes without saying.
+            Field::OutputModality => {
+                let kind = self.text(value).filter(|kind| !kind.eq_ignore_ascii_case("text"));
+                keep(kind, &mut self.facts.output_format);
+            }
             Field::RequestServiceTier => self.facts.request_service_tier = self.text(value),
             Field::ReasoningLevel => self.facts.reasoning_level = self.text(value),
             Field::Dimensions => self.facts.dimensions = integer(value),

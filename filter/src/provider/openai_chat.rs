@@ -33,6 +33,7 @@ static REQUEST: Node<Field> = Node::object(&[
     ("n", number(Field::ChoiceCount)),
     ("stop", text(Field::StopSequence).or_array(&STOP_SEQUENCE)),
     ("response_format", Node::object(&[("type", text(Field::OutputFormat))])),
+    ("modalities", Node::array(&MODALITY)),
     ("service_tier", text(Field::RequestServiceTier)),
     ("reasoning_effort", text(Field::ReasoningLevel)),
     ("reasoning", Node::object(&[("effort", text(Field::ReasoningLevel))])),
@@ -48,6 +49,7 @@ static REQUEST: Node<Field> = Node::object(&[
 
 pub(super) static STOP_SEQUENCE: Node<Field> = text(Field::StopSequence);
 static OFFERED_TOOL: Node<Field> = marker(Field::OfferedTool);
+static MODALITY: Node<Field> = text(Field::OutputModality);
 
 static RESPONSE: Node<Field> = Node::object(&[
     ("id", text(Field::ResponseId)),

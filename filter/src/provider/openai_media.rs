@@ -27,6 +27,8 @@ static REQUEST: Node<Field> = Node::object(&[
     ("model", text(Field::RequestModel)),
     ("stream", number(Field::Stream)),
     ("n", number(Field::ChoiceCount)),
+    ("temperature", number(Field::Temperature)),
+    ("response_format", text(Field::OutputFormat)),
     ("user", text(Field::UserId)),
 ]);
 

@@ -183,7 +183,7 @@ fn structured_output() {
     format(
         gemini,
         r#"{"generationConfig":{"responseMimeType":"application/json","responseSchema":{"type":"OBJECT"}}}"#,
-        "application/json",
+        "json_schema",
     );
     format(gemini, r#"{"generationConfig":{"response_mime_type":"application/json"}}"#, "application/json");
     let anthropic = "api.anthropic.com/v1/messages";
