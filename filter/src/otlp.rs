@@ -4,6 +4,7 @@
 //! A span is encoded as soon as it is finished; a batch is those bytes behind the resource of the pod.
 
 use crate::protobuf::{self, Value};
+use crate::provider::Operation;
 use crate::semconv as names;
 use crate::span::{Kind, Span, Unread};
 
@@ -187,11 +188,7 @@ fn request(attributes: &mut Attributes<'_>, span: &Span) {
         let stops = seen.stop_sequences.iter().map(String::as_str);
         attributes.texts(names::GEN_AI_REQUEST_STOP_SEQUENCES, stops);
     }
-    let output_type = seen.output_format.as_deref().map(|format| match format {
-        "json_object" | "json_schema" | "application/json" => "json",
-        "text/plain" => "text",
-        other => other,
-    });
+    let output_type = seen.output_format.as_deref().map(|format| output_type(span.operation, format));
     attributes.some_text(names::GEN_AI_OUTPUT_TYPE, output_type);
     attributes.some_integer(names::GEN_AI_EMBEDDINGS_DIMENSION_COUNT, seen.dimensions);
     if !seen.encoding_formats.is_empty() {
@@ -207,6 +204,20 @@ fn request(attributes: &mut Attributes<'_>, span: &Span) {
     }
     let tier = seen.request_service_tier.as_deref().filter(|tier| *tier != "auto");
     attributes.some_text(names::OPENAI_REQUEST_SERVICE_TIER, tier);
+}
+
+/// The conventions' word for what is asked for, where they have one.
+fn output_type(operation: Operation, format: &str) -> &str {
+    match format {
+        // Links or bytes, and formats of sound.
+        _ if operation == Operation::ImageGeneration => "image",
+        _ if operation == Operation::Speech => "speech",
+        "json_object" | "json_schema" | "application/json" | "verbose_json" | "diarized_json" => "json",
+        "text/plain" | "srt" | "vtt" => "text",
+        kind if kind.eq_ignore_ascii_case("image") => "image",
+        kind if kind.eq_ignore_ascii_case("audio") => "speech",
+        other => other,
+    }
 }
 
 fn response(attributes: &mut Attributes<'_>, span: &Span) {

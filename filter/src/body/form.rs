@@ -28,13 +28,17 @@ struct Values<'a>(&'a mut Reading);
 
 impl Fields for Values<'_> {
     fn field(&mut self, name: &str, value: &[u8]) {
-        let observer = &mut self.0.observer;
-        match name {
-            "model" => {
-                observer.scalar(Field::RequestModel, Scalar::String { bytes: value, truncated: false });
-            }
-            "stream" => observer.scalar(Field::Stream, Scalar::Bool(value.eq_ignore_ascii_case(b"true"))),
-            _ => {}
-        }
+        let text = Scalar::String { bytes: value, truncated: false };
+        let number = Scalar::Number(std::str::from_utf8(value).unwrap_or_default());
+        let (tag, value) = match name {
+            "model" => (Field::RequestModel, text),
+            "stream" => (Field::Stream, Scalar::Bool(value.eq_ignore_ascii_case(b"true"))),
+            "n" => (Field::ChoiceCount, number),
+            "temperature" => (Field::Temperature, number),
+            "response_format" => (Field::OutputFormat, text),
+            "user" => (Field::UserId, text),
+            _ => return,
+        };
+        self.0.observer.scalar(tag, value);
     }
 }

@@ -5,7 +5,7 @@ use prost::Message;
 
 use super::*;
 use crate::ending::{End, ErrorType};
-use crate::provider::{Facts, Operation};
+use crate::provider::Facts;
 use crate::span::{EnvoyFacts, Http, StreamTimes};
 use crate::trace_context::SpanContext;
 use crate::usage::{Usage, UsageSource};
@@ -171,4 +171,30 @@ fn a_grpc_service_longer_than_one_varint_byte() {
     };
     assert_eq!(protobuf::next_field(&mut envoy_grpc), Some((1, Value::Bytes(cluster.as_bytes()))));
     assert_eq!(protobuf::next_field(&mut envoy_grpc), Some((2, Value::Bytes(b"authority:4317"))));
+}
+
+#[test]
+fn kinds_of_output_in_the_words_of_the_conventions() {
+    for (operation, format, expected) in [
+        (Operation::Chat, "json_schema", "json"),
+        (Operation::GenerateContent, "application/json", "json"),
+        (Operation::GenerateContent, "text/plain", "text"),
+        (Operation::GenerateContent, "IMAGE", "image"),
+        (Operation::Chat, "audio", "speech"),
+        (Operation::Transcription, "verbose_json", "json"),
+        (Operation::Transcription, "srt", "text"),
+        (Operation::ImageGeneration, "b64_json", "image"),
+        (Operation::Speech, "mp3", "speech"),
+        (Operation::Chat, "grammar", "grammar"),
+    ] {
+        let span = Span {
+            operation,
+            facts: Facts { output_format: Some(format.into()), ..Facts::default() },
+            ..span()
+        };
+        let message = decode(&[span]);
+        let decoded = &message.resource_spans[0].scope_spans[0].spans[0];
+        let seen = attribute(decoded, names::GEN_AI_OUTPUT_TYPE);
+        assert_eq!(seen, Some(Any::StringValue(expected.into())), "{format}");
+    }
 }

@@ -9,6 +9,7 @@ mod errors;
 mod hosts;
 mod modalities;
 mod requests;
+mod spellings;
 
 use std::collections::HashMap;
 
