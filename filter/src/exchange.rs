@@ -53,10 +53,7 @@ impl Exchange {
         let facts = observer.facts_mut();
         let max_bytes = config.limits.max_attribute_bytes;
         for named in [&mut detected.model, &mut detected.conversation].into_iter().flatten() {
-            if named.len() > max_bytes {
-                named.truncate(named.floor_char_boundary(max_bytes));
-                facts.truncated = facts.truncated.saturating_add(1);
-            }
+            cut(named, max_bytes, &mut facts.truncated);
         }
         facts.request_model.clone_from(&detected.model);
         facts.stream = detected.streams;
@@ -146,10 +143,18 @@ impl Exchange {
             (false, false) => UsageSource::ProviderPartial,
         };
         let error_type = log.error_type(ending, self.http.status).or_else(|| self.error_in_body());
+        let usage_absent_reason = usage.is_absent().then(|| self.absent_reason(ending));
+        let mut facts = self.reading.observer.into_facts();
+        let mut envoy =
+            EnvoyFacts { response_code_details: log.code_details, response_flags: log.flags, ..envoy };
+        let names = [&mut envoy.cluster, &mut envoy.route].into_iter().flatten();
+        for said in names.chain([&mut envoy.response_code_details]) {
+            cut(said, self.limits.max_attribute_bytes, &mut facts.truncated);
+        }
         Span {
             usage,
             usage_source,
-            usage_absent_reason: usage.is_absent().then(|| self.absent_reason(ending)),
+            usage_absent_reason,
             kind: self.kind,
             start: self.start,
             end: now.max(self.reading.now),
@@ -157,12 +162,12 @@ impl Exchange {
             api: self.detected.adapter.name,
             provider_name: self.detected.provider_name,
             context: self.context,
-            facts: self.reading.observer.into_facts(),
+            facts,
             stream: self.reading.times,
             http: self.http,
             ending,
             error_type,
-            envoy: EnvoyFacts { response_code_details: log.code_details, response_flags: log.flags, ..envoy },
+            envoy,
         }
     }
 
@@ -247,6 +252,14 @@ fn request_line(headers: &dyn Headers, max_bytes: usize) -> Http {
         path: text(path.split(|byte| *byte == b'?').next().unwrap_or_default()),
         user_agent: headers.get("user-agent").map(text),
         ..Http::default()
+    }
+}
+
+/// Cuts between characters, and counts it.
+fn cut(text: &mut String, max_bytes: usize, truncated: &mut u32) {
+    if text.len() > max_bytes {
+        text.truncate(text.floor_char_boundary(max_bytes));
+        *truncated = truncated.saturating_add(1);
     }
 }
 

@@ -109,7 +109,7 @@ pub const MESHTAP_MESH_ID: &str = "meshtap.mesh.id";
 pub const MESHTAP_ENVOY_CLUSTER: &str = "meshtap.envoy.cluster";
 pub const MESHTAP_ENVOY_ROUTE: &str = "meshtap.envoy.route";
 pub const MESHTAP_ENVOY_ATTEMPTS: &str = "meshtap.envoy.attempts";
-/// Envoy's `response.code_details`, verbatim.
+/// Envoy's `response.code_details`, verbatim, bounded.
 pub const MESHTAP_ENVOY_RESPONSE_CODE_DETAILS: &str = "meshtap.envoy.response_code_details";
 /// Envoy's response flags as the bit mask it reports.
 pub const MESHTAP_ENVOY_RESPONSE_FLAGS: &str = "meshtap.envoy.response_flags";

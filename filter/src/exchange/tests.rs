@@ -374,6 +374,31 @@ fn long_strings_are_cut_and_counted() {
     assert_eq!(span.facts.truncated, 1);
 }
 
+/// The details may hold what an upstream said, names what someone configured.
+#[test]
+fn what_envoy_says_is_cut_between_characters() {
+    let mut config = Config::default();
+    config.limits.max_attribute_bytes = 100;
+    let request =
+        headers(&[(":method", "POST"), (":authority", "api.openai.com"), (":path", "/v1/chat/completions")]);
+    let detected = Exchange::detect(&config, &request).unwrap();
+    let exchange = Exchange::start(detected, &config, &request, Kind::Client, 0, &mut || 1);
+    // How it ended is told by the whole of it.
+    let details = format!("upstream_reset_before_response_started{{{}}}", "é".repeat(1_000));
+    let envoy = EnvoyFacts {
+        cluster: Some("é".repeat(1_000)),
+        route: Some(format!("r{}", "é".repeat(1_000))),
+        ..EnvoyFacts::default()
+    };
+    let log = StreamLog { code_details: details.clone(), flags: 0 };
+    let span = exchange.finish(log, envoy, 4);
+    assert_eq!(span.ending, End::UpstreamReset);
+    assert_eq!(span.envoy.response_code_details, details.get(..99).unwrap());
+    assert_eq!(span.envoy.cluster, Some("é".repeat(50)));
+    assert_eq!(span.envoy.route, Some(format!("r{}", "é".repeat(49))));
+    assert_eq!(span.facts.truncated, 3);
+}
+
 #[test]
 fn a_retry_starts_the_answer_over() {
     let config = Config::default();

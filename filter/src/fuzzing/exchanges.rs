@@ -340,11 +340,15 @@ fn check_bounds(span: &Span, limits: &Limits) {
         &facts.error_status,
         &facts.error_code,
         &http.user_agent,
+        &span.envoy.cluster,
+        &span.envoy.route,
     ];
     let texts = optional.into_iter().flatten();
     let texts = texts.chain(&facts.stop_sequences).chain(&facts.encoding_formats).chain(&facts.tool_calls);
     let texts = texts.chain(facts.finish_reasons.iter().map(|(_, reason)| reason));
-    for text in texts.chain([&http.method, &http.server_address, &http.path]) {
+    for text in
+        texts.chain([&http.method, &http.server_address, &http.path, &span.envoy.response_code_details])
+    {
         assert!(text.len() <= limits.max_attribute_bytes, "{} bytes: {text}", text.len());
     }
     let counts = [
