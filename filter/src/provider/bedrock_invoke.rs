@@ -67,7 +67,7 @@ static MISTRAL_TEXT: Adapter = Adapter {
 /// OpenAI's wire, but for what Mistral calls the end of an answer.
 pub static CHAT: Adapter = Adapter {
     request: openai_chat::CHAT.request,
-    ..Adapter::new("openai.chat", Operation::Chat, &REQUEST, &CHAT_BODY)
+    ..Adapter::new("bedrock.chat", Operation::Chat, &REQUEST, &CHAT_BODY)
 };
 static JURASSIC: Adapter = family("bedrock.ai21_j2", Operation::TextCompletion, &JURASSIC_BODY);
 /// The oldest models take messages or a prompt.

@@ -11,7 +11,7 @@ const fn api(name: &'static str) -> Adapter {
 
 pub static COMPLETION: Adapter = api("llamacpp.completion");
 /// Without a version before it the path is llama.cpp's own, and OpenAI's at gateways.
-pub static COMPLETIONS: Adapter = api("openai.completions");
+pub static COMPLETIONS: Adapter = api("completions");
 
 static REQUEST: Node<Field> = Node::object(&[
     ("model", text(Field::RequestModel)),

@@ -1,3 +1,5 @@
+mod places;
+
 use super::*;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
