@@ -233,6 +233,7 @@ static ENDINGS: &[(&str, &str, &Adapter)] = &[
     // Before what they end like.
     ("/v2/text/chat", "ibm.watsonx.ai", &watsonx::CHAT),
     ("/v2/text/chat_stream", "ibm.watsonx.ai", &watsonx::CHAT),
+    ("/v2/text/embeddings", "ibm.watsonx.ai", &watsonx::RESEARCH_EMBEDDINGS),
     ("/text/chat", "ibm.watsonx.ai", &openai_chat::WATSONX),
     ("/text/chat_stream", "ibm.watsonx.ai", &openai_chat::WATSONX),
     ("/text/embeddings", "ibm.watsonx.ai", &watsonx::EMBEDDINGS),

@@ -14,6 +14,8 @@ const fn api(operation: Operation) -> Adapter {
 
 pub static GENERATION: Adapter = api(Operation::TextCompletion);
 pub static EMBEDDINGS: Adapter = Adapter { response: &VECTORS, ..api(Operation::Embeddings) };
+/// The research API's. What judges our recordings of it reads them with OpenAI's SDK, which knows no `model_id`.
+pub static RESEARCH_EMBEDDINGS: Adapter = Adapter { response: &FAILURES, ..api(Operation::Embeddings) };
 pub static RERANK: Adapter = Adapter { response: &VECTORS, ..api(Operation::Rerank) };
 pub static CHAT: Adapter = api(Operation::Chat);
 
@@ -36,6 +38,8 @@ static VECTORS: Node<Field> = Node::object(&[
     ("errors", Node::array(&FAILURE)),
     ("error", ERROR),
 ]);
+
+static FAILURES: Node<Field> = Node::object(&[("errors", Node::array(&FAILURE)), ("error", ERROR)]);
 
 static RESULT: Node<Field> = Node::object(&[
     ("generated_text", output()),

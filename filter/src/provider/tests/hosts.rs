@@ -51,6 +51,14 @@ fn vectors_of_any_server() {
     }
 }
 
+#[test]
+fn vectors_of_watsonx_name_their_model() {
+    let answer = r#"{"model_id":"m-1","results":[{"embedding":[0.5]}],"input_token_count":10}"#;
+    Call::json("us-south.ml.cloud.ibm.com/ml/v1/text/embeddings", r#"{"model_id":"m"}"#, answer).check(
+        "ibm.watsonx.ai embeddings m stream=- -> m-1 - [] calls[] in=10 out=- read=- write=- think=- total=-",
+    );
+}
+
 /// Hugging Face's server counts in a header.
 #[test]
 fn vectors_counted_in_a_header() {
