@@ -185,9 +185,10 @@ const CONVERSATIONS: &str = "/conversations/";
 /// Paths that are too short to be told from others on any host but their provider's (or, without one, on any known
 /// host), and those that name a model: what comes before its name, and after.
 static AT_HOSTS: &[(&str, &str, &str, &Adapter)] = &[
-    ("cohere", "", "/v1/chat", &cohere::CHAT),
-    ("cohere", "", "/v1/generate", &cohere::GENERATE),
-    ("cohere", "", "/v1/rerank", &cohere::RERANK),
+    ("cohere", "", "/chat", &cohere::CHAT),
+    ("cohere", "", "/generate", &cohere::GENERATE),
+    ("cohere", "", "/rerank", &cohere::RERANK),
+    ("cohere", "", "/embed", &cohere::EMBED),
     ("cohere", "", "/embed-jobs", &openai_media::BATCHES),
     ("aleph_alpha", "", "/complete", &aleph_alpha::COMPLETE),
     ("replicate", "/models/", "/predictions", &replicate::PREDICTIONS),

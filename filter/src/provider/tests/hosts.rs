@@ -30,6 +30,23 @@ fn rerankings_of_any_server() {
     );
 }
 
+/// Before Cohere had versions, its paths were as short as those of servers that one runs oneself.
+#[test]
+fn paths_of_cohere_without_a_version() {
+    let billed = r#"{"id":"i","meta":{"billed_units":{"input_tokens":5,"output_tokens":6}}}"#;
+    for (path, operation) in
+        [("chat", "chat"), ("generate", "text_completion"), ("embed", "embeddings"), ("rerank", "rerank")]
+    {
+        for version in ["", "v1/", "v2/"] {
+            Call::json(&format!("api.cohere.ai/{version}{path}"), r#"{"model":"m"}"#, billed).check(&format!(
+                "cohere {operation} m stream=- -> - i [] calls[] in=5 out=6 read=- write=- think=- total=-"
+            ));
+        }
+    }
+    let compatible = Call::json("api.cohere.ai/compatibility/v1/chat/completions", "{}", "{}").whole();
+    assert_eq!(compatible.api, "openai.chat");
+}
+
 #[test]
 fn vectors_of_any_server() {
     Call::json(
