@@ -108,7 +108,7 @@ impl Body {
     /// Whether all of it that means anything has come: what was read from it cannot change any more.
     pub fn is_final(&self, reading: &Reading) -> bool {
         match &self.reader {
-            Reader::Document(document) if document.is_single() => document.is_done(),
+            Reader::Document(document) if document.is_single() => document.is_done(reading),
             Reader::Document(_) | Reader::JsonLines(_) | Reader::EventStream(_) | Reader::AwsFrames(_) => {
                 reading.observer.saw_last_event()
             }

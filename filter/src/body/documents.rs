@@ -13,16 +13,23 @@ pub(super) struct Document {
     scanner: Scanner<Field>,
     /// How documents after the first are read.
     next: &'static Node<Field>,
+    is_answer: bool,
     is_stream: bool,
+    /// The observer knows that the current document is complete.
+    has_ended: bool,
 }
 
 impl Document {
     pub(super) fn request(adapter: &'static Adapter) -> Self {
-        Self { scanner: Scanner::new(adapter.request), next: adapter.request, is_stream: false }
+        Self::new(adapter.request, adapter.request, false)
     }
 
     pub(super) fn answer(adapter: &'static Adapter) -> Self {
-        Self { scanner: Scanner::new(adapter.response), next: adapter.event, is_stream: false }
+        Self::new(adapter.response, adapter.event, true)
+    }
+
+    fn new(first: &'static Node<Field>, next: &'static Node<Field>, is_answer: bool) -> Self {
+        Self { scanner: Scanner::new(first), next, is_answer, is_stream: false, has_ended: false }
     }
 
     /// Whether this is one answer, whose counts are final once read.
@@ -31,8 +38,8 @@ impl Document {
     }
 
     /// Whether this is one answer, and all of it has come.
-    pub(super) fn is_done(&self) -> bool {
-        self.is_single() && self.scanner.is_done()
+    pub(super) fn is_done(&self, reading: &Reading) -> bool {
+        self.is_single() && self.scanner.is_done() && !reading.observer.expects_more()
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8], reading: &mut Reading) {
@@ -40,23 +47,34 @@ impl Document {
         loop {
             let used = self.scanner.feed_one(rest, &mut reading.observer);
             rest = rest.get(used..).unwrap_or_default();
+            if self.is_stream {
+                self.end_document(reading);
+            }
             if !rest.starts_with(b"{") {
                 break;
             }
-            reading.observer.end_document();
+            self.end_document(reading);
             self.scanner = Scanner::new(self.next);
             self.is_stream = true;
+            self.has_ended = false;
         }
         self.scanner.feed(rest, &mut reading.observer);
+    }
+
+    fn end_document(&mut self, reading: &mut Reading) {
+        if self.scanner.is_done() && !std::mem::replace(&mut self.has_ended, true) {
+            reading.observer.end_document();
+        }
     }
 
     pub(super) fn finish(&mut self, cut: bool, reading: &mut Reading) -> Option<Unread> {
         match self.scanner.finish(&mut reading.observer) {
             Ok(()) => {
                 if self.is_stream {
-                    reading.observer.end_document();
+                    self.end_document(reading);
                 }
-                None
+                let is_part = self.is_answer && reading.observer.expects_more();
+                (!cut && is_part).then_some(Unread::Truncated)
             }
             Err(JsonError::Truncated) => (!cut).then_some(Unread::Truncated),
             Err(JsonError::Malformed) => Some(Unread::Malformed),
@@ -89,7 +107,7 @@ impl JsonLines {
         let Self { splitter, scanner, malformed } = self;
         splitter.finish(&mut Line { scanner, malformed, reading });
         // The last line had no ending and is not JSON: it is only a part of one.
-        (self.malformed && !cut).then_some(Unread::Truncated)
+        (!cut && (self.malformed || reading.observer.expects_more())).then_some(Unread::Truncated)
     }
 }
 

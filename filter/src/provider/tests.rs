@@ -1,5 +1,6 @@
 //! One exchange of each API, in the shape that its provider documents, through everything but the host. Its parts:
-//! mistakes that others made in counting, tokens of other kinds than text, what is asked for, and the rarer endpoints.
+//! mistakes that others made in counting, tokens of other kinds than text, what is asked for, tool calls in pieces, where
+//! streams end, and the rarer endpoints.
 
 mod accounting;
 mod bedrock;
@@ -10,6 +11,8 @@ mod hosts;
 mod modalities;
 mod requests;
 mod spellings;
+mod streams;
+mod tool_calls;
 
 use std::collections::HashMap;
 
