@@ -4,8 +4,10 @@
 use super::*;
 use crate::span::Unread;
 
+const CHAT: &str = "api.openai.com/v1/chat/completions";
 const GEMINI: &str = "generativelanguage.googleapis.com/v1beta/models/g:streamGenerateContent?alt=sse";
 const OLLAMA: &str = "ollama:11434/api/chat";
+const TRANSCRIPTIONS: &str = "api.openai.com/v1/audio/transcriptions";
 
 /// How it was read: whole, or why not; and how certain the counts are.
 fn end(call: &Call) -> (Option<Unread>, UsageSource) {
@@ -58,6 +60,29 @@ fn a_refused_prompt_is_a_whole_answer() {
 }
 
 #[test]
+fn a_transcript_in_plain_text_is_no_broken_json() {
+    for (content_type, text) in [
+        ("text/plain; charset=utf-8", "Hello there."),
+        ("text/plain", "data: that is what he said"),
+        ("text/vtt", "WEBVTT\n\n00:00.000 --> 00:01.000\nHello"),
+        ("application/x-subrip", "1\n00:00:00,000 --> 00:00:01,000\nHello\n"),
+        ("text/plain", ""),
+    ] {
+        let span = Call::new(TRANSCRIPTIONS, "{}", content_type, text).span();
+        assert_eq!(span.usage_absent_reason, Some("not_sent"), "{text}");
+    }
+    let counted =
+        r#"{"text":"a","usage":{"type":"tokens","input_tokens":1,"output_tokens":2,"total_tokens":3}}"#;
+    let call = Call::new(TRANSCRIPTIONS, "{}", "text/plain", counted);
+    call.counts("in=1 out=2 read=- write=- think=- total=3");
+    let done = r#"data: {"type":"transcript.text.done","usage":{"input_tokens":1,"output_tokens":2}}"#;
+    let call = Call::new(TRANSCRIPTIONS, r#"{"stream":true}"#, "text/plain", format!("{done}\n\n"));
+    call.counts("in=1 out=2 read=- write=- think=- total=-");
+    let call = Call::new(TRANSCRIPTIONS, "{}", "application/json", "Hello");
+    assert_eq!(end(&call).0, Some(Unread::Malformed));
+}
+
+#[test]
 fn lines_without_their_last_one_are_truncated() {
     let part = r#"{"model":"m","message":{"content":"a"},"done":false}"#;
     let last =
@@ -82,4 +107,40 @@ fn lines_without_their_last_one_are_truncated() {
     }
     let call = Call::json(OLLAMA, r#"{"model":"m"}"#, part);
     assert_eq!(call.whole().http.request_unread, None);
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    let mark = "\u{feff}";
+    let answer = r#"{"id":"a","usage":{"prompt_tokens":1,"completion_tokens":2}}"#;
+    let counted = "in=1 out=2 read=- write=- think=- total=-";
+    for content_type in ["application/json", "text/plain", "application/octet-stream", "application/x-ndjson"]
+    {
+        let mut call = Call::new(CHAT, "", content_type, format!("{mark}{answer}"));
+        call.request = format!("{mark} {{\"model\":\"m\"}}").into_bytes();
+        let span = call.counts(counted);
+        assert_eq!(span.facts.request_model.as_deref(), Some("m"), "{content_type}");
+    }
+    let event = format!("{mark}data: {answer}\n\ndata: [DONE]\n\n");
+    Call::new(CHAT, "{}", "text/event-stream", event).counts(counted);
+    // What only looks like one.
+    let call = Call::new(CHAT, "{}", "application/json", [b"\xef\xbb", answer.as_bytes()].concat());
+    assert_eq!(end(&call).0, Some(Unread::Malformed));
+    let call = Call::new(CHAT, "{}", "application/json", "\u{feff}\u{feff}{}");
+    assert_eq!(end(&call).0, Some(Unread::Malformed));
+}
+
+#[test]
+fn a_stream_of_events_may_begin_with_any_field() {
+    let event =
+        r#"data: {"choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#;
+    for first in ["custom: a", "x-request-id: 1", "id: 1", "retry: 100", ": comment", "\"a\"", "data", "1"] {
+        for gap in ["\n", "\n\n", "\r\n\r\n"] {
+            let body = format!("{first}{gap}{event}\n\ndata: [DONE]\n\n");
+            Call::new(CHAT, "{}", "text/event-stream", body)
+                .counts("in=1 out=2 read=- write=- think=- total=-");
+        }
+    }
+    let error = Call::new(CHAT, "{}", "text/event-stream", r#"{"error":{"type":"t","message":"no"}}"#).span();
+    assert_eq!(error.facts.error_type.as_deref(), Some("t"));
 }
