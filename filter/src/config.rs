@@ -68,7 +68,7 @@ pub struct Limits {
     pub max_attribute_bytes: usize,
     /// Longest usage object that is kept verbatim; a longer one is left out and counted.
     pub max_raw_usage_bytes: usize,
-    /// Longest frame of an AWS event stream that is read; a longer one is passed over and counted.
+    /// Longest frame of an AWS event stream that is held until its checksum is known; a longer one is read as it comes.
     pub max_frame_bytes: usize,
     /// Largest window that decompressing one body may take; a body that asks for more is not read, and counted.
     pub max_window_bytes: usize,

@@ -111,7 +111,7 @@ pub enum Unread {
     Truncated,
     /// A checksum of a binary frame does not hold.
     Checksum,
-    /// A binary frame was longer than its bound.
+    /// The headers of a binary frame were longer than its bound.
     Oversized,
 }
 

@@ -45,7 +45,7 @@ metrics! {
     RequestUnreadMalformed = "meshtap_request_unread_malformed_total", "request bodies not read to their end: malformed";
     RequestUnreadTruncated = "meshtap_request_unread_truncated_total", "request bodies not read to their end: truncated";
     RequestUnreadChecksum = "meshtap_request_unread_checksum_total", "request bodies not read to their end: with a wrong checksum in a binary frame";
-    RequestUnreadOversized = "meshtap_request_unread_oversized_total", "request bodies not read to their end: with a binary frame longer than limits.max_frame_bytes";
+    RequestUnreadOversized = "meshtap_request_unread_oversized_total", "request bodies not read to their end: with a binary frame whose headers are longer than limits.max_frame_bytes";
     ResponseUnreadContentEncoding = "meshtap_response_unread_content_encoding_total", "answers not read to their end: compressed in a way that is not known";
     ResponseUnreadEncodingCorrupt = "meshtap_response_unread_encoding_corrupt_total", "answers not read to their end: damaged under their content coding";
     ResponseUnreadEncodingMemory = "meshtap_response_unread_encoding_memory_total", "answers not read to their end: asking for a window beyond limits.max_window_bytes";
@@ -55,7 +55,7 @@ metrics! {
     ResponseUnreadMalformed = "meshtap_response_unread_malformed_total", "answers not read to their end: malformed";
     ResponseUnreadTruncated = "meshtap_response_unread_truncated_total", "answers not read to their end: truncated";
     ResponseUnreadChecksum = "meshtap_response_unread_checksum_total", "answers not read to their end: with a wrong checksum in a binary frame";
-    ResponseUnreadOversized = "meshtap_response_unread_oversized_total", "answers not read to their end: with a binary frame longer than limits.max_frame_bytes";
+    ResponseUnreadOversized = "meshtap_response_unread_oversized_total", "answers not read to their end: with a binary frame whose headers are longer than limits.max_frame_bytes";
     UsageAbsent = "meshtap_usage_absent_total", "LLM calls without token counts, whatever the reason";
     AttributesTruncated = "meshtap_attributes_truncated_total", "strings cut at their bound and usage objects left out for their size";
     ConfigProblems = "meshtap_config_problems_total", "mistakes in a plugin configuration, counted once for each configuration";

@@ -303,6 +303,30 @@ impl Observer {
         self.tool_list = None;
     }
 
+    /// The answer turned out to be damaged, nobody knows where: what it said is not certain.
+    pub fn forget_answer(&mut self) {
+        self.abandon_document();
+        let facts = &mut self.facts;
+        for text in [
+            &mut facts.response_id,
+            &mut facts.response_model,
+            &mut facts.response_service_tier,
+            &mut facts.system_fingerprint,
+            &mut facts.raw_usage,
+            &mut facts.error_type,
+            &mut facts.error_status,
+            &mut facts.error_code,
+            &mut self.fallback_finish_reason,
+        ] {
+            *text = None;
+        }
+        facts.error = false;
+        facts.finish_reasons.clear();
+        facts.reported = Reported::default();
+        facts.metrics = Reported::default();
+        self.calls.clear();
+    }
+
     /// Documents, and documents with output, since the last time this was asked.
     pub fn take_progress(&mut self) -> (u64, u64) {
         (std::mem::take(&mut self.documents), std::mem::take(&mut self.output_documents))
