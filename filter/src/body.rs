@@ -196,18 +196,19 @@ impl Reader {
         max_frame_bytes: usize,
         reading: &Reading,
     ) -> Self {
+        let is_json = matches!(first, b'{' | b'[');
         // Nobody asked for JSON: a transcript comes as text or subtitles too.
-        let is_text = said == Said::Text
+        let is_transcript = said == Said::Text
             && adapter.operation == Operation::Transcription
             && reading.observer.facts().stream != Some(true);
+        // `data:`, `event:`, `id:`, `retry:`, a comment; any field where events are promised.
+        let is_field =
+            matches!(first, b'd' | b'e' | b'i' | b'r' | b':') || (said == Said::Events && !is_json);
         match first {
             // The length of a frame below 16 MiB.
             0 => Self::AwsFrames(Box::new(AwsFrames::new(adapter, max_frame_bytes))),
-            b'{' | b'[' if said != Said::JsonLines => Self::Document(Box::new(Document::answer(adapter))),
-            _ if is_text => Self::Nothing,
-            // `data:`, `event:`, `id:`, `retry:`, a comment; any field where events are promised.
-            b'd' | b'e' | b'i' | b'r' | b':' => Self::EventStream(Box::new(EventStream::new(adapter))),
-            _ if said == Said::Events => Self::EventStream(Box::new(EventStream::new(adapter))),
+            _ if is_transcript && !is_json => Self::Nothing,
+            _ if is_field => Self::EventStream(Box::new(EventStream::new(adapter))),
             _ if said == Said::JsonLines => Self::JsonLines(Box::new(JsonLines::new(adapter.event))),
             _ => Self::Document(Box::new(Document::answer(adapter))),
         }
