@@ -25,7 +25,7 @@ tools: ## Fetch the pinned Envoy, ClickHouse engine and Python SDKs into .tools 
 	@tests/tools/fetch.sh $(MESHTAP_CACHE)
 
 # No path of the machine that builds it gets into the module: the same source gives the same bytes.
-WASM_RUSTFLAGS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-path-prefix=$(CURDIR)=meshtap
+WASM_RUSTFLAGS := -Ctarget-feature=+simd128 --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-path-prefix=$(CURDIR)=meshtap
 wasm noop: export RUSTFLAGS = $(WASM_RUSTFLAGS)
 wasm: toolchain ## Build the filter as target/filter.wasm
 	cargo build $(CARGO_FLAGS) -p meshtap-filter --profile wasm --target $(WASM_TARGET)

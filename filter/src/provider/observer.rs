@@ -4,7 +4,7 @@ use super::{Adapter, Field, UsageObjects};
 use crate::config::Limits;
 use crate::exchange::Headers;
 use crate::usage::{IMPOSSIBLE, Reported};
-use crate::wire::json::{Scalar, Sink};
+use crate::wire::json::{Scalar, Sink, is_same};
 
 /// Most choices whose finish reason is kept (`n` is at most 128 at OpenAI).
 const MAX_CHOICES: usize = 128;
@@ -473,8 +473,23 @@ impl Observer {
         true
     }
 
+    /// Whether a stream says again what it said before, as most do with every event.
+    fn is_known(&self, tag: Field, value: Scalar<'_>) -> bool {
+        let known = match tag {
+            Field::ResponseId => &self.facts.response_id,
+            Field::ResponseModel => &self.facts.response_model,
+            Field::ResponseServiceTier => &self.facts.response_service_tier,
+            Field::SystemFingerprint => &self.facts.system_fingerprint,
+            _ => return false,
+        };
+        matches!((value, known), (Scalar::String { bytes, truncated: false }, Some(known)) if is_same(known.as_bytes(), bytes))
+    }
+
     /// What the answer says, counts aside.
     fn answer(&mut self, tag: Field, value: Scalar<'_>) -> bool {
+        if self.is_known(tag, value) {
+            return true;
+        }
         match tag {
             Field::ResponseId => keep(self.text(value), &mut self.facts.response_id),
             Field::ResponseModel => keep(self.text(value), &mut self.facts.response_model),
