@@ -9,11 +9,12 @@ use crate::provider::{
     gemini, gemini_interactions, llamacpp, mistral_conversations, ollama, openai_chat, openai_media,
     openai_responses, replicate, tgi, vectors, watsonx, workers_ai,
 };
+use crate::wire::is_same;
 
 mod path;
 
 pub use path::split_authority;
-use path::{between, decoded, ends_with, model_before_method, segment_after, split};
+use path::{between, decoded, ends_with, has_end, lower_case, model_before_method, segment_after, split};
 
 /// What an exchange was recognised as.
 #[derive(Debug, Clone)]
@@ -38,7 +39,7 @@ pub fn detect(method: &[u8], authority: &[u8], path: &[u8], mode: Detect) -> Opt
         return None;
     }
     let (host, _) = split_authority(authority);
-    let host = std::str::from_utf8(host).ok()?.to_ascii_lowercase();
+    let host = lower_case(std::str::from_utf8(host).ok()?);
     let mut path = std::str::from_utf8(path.split(|byte| *byte == b'?').next()?).ok()?;
     if is_read {
         // Of all that can be read back only a batch says something new: what it took. Its id is the last segment.
@@ -81,12 +82,12 @@ pub struct KnownHost {
 impl KnownHost {
     fn matches(&self, host: &str) -> bool {
         match self.host {
-            Is(name) => host == name,
-            EndsWith(end) => host.ends_with(end),
+            Is(name) => is_same(host.as_bytes(), name.as_bytes()),
+            EndsWith(end) => has_end(host, end),
             Between(start, end) => {
                 host.len() > start.len().saturating_add(end.len())
+                    && has_end(host, end)
                     && host.starts_with(start)
-                    && host.ends_with(end)
             }
         }
     }

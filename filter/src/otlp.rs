@@ -46,7 +46,20 @@ impl<'a> Attributes<'a> {
     }
 
     fn text(&mut self, name: &str, value: &str) {
-        self.add(name, |out| protobuf::bytes(out, 1, value.as_bytes()));
+        // What `add` does, at once, where every length takes one byte: that is most of a span.
+        let value_length = value.len().saturating_add(2);
+        let length = name.len().saturating_add(value_length).saturating_add(4);
+        if length >= 0x80 {
+            self.add(name, |out| protobuf::bytes(out, 1, value.as_bytes()));
+            return;
+        }
+        let ([field, ..], [length, ..]) = (((self.field << 3) | 2).to_le_bytes(), length.to_le_bytes());
+        let ([of_name, ..], [of_value, ..]) = (name.len().to_le_bytes(), value.len().to_le_bytes());
+        let [value_length, ..] = value_length.to_le_bytes();
+        self.out.extend_from_slice(&[field, length, 0x0a, of_name]);
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(&[0x12, value_length, 0x0a, of_value]);
+        self.out.extend_from_slice(value.as_bytes());
     }
 
     fn boolean(&mut self, name: &str, value: bool) {

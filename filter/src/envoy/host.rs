@@ -10,6 +10,8 @@ use std::hash::{BuildHasher, Hasher};
 
 use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType};
 
+use crate::wire::is_same;
+
 /// A status of the host that is not OK. <https://github.com/proxy-wasm/spec/tree/main/abi-versions/v0.2.1#proxy_status_t>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Status(u32);
@@ -275,26 +277,19 @@ pub(super) struct HeaderMap {
 }
 
 impl HeaderMap {
-    fn length(&self, at: usize) -> Option<usize> {
-        let word: [u8; 4] = self.bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        usize::try_from(u32::from_le_bytes(word)).ok()
-    }
-
     fn find(&self, wanted: &[u8]) -> Option<&[u8]> {
-        let count = self.length(0)?;
-        let mut lengths_at = 4_usize;
-        let mut text_at = count.checked_mul(8)?.checked_add(4)?;
-        for _ in 0..count {
-            let name_length = self.length(lengths_at)?;
-            let value_length = self.length(lengths_at.checked_add(4)?)?;
-            let name_end = text_at.checked_add(name_length)?;
-            let value_at = name_end.checked_add(1)?;
-            let value_end = value_at.checked_add(value_length)?;
-            if self.bytes.get(text_at..name_end)? == wanted {
-                return self.bytes.get(value_at..value_end);
+        let (count, rest) = self.bytes.split_first_chunk()?;
+        let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+        let (lengths, mut text) = rest.split_at_checked(count.checked_mul(8)?)?;
+        for [n0, n1, n2, n3, v0, v1, v2, v3] in lengths.as_chunks().0 {
+            let name_length = usize::try_from(u32::from_le_bytes([*n0, *n1, *n2, *n3])).ok()?;
+            let value_length = usize::try_from(u32::from_le_bytes([*v0, *v1, *v2, *v3])).ok()?;
+            let (name, behind) = text.split_at_checked(name_length)?;
+            let (value, behind) = behind.get(1..)?.split_at_checked(value_length)?;
+            if is_same(name, wanted) {
+                return Some(value);
             }
-            lengths_at = lengths_at.checked_add(8)?;
-            text_at = value_end.checked_add(1)?;
+            text = behind.get(1..)?;
         }
         None
     }

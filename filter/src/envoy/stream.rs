@@ -32,7 +32,7 @@ impl Stream {
         Self { shared, exchange: None, was_asked: false }
     }
 
-    fn request_headers(&mut self, now: u64) -> Option<()> {
+    fn request_headers(&mut self, started: Option<u64>) -> Option<()> {
         let headers =
             host::header_map(MapType::HttpRequestHeaders).map_err(|_| self.count_host_error()).ok()?;
         let mut shared = self.shared.try_borrow_mut().ok()?;
@@ -41,7 +41,8 @@ impl Stream {
         let inbound = shared.properties.path(&["listener_direction"]);
         let kind = if host::property_integer(&inbound) == Some(1) { Kind::Server } else { Kind::Client };
         let random = &mut || shared.random.next();
-        let exchange = Exchange::start(detected, &shared.config, &headers, kind, now, random);
+        let started = started.unwrap_or_else(host::now);
+        let exchange = Exchange::start(detected, &shared.config, &headers, kind, started, random);
         self.exchange = Some(Box::new(exchange));
         Some(())
     }
@@ -50,7 +51,7 @@ impl Stream {
     /// unless they were what was wrong with it.
     fn headers_in_hindsight(&mut self) {
         let started = host::property_integer(&["request", "time"]).and_then(|time| u64::try_from(time).ok());
-        let _ = self.request_headers(started.unwrap_or_else(host::now));
+        let _ = self.request_headers(started);
         self.response_headers();
     }
 
@@ -115,7 +116,7 @@ impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         self.was_asked = true;
         // `None` says that nothing is looked at; the stream goes on either way.
-        let _ = self.request_headers(host::now());
+        let _ = self.request_headers(None);
         Action::Continue
     }
 

@@ -4,7 +4,8 @@ use super::{Adapter, Field, UsageObjects};
 use crate::config::Limits;
 use crate::exchange::Headers;
 use crate::usage::{IMPOSSIBLE, Reported};
-use crate::wire::json::{Scalar, Sink, is_same};
+use crate::wire::is_same;
+use crate::wire::json::{Scalar, Sink};
 
 /// Most choices whose finish reason is kept (`n` is at most 128 at OpenAI).
 const MAX_CHOICES: usize = 128;

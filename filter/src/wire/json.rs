@@ -11,6 +11,7 @@ mod opening;
 use memchr::memchr2;
 
 use self::opening::Opening;
+use super::is_same;
 
 /// Levels of nesting that a [`Node`] tree may name.
 pub const MAX_LEVELS: usize = 16;
@@ -913,14 +914,6 @@ fn plain_length(text: &[u8]) -> Option<usize> {
         at = at.saturating_add(8);
     }
     Some(at.saturating_add(memchr2(b'"', b'\\', text.get(at..)?)?))
-}
-
-/// Whether two texts are the same; both are short.
-pub fn is_same(a: &[u8], b: &[u8]) -> bool {
-    let ((a_words, a_rest), (b_words, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    a.len() == b.len()
-        && a_words.iter().zip(b_words).all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
-        && a_rest.iter().zip(b_rest).all(|(a, b)| a == b)
 }
 
 const fn repeated(byte: u8) -> u64 {
