@@ -66,6 +66,8 @@ pub struct Retry {
 pub struct Limits {
     /// Longest string attribute; a longer one is cut at a character and counted.
     pub max_attribute_bytes: usize,
+    /// Most bytes of all texts of which an exchange has several: finish reasons, names of tools, stop sequences.
+    pub max_list_bytes: usize,
     /// Longest usage object that is kept verbatim; a longer one is left out and counted.
     pub max_raw_usage_bytes: usize,
     /// Longest frame of an AWS event stream that is held until its checksum is known; a longer one is read as it comes.
@@ -92,6 +94,7 @@ impl Default for Config {
             retry: Retry { initial_backoff_ms: 500, max_backoff_ms: 10_000 },
             limits: Limits {
                 max_attribute_bytes: 1_024,
+                max_list_bytes: 8 << 10,
                 max_raw_usage_bytes: 2_048,
                 max_frame_bytes: 32 << 10,
                 max_window_bytes: 8 << 20,
@@ -176,6 +179,12 @@ fn read(object: Json<'_>, problems: &mut Vec<Problem>) -> Config {
                 64,
                 MAX_ATTRIBUTE_BYTES,
                 default.limits.max_attribute_bytes,
+            ),
+            max_list_bytes: section.number(
+                "max_list_bytes",
+                1 << 10,
+                64 << 10,
+                default.limits.max_list_bytes,
             ),
             max_raw_usage_bytes: section.number(
                 "max_raw_usage_bytes",
@@ -410,7 +419,7 @@ mod tests {
             "batch": {"max_spans": 10.0, "max_bytes": 65536, "max_age_ms": 50},
             "queue": {"max_bytes": 1048576, "max_in_flight": 2},
             "retry": {"initial_backoff_ms": 100, "max_backoff_ms": 1000},
-            "limits": {"max_attribute_bytes": 128, "max_raw_usage_bytes": 0, "max_frame_bytes": 2048, "max_window_bytes": 65536,
+            "limits": {"max_attribute_bytes": 128, "max_list_bytes": 2048, "max_raw_usage_bytes": 0, "max_frame_bytes": 2048, "max_window_bytes": 65536,
                 "max_decoder_bytes": 1048576, "max_expansion_ratio": 10}
         }"#;
         let (config, problems) = parse(document.as_bytes());
@@ -429,6 +438,7 @@ mod tests {
                 retry: Retry { initial_backoff_ms: 100, max_backoff_ms: 1_000 },
                 limits: Limits {
                     max_attribute_bytes: 128,
+                    max_list_bytes: 2_048,
                     max_raw_usage_bytes: 0,
                     max_frame_bytes: 2_048,
                     max_window_bytes: 65_536,

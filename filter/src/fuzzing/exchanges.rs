@@ -96,6 +96,7 @@ fn limits(small: bool) -> Limits {
     }
     Limits {
         max_attribute_bytes: 64,
+        max_list_bytes: 128,
         max_raw_usage_bytes: 32,
         max_frame_bytes: 1 << 10,
         max_window_bytes: 32 << 10,

@@ -11,6 +11,8 @@ use crate::wire::json::{Scalar, Sink};
 const MAX_CHOICES: usize = 128;
 /// Most stop sequences that are kept (the APIs take 4 to 16).
 const MAX_STOP_SEQUENCES: usize = 16;
+/// Most formats of vectors that are kept.
+const MAX_ENCODING_FORMATS: usize = 8;
 /// Most tool calls whose name is kept.
 const MAX_TOOL_CALLS: usize = 128;
 /// Events after which nothing comes, at the APIs that name their events.
@@ -144,6 +146,7 @@ pub struct Observer {
     facts: Facts,
     max_attribute_bytes: usize,
     max_raw_usage_bytes: usize,
+    max_list_bytes: usize,
 
     in_choice: bool,
     choice_index: Option<u64>,
@@ -180,6 +183,7 @@ impl Observer {
             facts: Facts::default(),
             max_attribute_bytes: limits.max_attribute_bytes,
             max_raw_usage_bytes: limits.max_raw_usage_bytes,
+            max_list_bytes: limits.max_list_bytes,
             in_choice: false,
             choice_index: None,
             choice_position: 0,
@@ -342,11 +346,34 @@ impl Observer {
         (!text.is_empty()).then_some(text)
     }
 
+    /// Whether the lists have room for one more text, or for more of one; if not, it is counted.
+    fn has_room(&mut self, text: &str) -> bool {
+        let facts = &self.facts;
+        let calls =
+            self.calls.iter().chain(self.tool_list.iter().flatten()).filter_map(|call| call.name.as_ref());
+        let lengths = facts
+            .stop_sequences
+            .iter()
+            .chain(&facts.encoding_formats)
+            .chain(facts.finish_reasons.iter().map(|(_, reason)| reason))
+            .chain(calls)
+            .chain(self.choice_tools.iter().filter_map(|piece| piece.name.as_ref()))
+            .map(String::len);
+        let has_room = lengths.fold(text.len(), usize::saturating_add) <= self.max_list_bytes;
+        if !has_room {
+            self.count_truncated();
+        }
+        has_room
+    }
+
     fn count_truncated(&mut self) {
         self.facts.truncated = self.facts.truncated.saturating_add(1);
     }
 
     fn finish_reason(&mut self, index: u64, reason: String) {
+        if !self.has_room(&reason) {
+            return;
+        }
         let reasons = &mut self.facts.finish_reasons;
         if let Some((_, known)) = reasons.iter_mut().find(|(known, _)| *known == index) {
             *known = reason;
@@ -378,10 +405,13 @@ impl Observer {
     }
 
     fn close_tool(&mut self) {
-        let Some(piece) = self.tools.pop() else { return };
+        let Some(mut piece) = self.tools.pop() else { return };
         self.document_has_output |= piece.name.is_some() || piece.arguments.is_some();
         if !(self.adapter.is_client_tool)(piece.kind.as_deref()) {
             return;
+        }
+        if let Some(name) = piece.name.take() {
+            piece.name = self.has_room(&name).then_some(name);
         }
         if let Some(list) = &mut self.tool_list {
             if list.len() < MAX_TOOL_CALLS && piece.name.is_some() {
@@ -443,7 +473,7 @@ impl Observer {
             Field::Seed => self.facts.seed = integer(value),
             Field::ChoiceCount => self.facts.choice_count = integer(value),
             Field::StopSequence => {
-                if let Some(text) = self.text(value) {
+                if let Some(text) = self.text(value).filter(|text| self.has_room(text)) {
                     if self.facts.stop_sequences.len() < MAX_STOP_SEQUENCES {
                         self.facts.stop_sequences.push(text);
                     } else {
@@ -461,8 +491,12 @@ impl Observer {
             Field::ReasoningLevel => self.facts.reasoning_level = self.text(value),
             Field::Dimensions => self.facts.dimensions = integer(value),
             Field::EncodingFormat => {
-                if let Some(text) = self.text(value).filter(|_| self.facts.encoding_formats.len() < 8) {
-                    self.facts.encoding_formats.push(text);
+                if let Some(text) = self.text(value).filter(|text| self.has_room(text)) {
+                    if self.facts.encoding_formats.len() < MAX_ENCODING_FORMATS {
+                        self.facts.encoding_formats.push(text);
+                    } else {
+                        self.count_truncated();
+                    }
                 }
             }
             Field::ConversationId => keep(self.text(value), &mut self.facts.conversation_id),
@@ -846,5 +880,25 @@ mod tests {
             observer.close(Field::Choice);
         }
         assert_eq!(observer.facts.finish_reasons, [(0, "stop".into()), (2, "tool_calls".into())]);
+    }
+
+    #[test]
+    fn lists_have_a_bound_together() {
+        let limits = Limits { max_list_bytes: 1_024, ..crate::config::Config::default().limits };
+        let mut observer = Observer::new(&crate::provider::openai_chat::CHAT, &limits);
+        let name = "n".repeat(300);
+        let text = Scalar::String { bytes: name.as_bytes(), truncated: false };
+        for index in 0..10 {
+            observer.open(Field::Choice);
+            observer.scalar(Field::ChoiceIndex, Scalar::Number(&index.to_string()));
+            observer.open(Field::Tool);
+            observer.scalar(Field::ToolName, text);
+            observer.close(Field::Tool);
+            observer.scalar(Field::FinishReason, text);
+            observer.close(Field::Choice);
+        }
+        let facts = observer.into_facts();
+        assert_eq!((facts.tool_calls.len(), facts.finish_reasons.len()), (2, 1));
+        assert_eq!(facts.truncated, 17);
     }
 }
