@@ -3,7 +3,13 @@
 //! Refusing a configuration would take the whole proxy down, so nothing here fails: a bad value is replaced by its
 //! default and reported as a [`Problem`], an unknown key is ignored and reported. An absent document means defaults.
 
+#[cfg(not(target_arch = "wasm32"))]
+mod keys;
+
 use std::borrow::Cow;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub use self::keys::{Key, Values, keys};
 
 use nojson::{JsonValueKind, RawJson, RawJsonValue};
 
@@ -119,15 +125,30 @@ pub struct Problem {
 
 /// Reads a plugin configuration. Never fails: see the module's description.
 pub fn parse(document: &[u8]) -> (Config, Vec<Problem>) {
-    let mut problems = Vec::new();
-    let config = read_document(document, &mut problems).unwrap_or_else(|message| {
-        problems.push(Problem { path: String::new(), message: format!("{message}; using defaults") });
+    let mut findings = Findings::default();
+    let config = read_document(document, &mut findings).unwrap_or_else(|message| {
+        findings.push(Problem { path: String::new(), message: format!("{message}; using defaults") });
         Config::default()
     });
-    (config, problems)
+    (config, findings.problems)
 }
 
-fn read_document(document: &[u8], problems: &mut Vec<Problem>) -> Result<Config, String> {
+/// What came up while a document was read.
+#[derive(Default)]
+struct Findings {
+    problems: Vec<Problem>,
+    /// Every key that there is, whether the document has it or not.
+    #[cfg(not(target_arch = "wasm32"))]
+    keys: Vec<Key>,
+}
+
+impl Findings {
+    fn push(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+}
+
+fn read_document(document: &[u8], problems: &mut Findings) -> Result<Config, String> {
     if document.trim_ascii().is_empty() {
         return Ok(Config::default());
     }
@@ -140,7 +161,7 @@ fn read_document(document: &[u8], problems: &mut Vec<Problem>) -> Result<Config,
     }
 }
 
-fn read(object: Json<'_>, problems: &mut Vec<Problem>) -> Config {
+fn read(object: Json<'_>, problems: &mut Findings) -> Config {
     let default = Config::default();
     let mut root = Section::new("", Some(object), problems);
     let config = Config {
@@ -240,11 +261,11 @@ struct Section<'a, 'p> {
     path: String,
     object: Option<Json<'a>>,
     known: Vec<&'static str>,
-    problems: &'p mut Vec<Problem>,
+    problems: &'p mut Findings,
 }
 
 impl<'a, 'p> Section<'a, 'p> {
-    fn new(path: &str, object: Option<Json<'a>>, problems: &'p mut Vec<Problem>) -> Self {
+    fn new(path: &str, object: Option<Json<'a>>, problems: &'p mut Findings) -> Self {
         Self { path: path.to_owned(), object, known: Vec::new(), problems }
     }
 
@@ -289,6 +310,8 @@ impl<'a, 'p> Section<'a, 'p> {
     }
 
     fn text(&mut self, key: &'static str, default: String) -> String {
+        #[cfg(not(target_arch = "wasm32"))]
+        self.note(key, Values::Text { default: default.clone() });
         let Some(value) = self.value(key) else {
             return default;
         };
@@ -311,6 +334,8 @@ impl<'a, 'p> Section<'a, 'p> {
         N: TryFrom<u32> + std::fmt::Display,
     {
         let max = max.try_into().unwrap_or(u32::MAX);
+        #[cfg(not(target_arch = "wasm32"))]
+        self.note(key, Values::Number { min, max, default: default.to_string() });
         let Some(value) = self.value(key) else {
             return default;
         };
@@ -336,6 +361,8 @@ impl<'a, 'p> Section<'a, 'p> {
         choices: &[(&'static str, T)],
         default: T,
     ) -> T {
+        #[cfg(not(target_arch = "wasm32"))]
+        self.note(key, Values::choice(choices, &default));
         let Some(value) = self.value(key) else {
             return default;
         };
