@@ -7,9 +7,12 @@
 mod keys;
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use self::keys::{Key, Values, keys};
+
+use crate::rules::{MAX_ENTRIES, Place, Rule, Rules};
 
 use nojson::{JsonValueKind, RawJson, RawJsonValue};
 
@@ -18,6 +21,7 @@ use nojson::{JsonValueKind, RawJson, RawJsonValue};
 pub struct Config {
     pub collector: Collector,
     pub detect: Detect,
+    pub rules: Rules,
     pub batch: Batch,
     pub queue: Queue,
     pub retry: Retry,
@@ -95,6 +99,7 @@ impl Default for Config {
                 timeout_ms: 5_000,
             },
             detect: Detect::Known,
+            rules: Rules::default(),
             batch: Batch { max_spans: 512, max_bytes: 128 << 10, max_age_ms: 500 },
             queue: Queue { max_bytes: 4 << 20, max_in_flight: 4 },
             retry: Retry { initial_backoff_ms: 500, max_backoff_ms: 10_000 },
@@ -176,6 +181,25 @@ fn read(object: Json<'_>, problems: &mut Findings) -> Config {
             &[("known", Detect::Known), ("heuristic", Detect::Heuristic)],
             default.detect,
         ),
+        rules: Rules {
+            only: root.list("match", place),
+            exclude: root.list("exclude", place),
+            rules: root.list("rules", |section| Rule {
+                place: place(section),
+                detect: section.choice(
+                    "detect",
+                    &[
+                        ("inherit", None),
+                        ("known", Some(Detect::Known)),
+                        ("heuristic", Some(Detect::Heuristic)),
+                    ],
+                    None,
+                ),
+                provider: Some(section.text("provider", String::new()))
+                    .filter(|name| !name.is_empty())
+                    .map(Rc::from),
+            }),
+        },
         batch: root.section("batch", |section| Batch {
             max_spans: section.number("max_spans", 1, 4_096, default.batch.max_spans),
             max_bytes: section.number("max_bytes", 4 << 10, 1 << 20, default.batch.max_bytes),
@@ -236,6 +260,11 @@ fn read(object: Json<'_>, problems: &mut Findings) -> Config {
     };
     root.finish();
     config
+}
+
+fn place(section: &mut Section<'_, '_>) -> Place {
+    let host = section.text("host", "*".to_owned()).to_ascii_lowercase();
+    Place { host, path: section.text("path", "*".to_owned()) }
 }
 
 /// The largest value that `limits.max_attribute_bytes` may have.
@@ -307,6 +336,40 @@ impl<'a, 'p> Section<'a, 'p> {
         let result = read(&mut section);
         section.finish();
         result
+    }
+
+    /// A list of objects.
+    fn list<T>(&mut self, key: &'static str, mut read: impl FnMut(&mut Section<'_, '_>) -> T) -> Vec<T> {
+        #[cfg(not(target_arch = "wasm32"))]
+        read(&mut Section::new(&format!("{}[]", self.path_of(key)), None, self.problems));
+        let Some(value) = self.value(key) else {
+            return Vec::new();
+        };
+        let Ok(items) = value.to_array() else {
+            let found = kind(value.kind());
+            self.report(key, format!("expected an array of objects, found {found}; using none"));
+            return Vec::new();
+        };
+        let mut list = Vec::new();
+        for (at, item) in items.enumerate() {
+            let place = format!("{key}[{at}]");
+            if at >= MAX_ENTRIES {
+                self.report(
+                    &place,
+                    format!("more than {MAX_ENTRIES} entries; those from here on are ignored"),
+                );
+                break;
+            }
+            if !item.kind().is_object() {
+                self.report(&place, format!("expected an object, found {}; ignored", kind(item.kind())));
+                continue;
+            }
+            let path = self.path_of(&place);
+            let mut section = Section::new(&path, Some(item), self.problems);
+            list.push(read(&mut section));
+            section.finish();
+        }
+        list
     }
 
     fn text(&mut self, key: &'static str, default: String) -> String {
@@ -439,8 +502,27 @@ mod tests {
     }
 
     #[test]
+    fn mistakes_in_lists_name_their_entry() {
+        let document =
+            r#"{"match": 3, "exclude": [{"hots": "a"}, 4], "rules": [{"detect": "all"}, {"path": ""}]}"#;
+        let expected = [
+            "match: expected an array of objects, found a number; using none",
+            "exclude[0].hots: unknown key, ignored; known here: host, path",
+            "exclude[1]: expected an object, found a number; ignored",
+            "rules[0].detect: expected one of inherit, known, heuristic, found \"all\"; using inherit",
+            "rules[1].path: expected a text of 1 to 512 visible ASCII characters, found \"\"; using \"*\"",
+        ];
+        assert_eq!(problems(document), expected);
+        let many = format!("{{\"match\": [{}]}}", vec!["{}"; 65].join(","));
+        assert_eq!(problems(&many), ["match[64]: more than 64 entries; those from here on are ignored"]);
+    }
+
+    #[test]
     fn every_key_is_read() {
         let document = r#"{
+            "match": [{"host": "*.Example.com"}],
+            "exclude": [{"path": "*/embeddings"}],
+            "rules": [{"host": "llm", "path": "/v1/*", "detect": "heuristic", "provider": "vllm"}],
             "collector": {"cluster": "meshtap", "authority": "collector.example", "timeout_ms": 1000},
             "detect": "heuristic",
             "batch": {"max_spans": 10.0, "max_bytes": 65536, "max_age_ms": 50},
@@ -460,6 +542,15 @@ mod tests {
                     timeout_ms: 1_000
                 },
                 detect: Detect::Heuristic,
+                rules: Rules {
+                    only: vec![Place { host: "*.example.com".into(), path: "*".into() }],
+                    exclude: vec![Place { host: "*".into(), path: "*/embeddings".into() }],
+                    rules: vec![Rule {
+                        place: Place { host: "llm".into(), path: "/v1/*".into() },
+                        detect: Some(Detect::Heuristic),
+                        provider: Some("vllm".into()),
+                    }],
+                },
                 batch: Batch { max_spans: 10, max_bytes: 65_536, max_age_ms: 50 },
                 queue: Queue { max_bytes: 1 << 20, max_in_flight: 2 },
                 retry: Retry { initial_backoff_ms: 100, max_backoff_ms: 1_000 },
@@ -490,7 +581,7 @@ mod tests {
             problems(r#"{"colector":{},"batch":{"size":1}}"#),
             [
                 "batch.size: unknown key, ignored; known here: max_spans, max_bytes, max_age_ms",
-                "colector: unknown key, ignored; known here: collector, detect, batch, queue, retry, limits",
+                "colector: unknown key, ignored; known here: collector, detect, match, exclude, rules, batch, queue, retry, limits",
             ]
         );
     }

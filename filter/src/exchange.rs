@@ -38,7 +38,7 @@ impl Exchange {
     pub fn detect(config: &Config, headers: &dyn Headers) -> Option<Detected> {
         let method = headers.get(":method")?;
         let authority = headers.get(":authority").unwrap_or_default();
-        detect::detect(method, authority, headers.get(":path")?, config.detect)
+        detect::detect(method, authority, headers.get(":path")?, config.detect, &config.rules)
     }
 
     pub fn start(
@@ -160,7 +160,7 @@ impl Exchange {
             end: now.max(self.reading.now),
             operation,
             api: self.detected.adapter.name,
-            provider_name: self.detected.provider_name,
+            provider_name: self.detected.provider_name.clone(),
             context: self.context,
             facts,
             stream: self.reading.times,

@@ -36,6 +36,7 @@ pub mod identity;
 pub mod otlp;
 mod protobuf;
 pub mod provider;
+pub mod rules;
 pub mod semconv;
 pub mod span;
 pub mod stats;

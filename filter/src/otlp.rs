@@ -176,7 +176,7 @@ fn request(attributes: &mut Attributes<'_>, span: &Span) {
     attributes.text(names::GEN_AI_OPERATION_NAME, span.operation.otel_name());
     attributes.text(names::MESHTAP_API, span.api);
     attributes.text(names::MESHTAP_OPERATION, span.operation.name());
-    attributes.text(names::GEN_AI_PROVIDER_NAME, span.provider_name);
+    attributes.text(names::GEN_AI_PROVIDER_NAME, &span.provider_name);
     let openai_api_type = match span.api {
         "openai.chat" => Some("chat_completions"),
         "openai.responses" => Some("responses"),

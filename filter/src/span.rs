@@ -1,6 +1,8 @@
 //! One finished LLM call, typed. What its attributes are called stands in [`crate::semconv`], how it travels in
 //! [`crate::otlp`].
 
+use std::borrow::Cow;
+
 use crate::ending::{End, ErrorType};
 use crate::provider::{Facts, Operation};
 use crate::trace_context::SpanContext;
@@ -18,7 +20,7 @@ pub struct Span {
     pub operation: Operation,
     /// `meshtap.api`.
     pub api: &'static str,
-    pub provider_name: &'static str,
+    pub provider_name: Cow<'static, str>,
     /// What the bodies said.
     pub facts: Facts,
     pub usage: Usage,

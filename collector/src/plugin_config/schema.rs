@@ -1,6 +1,7 @@
 //! The JSON Schema of a plugin configuration, made from the keys that the filter reads.
 
 use meshtap_filter::config::{Key, Values, keys};
+use meshtap_filter::rules::MAX_ENTRIES;
 use serde_json::{Map, Value, json};
 
 /// For editors and pipelines. The filter refuses nothing: what the schema does not allow is replaced by its default.
@@ -26,14 +27,23 @@ fn object(keys: &[(&str, &Values)]) -> Value {
             None => {
                 properties.insert((*path).to_owned(), of(values));
             }
-            Some((folder, _)) if !properties.contains_key(folder) => {
+            Some((folder, _)) if !properties.contains_key(folder.trim_end_matches("[]")) => {
                 let inside: Vec<_> = keys
                     .iter()
                     .filter_map(|(path, values)| {
                         Some((path.strip_prefix(folder)?.strip_prefix('.')?, *values))
                     })
                     .collect();
-                properties.insert(folder.to_owned(), object(&inside));
+                match folder.strip_suffix("[]") {
+                    Some(list) => {
+                        let items =
+                            json!({"type": "array", "maxItems": MAX_ENTRIES, "items": object(&inside)});
+                        properties.insert(list.to_owned(), items);
+                    }
+                    None => {
+                        properties.insert(folder.to_owned(), object(&inside));
+                    }
+                }
             }
             Some(_) => {}
         }

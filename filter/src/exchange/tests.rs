@@ -138,7 +138,10 @@ fn counts(input: u64, output: u64) -> Usage {
 fn a_plain_answer() {
     let span = Scenario::json(ANSWER).whole();
     let seen = &span.facts;
-    assert_eq!((span.operation.otel_name(), span.api, span.provider_name), ("chat", "openai.chat", "openai"));
+    assert_eq!(
+        (span.operation.otel_name(), span.api, span.provider_name.as_ref()),
+        ("chat", "openai.chat", "openai")
+    );
     assert_eq!(seen.request_model.as_deref(), Some("gpt-4o-mini"));
     assert_eq!((seen.max_tokens, seen.seed, seen.choice_count), (Some(64), Some(7), Some(2)));
     assert_eq!((seen.temperature, seen.top_p), (Some(0.5), Some(0.9)));

@@ -144,7 +144,7 @@ impl Played<'_> {
 
     fn play(&self, cuts: Cuts) -> Span {
         let detected = Detected {
-            provider_name: "fuzzed",
+            provider_name: "fuzzed".into(),
             adapter: self.adapter,
             model: None,
             conversation: None,

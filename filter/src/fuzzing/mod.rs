@@ -22,6 +22,7 @@ use self::choices::{Choices, however_cut};
 use crate::config::{self, Config, Detect, MAX_ATTRIBUTE_BYTES, MAX_RAW_USAGE_BYTES};
 use crate::detect::{self, Detected};
 use crate::provider::{Adapter, Field};
+use crate::rules::Rules;
 use crate::trace_context::SpanContext;
 use crate::wire::aws_event_stream::{FrameError, Framer, Frames, Headers};
 use crate::wire::encoding::{Bounds, Decoder, held_bytes};
@@ -345,17 +346,17 @@ pub fn encodings(data: &[u8]) {
 pub fn detect(data: &[u8]) {
     let mut choices = Choices(data);
     let (method, authority, path) = (choices.until(b'\n'), choices.until(b'\n'), choices.rest());
-    let heuristic = detect::detect(method, authority, path, Detect::Heuristic);
-    let known = detect::detect(method, authority, path, Detect::Known);
+    let heuristic = detect::detect(method, authority, path, Detect::Heuristic, &Rules::default());
+    let known = detect::detect(method, authority, path, Detect::Known, &Rules::default());
     assert!(method == b"POST" || heuristic.is_none());
     let what = |detected: &Detected| {
-        (detected.provider_name, detected.adapter.name, detected.model.clone(), detected.streams)
+        (detected.provider_name.clone(), detected.adapter.name, detected.model.clone(), detected.streams)
     };
     if let Some(known) = &known {
         assert_eq!(heuristic.as_ref().map(what), Some(what(known)), "a known host is looked at in any case");
     }
     let upper = authority.to_ascii_uppercase();
-    let in_upper_case = detect::detect(method, &upper, path, Detect::Heuristic);
+    let in_upper_case = detect::detect(method, &upper, path, Detect::Heuristic, &Rules::default());
     assert_eq!(in_upper_case.as_ref().map(what), heuristic.as_ref().map(what));
     let model = heuristic.and_then(|detected| detected.model).unwrap_or_default();
     assert!(model.len() <= path.len());

@@ -24,7 +24,7 @@ fn span() -> Span {
         end: 1_700_000_002_000_000_000,
         operation: Operation::Chat,
         api: "openai.chat",
-        provider_name: "openai",
+        provider_name: "openai".into(),
         facts: Facts {
             request_model: Some("gpt-4o".into()),
             stream: Some(true),

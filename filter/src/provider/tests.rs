@@ -143,7 +143,7 @@ impl<'a> Call<'a> {
         let reasons: Vec<_> = facts.finish_reasons.iter().map(|(_, reason)| reason.as_str()).collect();
         let seen = format!(
             "{} {} {} stream={} -> {} {} [{}] calls[{}] {}",
-            span.provider_name,
+            span.provider_name.as_ref(),
             span.operation.name(),
             text(&facts.request_model),
             facts.stream.map_or("-", |stream| if stream { "yes" } else { "no" }),
