@@ -262,6 +262,7 @@ fn read(object: Json<'_>, problems: &mut Findings) -> Config {
     config
 }
 
+#[inline(never)]
 fn place(section: &mut Section<'_, '_>) -> Place {
     let host = section.text("host", "*".to_owned()).to_ascii_lowercase();
     Place { host, path: section.text("path", "*".to_owned()) }
@@ -307,6 +308,7 @@ impl<'a, 'p> Section<'a, 'p> {
     }
 
     /// Of a repeated key the last.
+    #[inline(never)]
     fn value(&mut self, key: &'static str) -> Option<Json<'a>> {
         self.known.push(key);
         let (_, value) = self.members().filter(|(name, _)| name == key).last()?;
@@ -322,6 +324,7 @@ impl<'a, 'p> Section<'a, 'p> {
         self.problems.push(Problem { path, message });
     }
 
+    #[inline(never)]
     fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
         let object = match self.value(key) {
             Some(value) if !value.kind().is_object() => {
@@ -372,6 +375,7 @@ impl<'a, 'p> Section<'a, 'p> {
         list
     }
 
+    #[inline(never)]
     fn text(&mut self, key: &'static str, default: String) -> String {
         #[cfg(not(target_arch = "wasm32"))]
         self.note(key, Values::Text { default: default.clone() });
@@ -391,24 +395,25 @@ impl<'a, 'p> Section<'a, 'p> {
         default
     }
 
-    /// Whole numbers; Istio hands them over as doubles, so `512.0` is one.
     fn number<N>(&mut self, key: &'static str, min: u32, max: impl TryInto<u32>, default: N) -> N
     where
-        N: TryFrom<u32> + std::fmt::Display,
+        N: TryFrom<u32> + TryInto<u32> + Copy,
     {
         let max = max.try_into().unwrap_or(u32::MAX);
+        let number = self.whole_number(key, min, max, default.try_into().unwrap_or(u32::MAX));
+        N::try_from(number).unwrap_or(default)
+    }
+
+    /// Istio hands whole numbers over as doubles, so `512.0` is one.
+    #[inline(never)]
+    fn whole_number(&mut self, key: &'static str, min: u32, max: u32, default: u32) -> u32 {
         #[cfg(not(target_arch = "wasm32"))]
-        self.note(key, Values::Number { min, max, default: default.to_string() });
+        self.note(key, Values::Number { min, max, default });
         let Some(value) = self.value(key) else {
             return default;
         };
-        let whole = value
-            .as_number_str()
-            .ok()
-            .and_then(whole_number)
-            .filter(|number| (min..=max).contains(number))
-            .and_then(|number| N::try_from(number).ok());
-        whole.unwrap_or_else(|| {
+        let number = value.as_number_str().ok().and_then(whole_number);
+        number.filter(|number| (min..=max).contains(number)).unwrap_or_else(|| {
             let message = format!(
                 "expected a whole number from {min} to {max}, found {}; using {default}",
                 shown(value)
@@ -424,23 +429,30 @@ impl<'a, 'p> Section<'a, 'p> {
         choices: &[(&'static str, T)],
         default: T,
     ) -> T {
+        let names: Vec<&'static str> = choices.iter().map(|(name, _)| *name).collect();
+        let of_default = choices.iter().position(|(_, choice)| *choice == default).unwrap_or(0);
+        choices.get(self.chosen(key, &names, of_default)).map_or(default, |(_, choice)| *choice)
+    }
+
+    /// Which of the names it is.
+    #[inline(never)]
+    fn chosen(&mut self, key: &'static str, names: &[&'static str], default: usize) -> usize {
+        let fallback = names.get(default).copied().unwrap_or_default();
         #[cfg(not(target_arch = "wasm32"))]
-        self.note(key, Values::choice(choices, &default));
+        self.note(key, Values::Choice { names: names.to_vec(), default: fallback });
         let Some(value) = self.value(key) else {
             return default;
         };
         let text = value.to_unquoted_string_str().ok();
-        let chosen = choices.iter().find(|(name, _)| text.as_deref() == Some(name));
-        if let Some((_, choice)) = chosen {
-            return *choice;
-        }
-        let names = choices.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-        let fallback =
-            choices.iter().find(|(_, choice)| *choice == default).map_or("the default", |(name, _)| name);
-        self.report(key, format!("expected one of {names}, found {}; using {fallback}", shown(value)));
-        default
+        names.iter().position(|name| text.as_deref() == Some(name)).unwrap_or_else(|| {
+            let message =
+                format!("expected one of {}, found {}; using {fallback}", names.join(", "), shown(value));
+            self.report(key, message);
+            default
+        })
     }
 
+    #[inline(never)]
     fn finish(self) {
         for (key, _) in self.members().filter(|(key, _)| !self.known.contains(&key.as_ref())) {
             let shown: String = key.chars().take(64).collect();

@@ -51,11 +51,9 @@ fn object(keys: &[(&str, &Values)]) -> Value {
     json!({"type": "object", "additionalProperties": false, "properties": properties})
 }
 
-/// A number's default is one, where the filter has a number; one that follows from another key has none.
 fn of(values: &Values) -> Value {
     match values {
         Values::Number { min, max, default } => {
-            let default = default.parse::<u64>().ok();
             json!({"type": "integer", "minimum": min, "maximum": max, "default": default})
         }
         Values::Text { default } => {

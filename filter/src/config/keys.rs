@@ -17,7 +17,7 @@ pub enum Values {
     Number {
         min: u32,
         max: u32,
-        default: String,
+        default: u32,
     },
     /// 1 to 512 visible ASCII characters.
     Text {
@@ -27,16 +27,6 @@ pub enum Values {
         names: Vec<&'static str>,
         default: &'static str,
     },
-}
-
-impl Values {
-    pub(super) fn choice<T: PartialEq>(choices: &[(&'static str, T)], default: &T) -> Self {
-        let chosen = choices.iter().find(|(_, choice)| choice == default);
-        Self::Choice {
-            names: choices.iter().map(|(name, _)| *name).collect(),
-            default: chosen.map_or("", |(name, _)| name),
-        }
-    }
 }
 
 impl Section<'_, '_> {

@@ -432,6 +432,7 @@ impl<T: Copy> Scanner<T> {
     }
 
     /// Behind the opening quote of a key.
+    #[inline]
     fn key<'a>(&mut self, text: &'a [u8]) -> &'a [u8] {
         if let Some((plain, b'"', rest)) = split_plain(text) {
             self.next = self.top().and_then(|level| level.node.member(plain, &mut level.next_member));
@@ -444,6 +445,7 @@ impl<T: Copy> Scanner<T> {
     }
 
     /// A scalar that begins with `byte` and goes on in `tail`.
+    #[inline]
     fn value<'a>(&mut self, byte: u8, rest: &'a [u8], tail: &'a [u8], sink: &mut dyn Sink<T>) -> &'a [u8] {
         let scalar = self.next.take().and_then(|node| node.scalar);
         self.reading = scalar.map(|(tag, bound)| (tag, bound.bytes()));
@@ -464,6 +466,7 @@ impl<T: Copy> Scanner<T> {
         }
     }
 
+    #[inline]
     fn whole_string<'a>(&mut self, text: &'a [u8], sink: &mut dyn Sink<T>) -> &'a [u8] {
         let Some((tag, max_bytes)) = self.reading else {
             self.state = State::SkipString { escaped: false };
@@ -480,6 +483,7 @@ impl<T: Copy> Scanner<T> {
         text
     }
 
+    #[inline]
     fn whole_number<'a>(&mut self, text: &'a [u8], sink: &mut dyn Sink<T>) -> &'a [u8] {
         self.begin_text();
         self.state = State::Number;
@@ -492,6 +496,7 @@ impl<T: Copy> Scanner<T> {
         rest
     }
 
+    #[inline]
     fn whole_literal<'a>(
         &mut self,
         text: &'static [u8],
@@ -562,14 +567,17 @@ impl<T: Copy> Scanner<T> {
         }
     }
 
+    #[inline]
     fn top(&mut self) -> Option<&mut Level<T>> {
         self.levels.get_mut(self.depth.checked_sub(1)?)?.as_mut()
     }
 
+    #[inline]
     fn end_value(&mut self) {
         self.state = if self.depth == 0 { State::Done } else { State::AfterValue };
     }
 
+    #[inline]
     fn after_comma(&mut self) {
         match self.top() {
             Some(level) if level.object => self.state = State::Key,
@@ -735,6 +743,7 @@ impl<T: Copy> Scanner<T> {
         self.text = text;
     }
 
+    #[inline]
     fn report_number(&mut self, digits: &[u8], is_overlong: bool, sink: &mut dyn Sink<T>) {
         self.end_value();
         let Some((tag, _)) = self.reading else { return };
@@ -761,6 +770,7 @@ impl<T: Copy> Scanner<T> {
         self.report_literal(text, sink);
     }
 
+    #[inline]
     fn report_literal(&mut self, text: &'static [u8], sink: &mut dyn Sink<T>) {
         if let Some((tag, _)) = self.reading {
             let value = match text {
