@@ -4,6 +4,7 @@
 //! default and reported as a [`Problem`], an unknown key is ignored and reported. An absent document means defaults.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use nojson::{JsonValueKind, RawJson, RawJsonValue};
 
@@ -27,6 +28,22 @@ pub struct Collector {
     pub authority: String,
     /// Deadline of one call.
     pub timeout_ms: u32,
+    /// Sent with every call.
+    pub headers: Vec<Header>,
+}
+
+/// One piece of gRPC metadata, valid as HTTP has it. The value is a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Header {
+    pub name: String,
+    pub value: String,
+}
+
+/// Never the value.
+impl fmt::Debug for Header {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.name)
+    }
 }
 
 /// Which hosts are looked at.
@@ -85,10 +102,12 @@ impl Default for Config {
                 cluster: DEFAULT_CLUSTER.to_owned(),
                 authority: authority_of_cluster(DEFAULT_CLUSTER),
                 timeout_ms: 5_000,
+                headers: Vec::new(),
             },
             detect: Detect::Known,
-            batch: Batch { max_spans: 512, max_bytes: 128 << 10, max_age_ms: 500 },
-            queue: Queue { max_bytes: 4 << 20, max_in_flight: 4 },
+            // A thousand spans are about a MiB: four batches of them, and eight seconds of them while nobody answers.
+            batch: Batch { max_spans: 512, max_bytes: 256 << 10, max_age_ms: 500 },
+            queue: Queue { max_bytes: 8 << 20, max_in_flight: 4 },
             retry: Retry { initial_backoff_ms: 500, max_backoff_ms: 10_000 },
             limits: Limits {
                 max_attribute_bytes: 1_024,
@@ -145,7 +164,8 @@ fn read(object: Json<'_>, problems: &mut Vec<Problem>) -> Config {
             let cluster = section.text("cluster", default.collector.cluster);
             let authority = section.text("authority", authority_of_cluster(&cluster));
             let timeout_ms = section.number("timeout_ms", 100, 60_000, default.collector.timeout_ms);
-            Collector { cluster, authority, timeout_ms }
+            let headers = section.headers("headers");
+            Collector { cluster, authority, timeout_ms, headers }
         }),
         detect: root.choice(
             "detect",
@@ -296,10 +316,44 @@ impl<'a, 'p> Section<'a, 'p> {
         default
     }
 
+    /// An object of names and values. A bad one is left out; no message repeats a value.
+    fn headers(&mut self, key: &'static str) -> Vec<Header> {
+        const MAX_HEADERS: usize = 16;
+        const MAX_BYTES: usize = 8 << 10;
+        let mut headers: Vec<Header> = Vec::new();
+        let Some(object) = self.value(key) else { return headers };
+        let Ok(members) = object.to_object() else {
+            let found = kind(object.kind());
+            self.report(key, format!("expected an object of names and values, found {found}; none is sent"));
+            return headers;
+        };
+        let mut bytes = 0_usize;
+        for (name, value) in members {
+            let name = name.to_unquoted_string_str().unwrap_or_default();
+            let value = value.to_unquoted_string_str().ok().filter(|value| is_header_value(value));
+            let problem = if !is_header_name(&name) {
+                "expected a name in lower case that gRPC and HTTP leave free; it is not sent"
+            } else if let Some(value) = value {
+                headers.retain(|header| header.name != name);
+                bytes = bytes.saturating_add(name.len()).saturating_add(value.len());
+                if headers.len() < MAX_HEADERS && bytes <= MAX_BYTES {
+                    headers.push(Header { name: name.into_owned(), value: value.into_owned() });
+                    continue;
+                }
+                "more than 16, or more than 8192 bytes together; it is not sent"
+            } else {
+                "expected a text of 1 to 4096 visible ASCII characters and spaces; it is not sent"
+            };
+            let name: String = name.chars().take(64).collect();
+            self.report(&format!("{key}.{name}"), problem.to_owned());
+        }
+        headers
+    }
+
     /// Whole numbers; Istio hands them over as doubles, so `512.0` is one.
     fn number<N>(&mut self, key: &'static str, min: u32, max: impl TryInto<u32>, default: N) -> N
     where
-        N: TryFrom<u32> + std::fmt::Display,
+        N: TryFrom<u32> + fmt::Display,
     {
         let max = max.try_into().unwrap_or(u32::MAX);
         let Some(value) = self.value(key) else {
@@ -350,6 +404,24 @@ impl<'a, 'p> Section<'a, 'p> {
             self.problems.push(Problem { path, message });
         }
     }
+}
+
+/// Of the characters of gRPC metadata, but neither gRPC's own nor what belongs to the connection or to the message.
+fn is_header_name(name: &str) -> bool {
+    const TAKEN: [&str; 7] =
+        ["connection", "content-length", "content-type", "host", "te", "transfer-encoding", "upgrade"];
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
+        && !name.starts_with("grpc-")
+        && !TAKEN.contains(&name)
+}
+
+/// Spaces only inside: HTTP takes them away at the ends.
+fn is_header_value(value: &str) -> bool {
+    (1..=4_096).contains(&value.len())
+        && value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && !value.starts_with(' ')
+        && !value.ends_with(' ')
 }
 
 #[expect(
@@ -405,7 +477,8 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let document = r#"{
-            "collector": {"cluster": "meshtap", "authority": "collector.example", "timeout_ms": 1000},
+            "collector": {"cluster": "meshtap", "authority": "collector.example", "timeout_ms": 1000,
+                "headers": {"authorization": "Bearer 1"}},
             "detect": "heuristic",
             "batch": {"max_spans": 10.0, "max_bytes": 65536, "max_age_ms": 50},
             "queue": {"max_bytes": 1048576, "max_in_flight": 2},
@@ -421,7 +494,8 @@ mod tests {
                 collector: Collector {
                     cluster: "meshtap".into(),
                     authority: "collector.example".into(),
-                    timeout_ms: 1_000
+                    timeout_ms: 1_000,
+                    headers: vec![Header { name: "authorization".into(), value: "Bearer 1".into() }],
                 },
                 detect: Detect::Heuristic,
                 batch: Batch { max_spans: 10, max_bytes: 65_536, max_age_ms: 50 },
@@ -480,6 +554,49 @@ mod tests {
         let (config, reported) = parse(br#"{"collector":{"authority":"a\r\nb: c"}}"#);
         assert_eq!(config, Config::default());
         assert_eq!(reported.len(), 1);
+    }
+
+    #[test]
+    fn headers_of_the_calls_are_checked_one_by_one() {
+        let names = |document: &str| {
+            let headers = parse(document.as_bytes()).0.collector.headers;
+            headers.into_iter().map(|header| header.name).collect::<Vec<_>>().join(" ")
+        };
+        let document = r#"{"collector":{"headers":{
+            "authorization": "Bearer a b", "x-scope-orgid": "1", "": "s3cret", ":path": "s3cret", "grpc-timeout": "s3cret",
+            "content-type": "s3cret", "X-Upper": "s3cret", "x y": "s3cret", "x-number": 3, "x-list": ["s3cret"],
+            "x-line": "s3cret\r\nb: c", "x-end": "s3cret ", "x-empty": "", "x-umlaut": "s3cr\u00e9t"
+        }}}"#;
+        assert_eq!(names(document), "authorization x-scope-orgid");
+        let reported = problems(document);
+        assert_eq!(reported.len(), 12, "{reported:?}");
+        for problem in &reported {
+            assert!(problem.starts_with("collector.headers."), "{problem}");
+            assert!(!problem.contains("s3cr"), "{problem}");
+        }
+        assert_eq!(names(r#"{"collector":{"headers":{"a":"1","b":"2","a":"3"}}}"#), "b a", "of two the last");
+        for document in [
+            r#"{"collector":{"headers":"s3cret"}}"#,
+            r#"{"collector":"s3cret"}"#,
+            r#"{"collector":{"headers":{"a":"s3cret"}"#,
+        ] {
+            assert_eq!(names(document), "");
+            let reported = problems(document);
+            assert!(reported.len() == 1 && !reported[0].contains("s3cret"), "{reported:?}");
+        }
+    }
+
+    #[test]
+    fn headers_of_the_calls_are_bounded_and_hidden() {
+        let with = |count: usize, value: &str| {
+            let headers: Vec<String> = (0..count).map(|n| format!(r#""x-{n}":"{value}""#)).collect();
+            parse(format!(r#"{{"collector":{{"headers":{{{}}}}}}}"#, headers.join(",")).as_bytes())
+        };
+        let (config, reported) = with(20, "s3cret");
+        assert_eq!((config.collector.headers.len(), reported.len()), (16, 4));
+        assert!(!format!("{config:?}").contains("s3cret"));
+        let (config, reported) = with(3, &"v".repeat(4_000));
+        assert_eq!((config.collector.headers.len(), reported.len()), (2, 1));
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::hash::{BuildHasher, Hasher};
 
 use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType};
 
+use crate::config::Header;
+
 /// A status of the host that is not OK. <https://github.com/proxy-wasm/spec/tree/main/abi-versions/v0.2.1#proxy_status_t>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Status(u32);
@@ -61,6 +63,7 @@ mod import {
         ) -> u32;
         pub(super) fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
         pub(super) fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+        pub(super) fn proxy_set_effective_context(context_id: u32) -> u32;
         pub(super) fn proxy_get_status(code: *mut u32, message: *mut *mut u8, size: *mut usize) -> u32;
         pub(super) fn proxy_grpc_call(
             upstream: *const u8,
@@ -76,6 +79,13 @@ mod import {
             timeout: u32,
             token: *mut u32,
         ) -> u32;
+    }
+}
+
+mod export {
+    unsafe extern "C" {
+        /// What the crate exports for the host.
+        pub(super) fn proxy_on_queue_ready(context_id: u32, queue_id: u32);
     }
 }
 
@@ -197,6 +207,34 @@ pub(super) fn grpc_status_message() -> String {
     .unwrap_or_default()
 }
 
+/// Calls `on_queue_ready` of a root context from the last callback of a stream, as if the host did: a call that the
+/// stream itself makes ends with it, and the crate looks for the stream when the answer comes.
+///
+/// The root context must be there. Until the callback returns, host and crate take it for the one that is called.
+pub(super) fn wake_root(root_id: u32) -> Result<(), Status> {
+    // SAFETY: no pointers.
+    check(unsafe { import::proxy_set_effective_context(root_id) })?;
+    // SAFETY: a function of the crate for the host to call, which takes numbers.
+    unsafe { export::proxy_on_queue_ready(root_id, 0) };
+    Ok(())
+}
+
+/// gRPC metadata as the host takes it: a count, a pair of lengths for each, then names and values, each with a NUL.
+pub(super) fn metadata(headers: &[Header]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut add = |part: &[u8]| bytes.extend_from_slice(part);
+    let length = |length: usize| u32::try_from(length).unwrap_or_default().to_le_bytes();
+    add(&length(headers.len()));
+    for text in headers.iter().flat_map(|header| [&header.name, &header.value]) {
+        add(&length(text.len()));
+    }
+    for text in headers.iter().flat_map(|header| [&header.name, &header.value]) {
+        add(text.as_bytes());
+        add(&[0]);
+    }
+    bytes
+}
+
 /// Makes one gRPC call whose answer nobody waits for, to learn whether the host takes calls to this service at all.
 ///
 /// `grpc_service` is a serialized `envoy.config.core.v3.GrpcService`; Envoy aborts on one that names no target.
@@ -204,11 +242,10 @@ pub(super) fn grpc_probe(
     grpc_service: &[u8],
     service: &str,
     method: &str,
+    metadata: &[u8],
     timeout_ms: u32,
 ) -> Result<(), Status> {
     let mut token = 0;
-    // No headers: the serialized map is its count alone.
-    let metadata = 0_u32.to_le_bytes();
     // SAFETY: pointers and lengths describe slices that outlive the call; the host writes one u32.
     check(unsafe {
         import::proxy_grpc_call(
@@ -237,6 +274,7 @@ pub(super) fn grpc_call(
     grpc_service: &[u8],
     service: &str,
     method: &str,
+    headers: &[Header],
     message: &[u8],
     timeout_ms: u32,
 ) -> Result<u32, Status> {
@@ -244,7 +282,8 @@ pub(super) fn grpc_call(
     // is all that is asked of a `str` whose bytes may not be UTF-8. The version is pinned for this.
     let upstream = unsafe { std::str::from_utf8_unchecked(grpc_service) };
     let timeout = std::time::Duration::from_millis(u64::from(timeout_ms));
-    proxy_wasm::hostcalls::dispatch_grpc_call(upstream, service, method, vec![], Some(message), timeout)
+    let metadata = headers.iter().map(|header| (header.name.as_str(), header.value.as_bytes())).collect();
+    proxy_wasm::hostcalls::dispatch_grpc_call(upstream, service, method, metadata, Some(message), timeout)
         .map_err(|status| Status(status as u32))
 }
 

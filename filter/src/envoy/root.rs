@@ -25,7 +25,10 @@ pub(super) struct Shared {
     /// By [`Metric`], as the host knows them; `None` where it refused one.
     metric_ids: Vec<Option<u32>>,
     grpc_service: Vec<u8>,
+    metadata: Vec<u8>,
     calls: Calls,
+    /// This root context, until the host is done with it.
+    root_id: Option<u32>,
 }
 
 /// Whether the host takes calls to the configured service.
@@ -50,7 +53,7 @@ pub(super) struct Root {
 }
 
 impl Root {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(id: u32) -> Self {
         let config = Config::default();
         let shared = Shared {
             exporter: Exporter::new(config.clone(), Vec::new()),
@@ -60,7 +63,9 @@ impl Root {
             properties: PropertyRoot::Xds,
             metric_ids: Vec::new(),
             grpc_service: Vec::new(),
+            metadata: Vec::new(),
             calls: Calls::Untried,
+            root_id: Some(id),
         };
         Self { shared: Rc::new(RefCell::new(shared)) }
     }
@@ -82,6 +87,7 @@ impl Context for Root {
     /// The last streams of this configuration are over: whoever comes next in this VM sends what is left.
     fn on_done(&mut self) -> bool {
         self.with(|shared| {
+            shared.root_id = None;
             let batches = shared.exporter.abandon(&mut shared.stats);
             LEFT_BEHIND.with_borrow_mut(|left| left.extend(batches));
             shared.report_stats();
@@ -105,6 +111,14 @@ impl RootContext for Root {
         self.with(Shared::tick);
     }
 
+    /// Not for a queue of the host's: a stream found a batch that need not wait for the tick. See [`host::wake_root`].
+    fn on_queue_ready(&mut self, _queue_id: u32) {
+        self.with(|shared| {
+            shared.send_what_is_due(host::now());
+            shared.report_stats();
+        });
+    }
+
     fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
         Some(Box::new(Stream::new(Rc::clone(&self.shared))))
     }
@@ -123,6 +137,7 @@ impl Shared {
         let resource = identity::resource_attributes(self.properties, &mut host::property);
         let resource = otlp::encode_resource(&resource);
         self.grpc_service = otlp::encode_grpc_service(&config.collector.cluster, &config.collector.authority);
+        self.metadata = host::metadata(&config.collector.headers);
         self.calls = Calls::Untried;
         if host::set_tick_period(config.batch.max_age_ms).is_err() {
             self.stats.add(Metric::HostErrors, 1);
@@ -159,17 +174,33 @@ impl Shared {
         }
         let random = self.random.next();
         self.exporter.expire(now, random, &mut self.stats);
-        while self.calls != Calls::Refused {
-            let Some(batch) = self.exporter.next_batch(now, &mut self.stats) else { break };
-            self.send(batch, now);
-        }
+        while self.send_next(now) {}
         self.report_stats();
+    }
+
+    /// The root context to wake when a batch need not wait for the tick.
+    pub(super) fn root_to_wake(&self, now: u64) -> Option<u32> {
+        self.root_id.filter(|_| self.calls != Calls::Refused && self.exporter.is_due(now))
+    }
+
+    fn send_what_is_due(&mut self, now: u64) {
+        while self.exporter.is_due(now) && self.send_next(now) {}
+    }
+
+    /// `false` when there is nothing that may be sent.
+    fn send_next(&mut self, now: u64) -> bool {
+        if self.calls == Calls::Refused {
+            return false;
+        }
+        let batch = self.exporter.next_batch(now, &mut self.stats);
+        batch.map(|batch| self.send(batch, now)).is_some()
     }
 
     fn send(&mut self, batch: Batch, now: u64) {
         let timeout = self.config.collector.timeout_ms;
         let call = self.probe().and_then(|()| {
-            host::grpc_call(&self.grpc_service, otlp::SERVICE, otlp::METHOD, &batch.message, timeout)
+            let headers = &self.config.collector.headers;
+            host::grpc_call(&self.grpc_service, otlp::SERVICE, otlp::METHOD, headers, &batch.message, timeout)
         });
         match call {
             Ok(token) => self.exporter.sent(token, batch, now, &mut self.stats),
@@ -189,7 +220,8 @@ impl Shared {
             return Ok(());
         }
         let timeout = self.config.collector.timeout_ms;
-        let probed = host::grpc_probe(&self.grpc_service, otlp::SERVICE, otlp::METHOD, timeout);
+        let probed =
+            host::grpc_probe(&self.grpc_service, otlp::SERVICE, otlp::METHOD, &self.metadata, timeout);
         self.calls = match probed {
             Ok(()) => Calls::Taken,
             Err(status) if status.is_call_failure() => Calls::Untried,
@@ -213,8 +245,8 @@ impl Shared {
         } else {
             Outcome::Status(status)
         };
-        let random = self.random.next();
-        if !self.exporter.answered(token, outcome, host::now(), random, &mut self.stats) {
+        let (random, now) = (self.random.next(), host::now());
+        if !self.exporter.answered(token, outcome, now, random, &mut self.stats) {
             return;
         }
         match outcome {
@@ -226,6 +258,7 @@ impl Shared {
             }
             _ => {}
         }
+        self.send_what_is_due(now);
         self.report_stats();
     }
 

@@ -171,12 +171,19 @@ impl HttpContext for Stream {
         if log.goes_on() {
             return;
         }
-        let span = exchange.finish(log, envoy, host::now());
-        let Ok(mut shared) = self.shared.try_borrow_mut() else {
+        let now = host::now();
+        let span = exchange.finish(log, envoy, now);
+        let Ok(mut borrowed) = self.shared.try_borrow_mut() else {
             return;
         };
-        let shared = &mut *shared;
+        let shared = &mut *borrowed;
         shared.stats.span(&span);
         shared.exporter.push(otlp::encode_span(&span), &mut shared.stats);
+        let root_to_wake = shared.root_to_wake(now);
+        drop(borrowed);
+        if let Some(root_id) = root_to_wake {
+            // A host that refuses leaves it to the tick.
+            let _ = host::wake_root(root_id);
+        }
     }
 }
