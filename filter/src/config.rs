@@ -17,6 +17,8 @@ pub struct Config {
     pub queue: Queue,
     pub retry: Retry,
     pub limits: Limits,
+    pub identity: Identity,
+    pub correlation: Correlation,
 }
 
 /// Where spans go.
@@ -95,6 +97,45 @@ pub struct Limits {
     pub max_expansion_ratio: u64,
 }
 
+/// What is said of both ends of a call beyond the resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Their SPIFFE ids, which the host is asked for with every call.
+    pub principals: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Correlation {
+    /// Request headers that hold an id, names in lower case. Of those of one kind the first counts that is there.
+    pub headers: Vec<(Id, String)>,
+}
+
+/// Whose or what's id a header may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Id {
+    User,
+    Session,
+    Tenant,
+    Correlation,
+}
+
+impl Id {
+    pub const COUNT: usize = 4;
+}
+
+/// The headers that are looked at unless a list says otherwise.
+const ID_HEADERS: [(Id, &str); 9] = [
+    (Id::User, "x-user-id"),
+    (Id::User, "x-llmtrace-user-id"),
+    (Id::Session, "x-session-id"),
+    (Id::Session, "x-llmtrace-session-id"),
+    (Id::Tenant, "x-tenant-id"),
+    (Id::Tenant, "x-llmtrace-tenant-id"),
+    (Id::Correlation, "x-correlation-id"),
+    (Id::Correlation, "x-llmtrace-trace-id"),
+    (Id::Correlation, "x-request-id"),
+];
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -116,6 +157,10 @@ impl Default for Config {
                 max_window_bytes: 8 << 20,
                 max_decoder_bytes: 64 << 20,
                 max_expansion_ratio: 256,
+            },
+            identity: Identity { principals: false },
+            correlation: Correlation {
+                headers: ID_HEADERS.iter().map(|(id, name)| (*id, (*name).to_owned())).collect(),
             },
         }
     }
@@ -164,7 +209,7 @@ fn read(object: Json<'_>, problems: &mut Vec<Problem>) -> Config {
             let cluster = section.text("cluster", default.collector.cluster);
             let authority = section.text("authority", authority_of_cluster(&cluster));
             let timeout_ms = section.number("timeout_ms", 100, 60_000, default.collector.timeout_ms);
-            let headers = section.headers("headers");
+            let headers = section.object("headers", |section| section.headers(16, 8 << 10));
             Collector { cluster, authority, timeout_ms, headers }
         }),
         detect: root.choice(
@@ -222,6 +267,21 @@ fn read(object: Json<'_>, problems: &mut Vec<Problem>) -> Config {
                 default.limits.max_decoder_bytes,
             ),
             max_expansion_ratio: u64::from(section.number("max_expansion_ratio", 2, 10_000, 256_u32)),
+        }),
+        identity: root.section("identity", |section| Identity {
+            principals: section.boolean("principals", default.identity.principals),
+        }),
+        correlation: root.section("correlation", |section| {
+            let mut headers = Vec::new();
+            for (key, id) in [
+                ("user_headers", Id::User),
+                ("session_headers", Id::Session),
+                ("tenant_headers", Id::Tenant),
+                ("correlation_headers", Id::Correlation),
+            ] {
+                section.id_headers(key, id, &mut headers);
+            }
+            Correlation { headers }
         }),
     };
     root.finish();
@@ -284,6 +344,15 @@ impl<'a, 'p> Section<'a, 'p> {
     }
 
     fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
+        self.object(key, |section| {
+            let result = read(section);
+            section.finish();
+            result
+        })
+    }
+
+    /// A section whose keys are anyone's.
+    fn object<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
         let object = match self.value(key) {
             Some(value) if !value.kind().is_object() => {
                 let found = kind(value.kind());
@@ -293,10 +362,7 @@ impl<'a, 'p> Section<'a, 'p> {
             object => object,
         };
         let path = self.path_of(key);
-        let mut section = Section::new(&path, object, self.problems);
-        let result = read(&mut section);
-        section.finish();
-        result
+        read(&mut Section::new(&path, object, self.problems))
     }
 
     fn text(&mut self, key: &'static str, default: String) -> String {
@@ -317,55 +383,80 @@ impl<'a, 'p> Section<'a, 'p> {
     }
 
     /// An object of names and values. A bad one is left out; no message repeats a value.
-    fn headers(&mut self, key: &'static str) -> Vec<Header> {
-        const MAX_HEADERS: usize = 16;
-        const MAX_BYTES: usize = 8 << 10;
+    fn headers(&mut self, max_headers: usize, max_bytes: usize) -> Vec<Header> {
         let mut headers: Vec<Header> = Vec::new();
-        let Some(object) = self.value(key) else { return headers };
-        let Ok(members) = object.to_object() else {
-            let found = kind(object.kind());
-            self.report(key, format!("expected an object of names and values, found {found}; none is sent"));
-            return headers;
-        };
-        let mut bytes = 0_usize;
-        for (name, value) in members {
-            let name = name.to_unquoted_string_str().unwrap_or_default();
-            let value = value.to_unquoted_string_str().ok().filter(|value| is_header_value(value));
-            let problem = if !is_header_name(&name) {
-                "expected a name in lower case that gRPC and HTTP leave free; it is not sent"
-            } else if let Some(value) = value {
-                headers.retain(|header| header.name != name);
-                bytes = bytes.saturating_add(name.len()).saturating_add(value.len());
-                if headers.len() < MAX_HEADERS && bytes <= MAX_BYTES {
-                    headers.push(Header { name: name.into_owned(), value: value.into_owned() });
-                    continue;
-                }
-                "more than 16, or more than 8192 bytes together; it is not sent"
+        let mut free = max_bytes;
+        for (name, value) in self.members() {
+            let value = value.to_unquoted_string_str().unwrap_or_default();
+            let bytes = name.len().saturating_add(value.len());
+            let is_known = headers.iter().any(|header| header.name == name);
+            if !is_known && is_header(&name, &value) && headers.len() < max_headers && bytes <= free {
+                free = free.saturating_sub(bytes);
+                headers.push(Header { name: name.into_owned(), value: value.into_owned() });
             } else {
-                "expected a text of 1 to 4096 visible ASCII characters and spaces; it is not sent"
-            };
-            let name: String = name.chars().take(64).collect();
-            self.report(&format!("{key}.{name}"), problem.to_owned());
+                let message = "expected a name in lower case that gRPC and HTTP leave free, once, and a text of 1 to \
+                               4096 visible ASCII characters and spaces, at most 16 and 8192 bytes together; not sent";
+                self.report(&beginning(&name), message.to_owned());
+            }
         }
         headers
     }
 
-    /// Whole numbers; Istio hands them over as doubles, so `512.0` is one.
-    fn number<N>(&mut self, key: &'static str, min: u32, max: impl TryInto<u32>, default: N) -> N
-    where
-        N: TryFrom<u32> + fmt::Display,
-    {
-        let max = max.try_into().unwrap_or(u32::MAX);
-        let Some(value) = self.value(key) else {
-            return default;
+    fn boolean(&mut self, key: &'static str, default: bool) -> bool {
+        let Some(value) = self.value(key) else { return default };
+        match value.as_raw_str() {
+            "true" => true,
+            "false" => false,
+            _ => {
+                self.report(key, format!("expected true or false, found {}; using {default}", shown(value)));
+                default
+            }
+        }
+    }
+
+    /// A list of names of request headers; a bad one is left out.
+    fn id_headers(&mut self, key: &'static str, id: Id, headers: &mut Vec<(Id, String)>) {
+        const MAX_NAMES: usize = 8;
+        let Some(members) = self.value(key).map(Json::to_array) else {
+            let defaults = ID_HEADERS.iter().filter(|(default, _)| *default == id);
+            headers.extend(defaults.map(|(id, name)| (*id, (*name).to_owned())));
+            return;
         };
-        let whole = value
-            .as_number_str()
-            .ok()
-            .and_then(whole_number)
-            .filter(|number| (min..=max).contains(number))
-            .and_then(|number| N::try_from(number).ok());
-        whole.unwrap_or_else(|| {
+        let (mut good, mut bad) = (0, members.is_err());
+        for member in members.into_iter().flatten() {
+            let mut name = member.to_unquoted_string_str().unwrap_or_default().into_owned();
+            name.make_ascii_lowercase();
+            if good < MAX_NAMES && is_id_header(&name) {
+                headers.push((id, name));
+                good = good.saturating_add(1);
+            } else {
+                bad = true;
+            }
+        }
+        if bad {
+            let expected =
+                "expected a list of at most 8 names of headers without credentials; others are left out";
+            self.report(key, expected.to_owned());
+        }
+    }
+
+    fn number<N: Copy + TryFrom<u32> + TryInto<u32>>(
+        &mut self,
+        key: &'static str,
+        min: u32,
+        max: impl TryInto<u32>,
+        default: N,
+    ) -> N {
+        let max = max.try_into().unwrap_or(u32::MAX);
+        let number = self.whole_number(key, min, max, default.try_into().unwrap_or(u32::MAX));
+        N::try_from(number).unwrap_or(default)
+    }
+
+    /// Istio hands them over as doubles, so `512.0` is one.
+    fn whole_number(&mut self, key: &'static str, min: u32, max: u32, default: u32) -> u32 {
+        let Some(value) = self.value(key) else { return default };
+        let whole = value.as_number_str().ok().and_then(whole_number);
+        whole.filter(|number| (min..=max).contains(number)).unwrap_or_else(|| {
             let message = format!(
                 "expected a whole number from {min} to {max}, found {}; using {default}",
                 shown(value)
@@ -396,32 +487,38 @@ impl<'a, 'p> Section<'a, 'p> {
         default
     }
 
-    fn finish(self) {
+    fn finish(&mut self) {
         for (key, _) in self.members().filter(|(key, _)| !self.known.contains(&key.as_ref())) {
-            let shown: String = key.chars().take(64).collect();
             let message = format!("unknown key, ignored; known here: {}", self.known.join(", "));
-            let path = self.path_of(&shown);
+            let path = self.path_of(&beginning(&key));
             self.problems.push(Problem { path, message });
         }
     }
 }
 
-/// Of the characters of gRPC metadata, but neither gRPC's own nor what belongs to the connection or to the message.
-fn is_header_name(name: &str) -> bool {
-    const TAKEN: [&str; 7] =
-        ["connection", "content-length", "content-type", "host", "te", "transfer-encoding", "upgrade"];
-    (1..=64).contains(&name.len())
-        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
-        && !name.starts_with("grpc-")
-        && !TAKEN.contains(&name)
+/// A credential is not an id: it must not leave the pod.
+fn is_id_header(name: &str) -> bool {
+    const CREDENTIALS: [&str; 6] =
+        ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-goog-api-key"];
+    is_token(name) && !CREDENTIALS.contains(&name)
 }
 
-/// Spaces only inside: HTTP takes them away at the ends.
-fn is_header_value(value: &str) -> bool {
-    (1..=4_096).contains(&value.len())
+fn is_token(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
+}
+
+/// A name that is neither gRPC's own nor belongs to the connection or the message; in the value spaces only inside, as
+/// HTTP takes them away at the ends.
+fn is_header(name: &str, value: &str) -> bool {
+    const TAKEN: [&str; 7] =
+        ["connection", "content-length", "content-type", "host", "te", "transfer-encoding", "upgrade"];
+    is_token(name)
+        && !name.starts_with("grpc-")
+        && !TAKEN.contains(&name)
+        && (1..=4_096).contains(&value.len())
         && value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-        && !value.starts_with(' ')
-        && !value.ends_with(' ')
+        && value.trim_ascii().len() == value.len()
 }
 
 #[expect(
@@ -434,13 +531,17 @@ fn whole_number(digits: &str) -> Option<u32> {
     (number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number)).then_some(number as u32)
 }
 
-/// A value as it stands in a message: enough to find it again.
+/// A value as it stands in a message.
 fn shown(value: Json<'_>) -> String {
-    const MAX_CHARACTERS: usize = 64;
-    let text = value.as_raw_str();
-    match text.char_indices().nth(MAX_CHARACTERS) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
+    beginning(value.as_raw_str())
+}
+
+/// Enough of a text to find it again.
+fn beginning(text: &str) -> String {
+    const MAX_BYTES: usize = 64;
+    match text.get(..text.floor_char_boundary(MAX_BYTES)) {
+        Some(beginning) if beginning.len() < text.len() => format!("{beginning}…"),
+        _ => text.to_owned(),
     }
 }
 
@@ -484,7 +585,10 @@ mod tests {
             "queue": {"max_bytes": 1048576, "max_in_flight": 2},
             "retry": {"initial_backoff_ms": 100, "max_backoff_ms": 1000},
             "limits": {"max_attribute_bytes": 128, "max_raw_usage_bytes": 0, "max_frame_bytes": 2048, "max_window_bytes": 65536,
-                "max_decoder_bytes": 1048576, "max_expansion_ratio": 10}
+                "max_decoder_bytes": 1048576, "max_expansion_ratio": 10},
+            "identity": {"principals": true},
+            "correlation": {"user_headers": ["X-User"], "session_headers": ["a", "b"], "tenant_headers": [],
+                "correlation_headers": ["x-id"]}
         }"#;
         let (config, problems) = parse(document.as_bytes());
         assert_eq!(problems, vec![]);
@@ -509,6 +613,17 @@ mod tests {
                     max_decoder_bytes: 1 << 20,
                     max_expansion_ratio: 10
                 },
+                identity: Identity { principals: true },
+                correlation: Correlation {
+                    headers: [
+                        (Id::User, "x-user"),
+                        (Id::Session, "a"),
+                        (Id::Session, "b"),
+                        (Id::Correlation, "x-id")
+                    ]
+                    .map(|(id, name)| (id, name.to_owned()))
+                    .into(),
+                },
             }
         );
     }
@@ -527,7 +642,8 @@ mod tests {
             problems(r#"{"colector":{},"batch":{"size":1}}"#),
             [
                 "batch.size: unknown key, ignored; known here: max_spans, max_bytes, max_age_ms",
-                "colector: unknown key, ignored; known here: collector, detect, batch, queue, retry, limits",
+                "colector: unknown key, ignored; known here: collector, detect, batch, queue, retry, limits, \
+                 identity, correlation",
             ]
         );
     }
@@ -557,6 +673,26 @@ mod tests {
     }
 
     #[test]
+    fn headers_with_ids_hold_no_credentials() {
+        let document = r#"{"identity":{"principals":"yes"},"correlation":{
+            "user_headers":["Authorization","x-ok","","x y",7,":path"],"session_headers":"x","tenant_headers":{},
+            "correlation_headers":["1","2","3","4","5","6","7","8","9"]}}"#;
+        let (config, reported) = parse(document.as_bytes());
+        let names = |wanted: Id| {
+            let headers = config.correlation.headers.iter().filter(|(id, _)| *id == wanted);
+            headers.map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(Id::User), "x-ok");
+        assert_eq!(
+            (names(Id::Session), names(Id::Tenant)),
+            (String::new(), String::new()),
+            "no list, no guess"
+        );
+        assert_eq!(names(Id::Correlation), "1 2 3 4 5 6 7 8");
+        assert_eq!(reported.len(), 5, "{reported:?}");
+    }
+
+    #[test]
     fn headers_of_the_calls_are_checked_one_by_one() {
         let names = |document: &str| {
             let headers = parse(document.as_bytes()).0.collector.headers;
@@ -574,7 +710,7 @@ mod tests {
             assert!(problem.starts_with("collector.headers."), "{problem}");
             assert!(!problem.contains("s3cr"), "{problem}");
         }
-        assert_eq!(names(r#"{"collector":{"headers":{"a":"1","b":"2","a":"3"}}}"#), "b a", "of two the last");
+        assert_eq!(names(r#"{"collector":{"headers":{"a":"1","b":"2","a":"3"}}}"#), "a b");
         for document in [
             r#"{"collector":{"headers":"s3cret"}}"#,
             r#"{"collector":"s3cret"}"#,

@@ -198,6 +198,9 @@ fn request(attributes: &mut Attributes<'_>, span: &Span) {
     attributes.some_text(names::GEN_AI_CONVERSATION_ID, seen.conversation_id.as_deref());
     attributes.some_text(names::MESHTAP_REQUEST_PREVIOUS_RESPONSE_ID, seen.previous_response_id.as_deref());
     attributes.some_text(names::MESHTAP_USER_ID, seen.user_id.as_deref());
+    attributes.some_text(names::MESHTAP_SESSION_ID, span.caller.session_id.as_deref());
+    attributes.some_text(names::MESHTAP_TENANT_ID, span.caller.tenant_id.as_deref());
+    attributes.some_text(names::MESHTAP_CORRELATION_ID, span.caller.correlation_id.as_deref());
     attributes.some_text(names::MESHTAP_REQUEST_REASONING_LEVEL, seen.reasoning_level.as_deref());
     if seen.offered_tools > 0 {
         attributes.count(names::MESHTAP_REQUEST_TOOLS, seen.offered_tools);
@@ -296,6 +299,8 @@ fn ending(attributes: &mut Attributes<'_>, span: &Span) {
     attributes.some_text(names::MESHTAP_ENVOY_ROUTE, envoy.route.as_deref());
     attributes.some_count(names::MESHTAP_ENVOY_ATTEMPTS, envoy.attempts);
     attributes.some_text(names::MESHTAP_ENVOY_RESPONSE_CODE_DETAILS, Some(&envoy.response_code_details));
+    attributes.some_text(names::MESHTAP_SOURCE_PRINCIPAL, envoy.principals.source.as_deref());
+    attributes.some_text(names::MESHTAP_DESTINATION_PRINCIPAL, envoy.principals.destination.as_deref());
     if envoy.response_flags != 0 {
         attributes.count(names::MESHTAP_ENVOY_RESPONSE_FLAGS, envoy.response_flags);
     }

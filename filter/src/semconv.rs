@@ -68,8 +68,15 @@ pub const K8S_CLUSTER_NAME: &str = "k8s.cluster.name";
 pub const MESHTAP_API: &str = "meshtap.api";
 /// What the API is for, where `gen_ai.operation.name` makes no difference (`responses`, `rerank`, …).
 pub const MESHTAP_OPERATION: &str = "meshtap.operation";
-/// The end user, as the request names one.
+/// The end user: of a header of `correlation.user_headers`, else as the body names one.
 pub const MESHTAP_USER_ID: &str = "meshtap.user.id";
+/// Of a header of `correlation.session_headers`, `.tenant_headers`, `.correlation_headers`.
+pub const MESHTAP_SESSION_ID: &str = "meshtap.session.id";
+pub const MESHTAP_TENANT_ID: &str = "meshtap.tenant.id";
+pub const MESHTAP_CORRELATION_ID: &str = "meshtap.correlation.id";
+/// SPIFFE ids of who calls and who is called, with `identity.principals`.
+pub const MESHTAP_SOURCE_PRINCIPAL: &str = "meshtap.source.principal";
+pub const MESHTAP_DESTINATION_PRINCIPAL: &str = "meshtap.destination.principal";
 /// The answer that the request goes on from.
 pub const MESHTAP_REQUEST_PREVIOUS_RESPONSE_ID: &str = "meshtap.request.previous_response_id";
 /// How many tools the request offers.

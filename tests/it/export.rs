@@ -3,14 +3,18 @@
 use std::time::{Duration, Instant};
 
 use meshtap_tests::client::HOST;
-use meshtap_tests::envoy::{Envoy, Filter, Listener};
+use meshtap_tests::envoy::{Envoy, Filter, Listener, Settings, typed};
 use meshtap_tests::http;
+use meshtap_tests::ports;
 use meshtap_tests::receiver::{Export, Receiver};
 use meshtap_tests::sandbox::Sandbox;
 use meshtap_tests::standin::{self, Standin};
+use meshtap_tests::tools;
 use meshtap_tests::wait;
 use meshtap_tests::workload::Workload;
-use serde_json::json;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use serde_json::{Map, Value, json};
 
 const OBSERVED: &str = "observed";
 
@@ -36,11 +40,16 @@ impl Rig {
     /// One chat, with these request headers.
     #[track_caller]
     pub(super) fn call(&self, headers: &[(&str, &str)]) {
+        self.call_through(OBSERVED, headers);
+    }
+
+    #[track_caller]
+    fn call_through(&self, listener: &str, headers: &[(&str, &str)]) {
         let mut all =
             vec![("host", HOST), ("content-type", "application/json"), (standin::CALL, "export@it")];
         all.extend(headers);
         let body = br#"{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}"#;
-        let reply = http::post(self.envoy.address(OBSERVED), "/v1/chat/completions", &all, body);
+        let reply = http::post(self.envoy.address(listener), "/v1/chat/completions", &all, body);
         assert_eq!(reply.map(|reply| reply.status).ok(), Some(200));
     }
 
@@ -92,4 +101,92 @@ fn headers_go_with_every_call() {
     let log = rig.envoy.log();
     assert!(log.contains("collector.headers.grpc-timeout"), "{log}");
     assert!(!log.contains("s3cret"), "{log}");
+}
+
+/// The attributes of one span, as text.
+fn attribute(span: &Span, name: &str) -> Option<String> {
+    let attribute = span.attributes.iter().find(|attribute| attribute.key == name)?;
+    match attribute.value.as_ref()?.value.as_ref()? {
+        Any::StringValue(text) => Some(text.clone()),
+        other => Some(format!("{other:?}")),
+    }
+}
+
+#[test]
+fn ids_of_headers_stand_in_the_span() {
+    let rig = Rig::start("ids", |filter| filter);
+    rig.call(&[("x-user-id", "user-1"), ("X-LLMTrace-Session-ID", "session-1"), ("x-tenant-id", "tenant-1")]);
+    let exports = rig.wait_for_calls(1);
+    let span = exports[0].spans().next().cloned().unwrap_or_default();
+    for (name, value) in [
+        ("meshtap.user.id", "user-1"),
+        ("meshtap.session.id", "session-1"),
+        ("meshtap.tenant.id", "tenant-1"),
+    ] {
+        assert_eq!(attribute(&span, name).as_deref(), Some(value), "{span:#?}");
+    }
+    // Envoy's own, without one of the caller's.
+    assert!(attribute(&span, "meshtap.correlation.id").is_some_and(|id| id.len() == 36), "{span:#?}");
+    assert_eq!(attribute(&span, "meshtap.source.principal"), None);
+}
+
+/// Two sidecars in one Envoy, as the mesh connects them: out of one workload, over mutual TLS, into the other.
+#[test]
+fn both_ends_of_a_call_inside_the_mesh_know_both_principals() {
+    const CALLER: &str = "spiffe://cluster.local/ns/shop/sa/checkout";
+    const CALLEE: &str = "spiffe://cluster.local/ns/shop/sa/model";
+    let sandbox = Sandbox::new("principals");
+    let standin = Standin::start();
+    let receiver = Receiver::start();
+    let filter = Filter::exporting_to(receiver.address())
+        .set("/detect", "heuristic".into())
+        .set("/identity", json!({"principals": true}));
+    let inbound = Settings {
+        listener: fields(json!({"traffic_direction": "INBOUND"})),
+        chain: fields(json!({"transport_socket": tls("Downstream", "model")})),
+        ..Settings::default()
+    };
+    let outbound = Settings {
+        provider: fields(json!({"transport_socket": tls("Upstream", "checkout")})),
+        ..Settings::default()
+    };
+    let port = ports::free_address();
+    let listeners = [
+        Listener::new("in", standin.address()).filter(filter.clone()).settings(&inbound).port(port.port()),
+        Listener::new("out", port).filter(filter).settings(&outbound),
+    ];
+    let envoy = Envoy::start(&sandbox, &Workload::new("principals", "shop"), &listeners);
+    let rig = Rig { _sandbox: sandbox, _standin: standin, receiver, envoy };
+    rig.call_through("out", &[]);
+    let exports = rig.wait_for_calls(2);
+    let mut spans: Vec<&Span> = exports.iter().flat_map(Export::spans).collect();
+    spans.sort_by_key(|span| span.kind);
+    assert_eq!(spans.iter().map(|span| span.kind).collect::<Vec<_>>(), [2, 3], "one of each side");
+    for span in spans {
+        assert_eq!(attribute(span, "meshtap.source.principal").as_deref(), Some(CALLER), "{span:#?}");
+        assert_eq!(attribute(span, "meshtap.destination.principal").as_deref(), Some(CALLEE), "{span:#?}");
+    }
+}
+
+fn fields(object: Value) -> Map<String, Value> {
+    object.as_object().cloned().unwrap_or_default()
+}
+
+/// A side of mutual TLS, with the certificate of this workload.
+fn tls(side: &str, workload: &str) -> Value {
+    let file = |name: String| json!({"filename": tools::own_file("fixtures/mtls").join(name)});
+    let mut context = json!({
+        "@type": format!("type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.{side}TlsContext"),
+        "common_tls_context": {
+            "tls_certificates": [{
+                "certificate_chain": file(format!("{workload}.pem")),
+                "private_key": file(format!("{workload}.key")),
+            }],
+            "validation_context": {"trusted_ca": file("ca.pem".to_owned())},
+        },
+    });
+    if side == "Downstream" {
+        context["require_client_certificate"] = true.into();
+    }
+    typed("envoy.transport_sockets.tls", &context)
 }

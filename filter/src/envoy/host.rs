@@ -319,6 +319,21 @@ impl HeaderMap {
         usize::try_from(u32::from_le_bytes(word)).ok()
     }
 
+    fn walk<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) -> Option<()> {
+        let count = self.length(0)?;
+        let mut lengths_at = 4_usize;
+        let mut text_at = count.checked_mul(8)?.checked_add(4)?;
+        for _ in 0..count {
+            let name_end = text_at.checked_add(self.length(lengths_at)?)?;
+            let value_at = name_end.checked_add(1)?;
+            let value_end = value_at.checked_add(self.length(lengths_at.checked_add(4)?)?)?;
+            see(self.bytes.get(text_at..name_end)?, self.bytes.get(value_at..value_end)?);
+            lengths_at = lengths_at.checked_add(8)?;
+            text_at = value_end.checked_add(1)?;
+        }
+        Some(())
+    }
+
     fn find(&self, wanted: &[u8]) -> Option<&[u8]> {
         let count = self.length(0)?;
         let mut lengths_at = 4_usize;
@@ -342,5 +357,10 @@ impl HeaderMap {
 impl crate::exchange::Headers for HeaderMap {
     fn get(&self, name: &str) -> Option<&[u8]> {
         self.find(name.as_bytes())
+    }
+
+    fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) {
+        // Bytes that are no map end the walk where they stop being one.
+        let _ = self.walk(see);
     }
 }

@@ -4,6 +4,7 @@ use opentelemetry_proto::tonic::trace::v1::Span as Decoded;
 use prost::Message;
 
 use super::*;
+use crate::caller::Caller;
 use crate::ending::{End, ErrorType};
 use crate::provider::Facts;
 use crate::span::{EnvoyFacts, Http, StreamTimes};
@@ -60,6 +61,7 @@ fn span() -> Span {
         ending: End::UpstreamReset,
         error_type: Some(ErrorType::UpstreamReset),
         envoy: EnvoyFacts { cluster: Some("outbound|80||api.openai.com".into()), ..EnvoyFacts::default() },
+        caller: Caller { session_id: Some("session-1".into()), ..Caller::default() },
     }
 }
 
@@ -97,6 +99,8 @@ fn another_implementation_reads_what_is_written() {
 
     let text = |value: &str| Some(Any::StringValue(value.into()));
     assert_eq!(attribute(span, names::GEN_AI_OPERATION_NAME), text("chat"));
+    assert_eq!(attribute(span, names::MESHTAP_SESSION_ID), text("session-1"));
+    assert_eq!(attribute(span, names::MESHTAP_TENANT_ID), None);
     assert_eq!(attribute(span, names::GEN_AI_REQUEST_STREAM), Some(Any::BoolValue(true)));
     assert_eq!(attribute(span, names::GEN_AI_REQUEST_TEMPERATURE), Some(Any::DoubleValue(0.25)));
     assert_eq!(

@@ -48,6 +48,12 @@ pub struct Settings {
     pub clusters: Vec<Value>,
     /// Fields of the HTTP connection manager.
     pub manager: Map<String, Value>,
+    /// Fields of the listener.
+    pub listener: Map<String, Value>,
+    /// Fields of its only filter chain.
+    pub chain: Map<String, Value>,
+    /// Fields of the provider's cluster.
+    pub provider: Map<String, Value>,
 }
 
 impl Listener {
