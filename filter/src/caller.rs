@@ -1,10 +1,11 @@
-//! Who makes a call, as the headers of its request say it: ids of a user, a session, a tenant and a correlation, and the
-//! principals of a forwarded client certificate.
+//! Who makes a call, as the headers of its request say it: ids of a user, a session, a tenant and a correlation, a
+//! fingerprint of the API key, and the principals of a forwarded client certificate.
 //!
-//! All of it comes from one walk over the headers, whatever the configuration asks for.
+//! All but the last comes from one walk over the headers. No credential gets into a [`Caller`].
 
 use crate::config::{Config, Id};
 use crate::exchange::{Headers, cut};
+use crate::fingerprint::Key;
 use crate::span::{Kind, Principals};
 
 /// What one request says of its caller. What it does not say is absent.
@@ -14,17 +15,40 @@ pub struct Caller {
     pub session_id: Option<String>,
     pub tenant_id: Option<String>,
     pub correlation_id: Option<String>,
+    pub api_key_fingerprint: Option<String>,
     pub principals: Principals,
     /// Ids that were cut.
     pub truncated: u32,
 }
 
+/// The API key that was seen last, with its fingerprint: most workloads have one, and a fingerprint takes as long as
+/// everything else that is read of the headers.
+#[derive(Default)]
+pub struct LastKey {
+    key: Vec<u8>,
+    fingerprint: String,
+}
+
 /// Looks for what `config` wants to know of a caller.
-pub fn read(config: &Config, headers: &dyn Headers, kind: Kind) -> Caller {
+pub fn read(config: &Config, headers: &dyn Headers, kind: Kind, last_key: &mut LastKey) -> Caller {
     let wanted = &config.correlation.headers;
     // Of each kind of id the value, and the place of its header among the wanted ones: the first there counts.
     let mut found: [(usize, &[u8]); Id::COUNT] = [(usize::MAX, &[]); Id::COUNT];
+    let mut credentials: [&[u8]; 5] = [&[]; 5];
     headers.for_each(&mut |name, value| {
+        let credential = match name {
+            b"authorization" => Some((0, of_authorization(value))),
+            b"x-api-key" => Some((1, value)),
+            b"api-key" => Some((2, value)),
+            b"x-goog-api-key" => Some((3, value)),
+            b":path" => Some((4, of_query(value))),
+            _ => None,
+        };
+        if let Some((place, value)) = credential
+            && let Some(slot) = credentials.get_mut(place)
+        {
+            *slot = value.trim_ascii();
+        }
         for (place, (id, wanted)) in wanted.iter().enumerate() {
             if wanted.as_bytes() == name
                 && let Some(best) = found.get_mut(*id as usize)
@@ -42,12 +66,51 @@ pub fn read(config: &Config, headers: &dyn Headers, kind: Kind) -> Caller {
         (!text.is_empty()).then_some(text)
     };
     let [user_id, session_id, tenant_id, correlation_id] = found.map(&mut text);
+    let api_key = credentials.into_iter().find(|key| !key.is_empty());
+    let api_key_fingerprint = config
+        .api_key
+        .fingerprint_key
+        .as_ref()
+        .zip(api_key)
+        .map(|(key, api_key)| last_key.fingerprint(key, api_key));
     let certificate = (config.identity.principals && kind == Kind::Server)
         .then(|| headers.get("x-forwarded-client-cert"))
         .flatten();
     let principals =
         certificate.and_then(|header| std::str::from_utf8(header).ok()).map(forwarded).unwrap_or_default();
-    Caller { user_id, session_id, tenant_id, correlation_id, principals, truncated }
+    Caller { user_id, session_id, tenant_id, correlation_id, api_key_fingerprint, principals, truncated }
+}
+
+impl LastKey {
+    fn fingerprint(&mut self, key: &Key, api_key: &[u8]) -> String {
+        const MAX_KEPT_BYTES: usize = 4 << 10;
+        if self.key != api_key {
+            self.key.clear();
+            self.key.extend_from_slice(api_key.get(..MAX_KEPT_BYTES).unwrap_or(api_key));
+            self.fingerprint = key.fingerprint(api_key);
+        }
+        self.fingerprint.clone()
+    }
+}
+
+/// What stands behind the scheme; of a signature the id of the key that signed it. Without a scheme, all of it.
+fn of_authorization(value: &[u8]) -> &[u8] {
+    let value = value.trim_ascii();
+    let Some(space) = value.iter().position(|byte| *byte == b' ') else { return value };
+    let (scheme, rest) = value.split_at_checked(space).unwrap_or_default();
+    if !scheme.starts_with(b"AWS4-") {
+        return rest;
+    }
+    rest.split(|byte| matches!(byte, b' ' | b','))
+        .find_map(|field| field.strip_prefix(b"Credential="))
+        .and_then(|credential| credential.split(|byte| *byte == b'/').next())
+        .unwrap_or_default()
+}
+
+fn of_query(path: &[u8]) -> &[u8] {
+    let mut parts = path.splitn(2, |byte| *byte == b'?');
+    let query = parts.nth(1).unwrap_or_default();
+    query.split(|byte| *byte == b'&').find_map(|field| field.strip_prefix(b"key=")).unwrap_or_default()
 }
 
 /// Of the last element, which is the nearest proxy's: `By=spiffe://…;Hash=…;Subject="CN=a,b";URI=spiffe://…`.
@@ -94,7 +157,7 @@ mod tests {
     fn read(config: &str, headers: &[(&str, &str)]) -> Caller {
         let (config, problems) = crate::config::parse(config.as_bytes());
         assert_eq!(problems, []);
-        super::read(&config, &Pairs(headers), Kind::Server)
+        super::read(&config, &Pairs(headers), Kind::Server, &mut LastKey::default())
     }
 
     fn ids(config: &str, headers: &[(&str, &str)]) -> [Option<String>; 4] {
@@ -165,7 +228,71 @@ mod tests {
             assert_eq!(read(config, &[("x-forwarded-client-cert", nothing)]), Caller::default(), "{nothing}");
         }
         let (config, _) = crate::config::parse(config.as_bytes());
-        let outbound = super::read(&config, &Pairs(&headers), Kind::Client);
+        let outbound = super::read(&config, &Pairs(&headers), Kind::Client, &mut LastKey::default());
         assert_eq!(outbound, Caller::default(), "what a workload forwards says nothing about itself");
+    }
+
+    const KEYED: &str = r#"{"api_key":{"fingerprint_key":"sixteen bytes or more"}}"#;
+
+    fn fingerprint(headers: &[(&str, &str)]) -> Option<String> {
+        read(KEYED, headers).api_key_fingerprint
+    }
+
+    #[test]
+    fn one_key_has_one_fingerprint_wherever_it_stands() {
+        // As the command in docs/configuration.md computes it.
+        let expected = Some("hmac-sha256:c432feff4876a54bfcf0c0cbfb72f0fd".to_owned());
+        for header in [
+            ("authorization", "Bearer sk-1"),
+            ("authorization", "bearer  sk-1 "),
+            ("authorization", "Api-Key sk-1"),
+            ("authorization", "sk-1"),
+            ("x-api-key", "sk-1"),
+            ("api-key", "sk-1"),
+            ("x-goog-api-key", "sk-1"),
+            (":path", "/v1beta/models/m:generateContent?alt=sse&key=sk-1"),
+            (
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=sk-1/20250101/us-east-1/bedrock/aws4_request, SignedHeaders=host, Signature=ab",
+            ),
+            ("authorization", "AWS4-HMAC-SHA256 SignedHeaders=host,Credential=sk-1/20250101,Signature=ab"),
+        ] {
+            assert_eq!(fingerprint(&[header]), expected, "{header:?}");
+        }
+        let both = [("x-api-key", "sk-2"), ("authorization", "Bearer sk-1"), (":path", "/?key=sk-3")];
+        assert_eq!(fingerprint(&both), expected);
+    }
+
+    #[test]
+    fn no_key_has_no_fingerprint() {
+        for header in [
+            ("authorization", ""),
+            ("authorization", "AWS4-HMAC-SHA256 Signature=ab"),
+            ("x-api-key", " "),
+            (":path", "/v1/messages?key="),
+            (":path", "/v1/messages?monkey=1"),
+            (":path", "/v1/key=1"),
+        ] {
+            assert_eq!(fingerprint(&[header]), None, "{header:?}");
+        }
+        assert_eq!(read("", &[("x-api-key", "sk-1")]).api_key_fingerprint, None, "no key to compute it with");
+    }
+
+    #[test]
+    fn the_last_key_is_not_taken_for_another() {
+        let (config, _) = crate::config::parse(KEYED.as_bytes());
+        let mut last = LastKey::default();
+        let long = "k".repeat(5_000);
+        let longer = "k".repeat(5_001);
+        let mut seen = Vec::new();
+        for key in ["sk-1", "sk-1", "sk-2", &long, &longer, &long, "sk-1"] {
+            let caller = super::read(&config, &Pairs(&[("api-key", key)]), Kind::Client, &mut last);
+            assert_eq!(caller.api_key_fingerprint, fingerprint(&[("x-api-key", key)]));
+            seen.extend(caller.api_key_fingerprint);
+        }
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 4);
+        assert!(last.key.len() <= 4_096);
     }
 }

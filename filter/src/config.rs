@@ -8,6 +8,8 @@ use std::fmt;
 
 use nojson::{JsonValueKind, RawJson, RawJsonValue};
 
+use crate::fingerprint::Key;
+
 /// Everything that can be set, with its valid values only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -19,6 +21,7 @@ pub struct Config {
     pub limits: Limits,
     pub identity: Identity,
     pub correlation: Correlation,
+    pub api_key: ApiKey,
 }
 
 /// Where spans go.
@@ -104,6 +107,13 @@ pub struct Identity {
     pub principals: bool,
 }
 
+/// What stands for the API keys of calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Absent until the host hands in randomness, where the configuration names none.
+    pub fingerprint_key: Option<Key>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Correlation {
     /// Request headers that hold an id, names in lower case. Of those of one kind the first counts that is there.
@@ -162,6 +172,7 @@ impl Default for Config {
             correlation: Correlation {
                 headers: ID_HEADERS.iter().map(|(id, name)| (*id, (*name).to_owned())).collect(),
             },
+            api_key: ApiKey { fingerprint_key: None },
         }
     }
 }
@@ -283,6 +294,9 @@ fn read(object: Json<'_>, problems: &mut Vec<Problem>) -> Config {
             }
             Correlation { headers }
         }),
+        api_key: root.section("api_key", |section| ApiKey {
+            fingerprint_key: section.secret("fingerprint_key").as_deref().map(Key::from_text),
+        }),
     };
     root.finish();
     config
@@ -353,6 +367,10 @@ impl<'a, 'p> Section<'a, 'p> {
 
     /// A section whose keys are anyone's.
     fn object<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
+        read(&mut self.open(key))
+    }
+
+    fn open(&mut self, key: &'static str) -> Section<'a, '_> {
         let object = match self.value(key) {
             Some(value) if !value.kind().is_object() => {
                 let found = kind(value.kind());
@@ -362,7 +380,7 @@ impl<'a, 'p> Section<'a, 'p> {
             object => object,
         };
         let path = self.path_of(key);
-        read(&mut Section::new(&path, object, self.problems))
+        Section::new(&path, object, self.problems)
     }
 
     fn text(&mut self, key: &'static str, default: String) -> String {
@@ -412,6 +430,16 @@ impl<'a, 'p> Section<'a, 'p> {
                 default
             }
         }
+    }
+
+    /// A text that no message repeats.
+    fn secret(&mut self, key: &'static str) -> Option<Cow<'a, str>> {
+        let value = self.value(key)?;
+        let text = value.to_unquoted_string_str().ok().filter(|text| (16..=512).contains(&text.len()));
+        if text.is_none() {
+            self.report(key, "expected a text of 16 to 512 bytes; using a random one".to_owned());
+        }
+        text
     }
 
     /// A list of names of request headers; a bad one is left out.
@@ -588,7 +616,8 @@ mod tests {
                 "max_decoder_bytes": 1048576, "max_expansion_ratio": 10},
             "identity": {"principals": true},
             "correlation": {"user_headers": ["X-User"], "session_headers": ["a", "b"], "tenant_headers": [],
-                "correlation_headers": ["x-id"]}
+                "correlation_headers": ["x-id"]},
+            "api_key": {"fingerprint_key": "sixteen bytes or more"}
         }"#;
         let (config, problems) = parse(document.as_bytes());
         assert_eq!(problems, vec![]);
@@ -624,6 +653,7 @@ mod tests {
                     .map(|(id, name)| (id, name.to_owned()))
                     .into(),
                 },
+                api_key: ApiKey { fingerprint_key: Some(Key::from_text("sixteen bytes or more")) },
             }
         );
     }
@@ -643,7 +673,7 @@ mod tests {
             [
                 "batch.size: unknown key, ignored; known here: max_spans, max_bytes, max_age_ms",
                 "colector: unknown key, ignored; known here: collector, detect, batch, queue, retry, limits, \
-                 identity, correlation",
+                 identity, correlation, api_key",
             ]
         );
     }
@@ -670,6 +700,21 @@ mod tests {
         let (config, reported) = parse(br#"{"collector":{"authority":"a\r\nb: c"}}"#);
         assert_eq!(config, Config::default());
         assert_eq!(reported.len(), 1);
+    }
+
+    #[test]
+    fn the_key_of_fingerprints_is_never_repeated() {
+        for document in [
+            r#"{"api_key":{"fingerprint_key":"hunter2"}}"#,
+            r#"{"api_key":"hunter2"}"#,
+            r#"{"api_key":{"fingerprint_key":["hunter2"]}}"#,
+        ] {
+            assert_eq!(parse(document.as_bytes()).0, Config::default());
+            let reported = problems(document);
+            assert!(reported.len() == 1 && !reported[0].contains("hunter2"), "{reported:?}");
+        }
+        let (config, _) = parse(br#"{"api_key":{"fingerprint_key":"hunter2 hunter2 hunter2"}}"#);
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 
     #[test]

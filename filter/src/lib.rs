@@ -32,6 +32,7 @@ pub mod detect;
 pub mod ending;
 pub mod exchange;
 pub mod export;
+pub mod fingerprint;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod identity;

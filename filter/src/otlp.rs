@@ -201,6 +201,7 @@ fn request(attributes: &mut Attributes<'_>, span: &Span) {
     attributes.some_text(names::MESHTAP_SESSION_ID, span.caller.session_id.as_deref());
     attributes.some_text(names::MESHTAP_TENANT_ID, span.caller.tenant_id.as_deref());
     attributes.some_text(names::MESHTAP_CORRELATION_ID, span.caller.correlation_id.as_deref());
+    attributes.some_text(names::MESHTAP_API_KEY_FINGERPRINT, span.caller.api_key_fingerprint.as_deref());
     attributes.some_text(names::MESHTAP_REQUEST_REASONING_LEVEL, seen.reasoning_level.as_deref());
     if seen.offered_tools > 0 {
         attributes.count(names::MESHTAP_REQUEST_TOOLS, seen.offered_tools);

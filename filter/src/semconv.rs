@@ -74,6 +74,8 @@ pub const MESHTAP_USER_ID: &str = "meshtap.user.id";
 pub const MESHTAP_SESSION_ID: &str = "meshtap.session.id";
 pub const MESHTAP_TENANT_ID: &str = "meshtap.tenant.id";
 pub const MESHTAP_CORRELATION_ID: &str = "meshtap.correlation.id";
+/// Of the API key of the call, by `api_key.fingerprint_key`: never the key itself, nor a part of it.
+pub const MESHTAP_API_KEY_FINGERPRINT: &str = "meshtap.api_key.fingerprint";
 /// SPIFFE ids of who calls and who is called, with `identity.principals`.
 pub const MESHTAP_SOURCE_PRINCIPAL: &str = "meshtap.source.principal";
 pub const MESHTAP_DESTINATION_PRINCIPAL: &str = "meshtap.destination.principal";

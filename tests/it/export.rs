@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use meshtap_filter::fingerprint::Key;
 use meshtap_tests::client::HOST;
 use meshtap_tests::envoy::{Envoy, Filter, Listener, Settings, typed};
 use meshtap_tests::http;
@@ -130,6 +131,41 @@ fn ids_of_headers_stand_in_the_span() {
     assert_eq!(attribute(&span, "meshtap.source.principal"), None);
 }
 
+#[test]
+fn an_api_key_leaves_the_pod_as_its_fingerprint() {
+    const SECRET: &str = "a secret of sixteen bytes or more";
+    let own = Rig::start("own-fingerprint-key", |filter| filter);
+    let given =
+        Rig::start("fingerprint-key", |filter| filter.set("/api_key", json!({"fingerprint_key": SECRET})));
+    let fingerprints = |rig: &Rig| {
+        rig.call(&[("authorization", "Bearer sk-s3cret-1")]);
+        rig.call(&[("x-api-key", "sk-s3cret-1")]);
+        rig.call(&[("x-api-key", "sk-s3cret-2")]);
+        let exports = rig.wait_for_calls(3);
+        let sent = format!("{exports:?} {}", rig.envoy.log());
+        assert!(!sent.contains("s3cret") && !sent.contains(SECRET), "{sent}");
+        let spans = exports.iter().flat_map(Export::spans);
+        spans.filter_map(|span| attribute(span, "meshtap.api_key.fingerprint")).collect::<Vec<_>>()
+    };
+    let seen = fingerprints(&given);
+    let [first, second, third] = seen.as_slice() else { panic!("three: {seen:?}") };
+    assert_eq!(*first, Key::from_text(SECRET).fingerprint(b"sk-s3cret-1"));
+    assert_eq!(second, first);
+    assert_ne!(third, first);
+    assert!(!given.envoy.log().contains("fingerprint_key"), "{}", given.envoy.log());
+
+    let seen = fingerprints(&own);
+    let [first, second, third] = seen.as_slice() else { panic!("three: {seen:?}") };
+    assert_eq!(second, first);
+    assert_ne!(third, first);
+    assert_ne!(*first, Key::from_text(SECRET).fingerprint(b"sk-s3cret-1"));
+    assert_eq!(
+        own.envoy.log().matches("without api_key.fingerprint_key").count(),
+        1,
+        "one of three VMs says it"
+    );
+}
+
 /// Two sidecars in one Envoy, as the mesh connects them: out of one workload, over mutual TLS, into the other.
 #[test]
 fn both_ends_of_a_call_inside_the_mesh_know_both_principals() {
@@ -142,12 +178,12 @@ fn both_ends_of_a_call_inside_the_mesh_know_both_principals() {
         .set("/detect", "heuristic".into())
         .set("/identity", json!({"principals": true}));
     let inbound = Settings {
-        listener: fields(json!({"traffic_direction": "INBOUND"})),
-        chain: fields(json!({"transport_socket": tls("Downstream", "model")})),
+        listener: fields(&json!({"traffic_direction": "INBOUND"})),
+        chain: fields(&json!({"transport_socket": tls("Downstream", "model")})),
         ..Settings::default()
     };
     let outbound = Settings {
-        provider: fields(json!({"transport_socket": tls("Upstream", "checkout")})),
+        provider: fields(&json!({"transport_socket": tls("Upstream", "checkout")})),
         ..Settings::default()
     };
     let port = ports::free_address();
@@ -168,7 +204,7 @@ fn both_ends_of_a_call_inside_the_mesh_know_both_principals() {
     }
 }
 
-fn fields(object: Value) -> Map<String, Value> {
+fn fields(object: &Value) -> Map<String, Value> {
     object.as_object().cloned().unwrap_or_default()
 }
 

@@ -162,25 +162,24 @@ pub(super) fn property_integer(path: &[&str]) -> Option<i64> {
 
 /// True for the first VM of this process that asks for `key`. All VMs of one `vm_id` share the memory of it.
 pub(super) fn claim(key: &str) -> bool {
+    share(key, b"1").is_none()
+}
+
+/// What the first VM of this process shares under `key`; `None` for that VM itself. The main thread's comes before those
+/// of the workers, so that no two are the first.
+pub(super) fn share(key: &str, value: &[u8]) -> Option<Vec<u8>> {
     const NOT_FOUND: u32 = 1;
     let mut cas = 0;
     let seen = received(|data, size| {
         // SAFETY: pointer and length describe `key`; the host writes a pointer, a length and a u32.
         unsafe { import::proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas) }
     });
-    match seen {
-        Ok(_) => false,
-        Err(Status(NOT_FOUND)) => {
-            let value = b"1";
-            // SAFETY: pointers and lengths describe `key` and `value`.
-            let set = unsafe {
-                import::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas)
-            };
-            set == OK
-        }
-        // A host without shared data: say it from every VM rather than from none.
-        Err(_) => true,
+    if seen == Err(Status(NOT_FOUND)) {
+        // SAFETY: pointers and lengths describe `key` and `value`. On a host that does not take it each VM is the first:
+        // things are said by all rather than by none.
+        unsafe { import::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) };
     }
+    seen.ok()
 }
 
 pub(super) fn define_metric(kind: MetricType, name: &str) -> Result<u32, Status> {

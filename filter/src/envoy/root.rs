@@ -9,8 +9,10 @@ use proxy_wasm::types::{BufferType, ContextType, LogLevel, MetricType};
 use super::host;
 use super::stream::Stream;
 use super::uncalled;
+use crate::caller::LastKey;
 use crate::config::{self, Config, Problem};
 use crate::export::{Batch, Exporter, Outcome};
+use crate::fingerprint::Key;
 use crate::identity::{self, PropertyRoot};
 use crate::otlp;
 use crate::stats::{Metric, Stats};
@@ -22,6 +24,7 @@ pub(super) struct Shared {
     pub(super) stats: Stats,
     pub(super) random: host::Random,
     pub(super) properties: PropertyRoot,
+    pub(super) last_key: LastKey,
     /// By [`Metric`], as the host knows them; `None` where it refused one.
     metric_ids: Vec<Option<u32>>,
     grpc_service: Vec<u8>,
@@ -61,6 +64,7 @@ impl Root {
             stats: Stats::default(),
             random: host::Random::new(),
             properties: PropertyRoot::Xds,
+            last_key: LastKey::default(),
             metric_ids: Vec::new(),
             grpc_service: Vec::new(),
             metadata: Vec::new(),
@@ -130,7 +134,10 @@ impl RootContext for Root {
 
 impl Shared {
     fn configure(&mut self, document: &[u8]) {
-        let (config, problems) = config::parse(document);
+        let (mut config, problems) = config::parse(document);
+        if config.api_key.fingerprint_key.is_none() {
+            config.api_key.fingerprint_key = Some(self.own_key());
+        }
         self.metric_ids = Metric::ALL.iter().map(|metric| define(*metric)).collect();
         self.report_problems(document, &problems);
         self.properties = PropertyRoot::probe(&mut host::property);
@@ -147,7 +154,27 @@ impl Shared {
         self.exporter = Exporter::new(config.clone(), resource);
         self.exporter.adopt(left, &mut self.stats);
         self.config = config;
+        self.last_key = LastKey::default();
         self.report_stats();
+    }
+
+    /// Of this proxy, until it ends.
+    fn own_key(&mut self) -> Key {
+        let mut own = Vec::new();
+        for _ in 0..4 {
+            own.extend_from_slice(&self.random.next().to_le_bytes());
+        }
+        let shared = host::share("meshtap.fingerprint_key", &own);
+        if shared.is_none() {
+            host::log(
+                LogLevel::Warn,
+                "meshtap: without api_key.fingerprint_key, fingerprints of API keys differ from proxy to proxy",
+            );
+        }
+        let mut bytes = shared.unwrap_or(own).into_iter();
+        Key::random(&mut || {
+            (0..8).fold(0, |number, _| (number << 8) | u64::from(bytes.next().unwrap_or_default()))
+        })
     }
 
     /// Once for each configuration, not once for each of the VMs that get it.

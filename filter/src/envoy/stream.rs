@@ -43,7 +43,7 @@ impl Stream {
         let kind = if host::property_integer(&inbound) == Some(1) { Kind::Server } else { Kind::Client };
         let random = &mut || shared.random.next();
         let mut exchange = Exchange::start(detected, &shared.config, &headers, kind, now, random);
-        exchange.made_by(caller::read(&shared.config, &headers, kind));
+        exchange.made_by(caller::read(&shared.config, &headers, kind, &mut shared.last_key));
         self.exchange = Some(Box::new(exchange));
         Some(())
     }
