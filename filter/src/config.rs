@@ -5,8 +5,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use nojson::{JsonValueKind, RawJson, RawJsonValue};
+use sha2::{Digest as _, Sha256};
 
 use crate::fingerprint::Key;
 
@@ -22,6 +24,7 @@ pub struct Config {
     pub identity: Identity,
     pub correlation: Correlation,
     pub api_key: ApiKey,
+    pub heartbeat: Heartbeat,
 }
 
 /// Where spans go.
@@ -146,6 +149,13 @@ const ID_HEADERS: [(Id, &str); 9] = [
     (Id::Correlation, "x-request-id"),
 ];
 
+/// How often a VM says that it is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// 0 for never.
+    pub interval_ms: u32,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -173,6 +183,7 @@ impl Default for Config {
                 headers: ID_HEADERS.iter().map(|(id, name)| (*id, (*name).to_owned())).collect(),
             },
             api_key: ApiKey { fingerprint_key: None },
+            heartbeat: Heartbeat { interval_ms: 60_000 },
         }
     }
 }
@@ -191,15 +202,44 @@ pub struct Problem {
 
 /// Reads a plugin configuration. Never fails: see the module's description.
 pub fn parse(document: &[u8]) -> (Config, Vec<Problem>) {
-    let mut problems = Vec::new();
-    let config = read_document(document, &mut problems).unwrap_or_else(|message| {
-        problems.push(Problem { path: String::new(), message: format!("{message}; using defaults") });
-        Config::default()
-    });
-    (config, problems)
+    let (config, findings) = examine(document);
+    (config, findings.problems)
 }
 
-fn read_document(document: &[u8], problems: &mut Vec<Problem>) -> Result<Config, String> {
+/// The same, with the SHA-256 of the document without the secrets in it.
+pub fn parse_and_hash(document: &[u8]) -> (Config, Vec<Problem>, String) {
+    let (config, Findings { problems, secrets }) = examine(document);
+    let is_secret = |at: usize| secrets.iter().any(|secret| secret.contains(&at));
+    let public = document.iter().enumerate().filter(|(at, _)| !is_secret(*at));
+    let public: Vec<u8> = public.map(|(_, byte)| *byte).collect();
+    let mut hash = String::new();
+    for byte in Sha256::digest(&public) {
+        for digit in [byte >> 4, byte & 0xf] {
+            hash.push(char::from_digit(u32::from(digit), 16).unwrap_or_default());
+        }
+    }
+    (config, problems, hash)
+}
+
+/// What was found in a document beside the configuration.
+#[derive(Default)]
+struct Findings {
+    problems: Vec<Problem>,
+    /// Where secrets stand in the document, quotes included.
+    secrets: Vec<Range<usize>>,
+}
+
+fn examine(document: &[u8]) -> (Config, Findings) {
+    let mut findings = Findings::default();
+    let config = read_document(document, &mut findings).unwrap_or_else(|message| {
+        let message = format!("{message}; using defaults");
+        findings.problems.push(Problem { path: String::new(), message });
+        Config::default()
+    });
+    (config, findings)
+}
+
+fn read_document(document: &[u8], findings: &mut Findings) -> Result<Config, String> {
     if document.trim_ascii().is_empty() {
         return Ok(Config::default());
     }
@@ -207,14 +247,14 @@ fn read_document(document: &[u8], problems: &mut Vec<Problem>) -> Result<Config,
     let json = RawJson::parse(text).map_err(|error| format!("not valid JSON ({error})"))?;
     match json.value().kind() {
         JsonValueKind::Null => Ok(Config::default()),
-        JsonValueKind::Object => Ok(read(json.value(), problems)),
+        JsonValueKind::Object => Ok(read(json.value(), findings)),
         other => Err(format!("expected an object, found {}", kind(other))),
     }
 }
 
-fn read(object: Json<'_>, problems: &mut Vec<Problem>) -> Config {
+fn read(object: Json<'_>, findings: &mut Findings) -> Config {
     let default = Config::default();
-    let mut root = Section::new("", Some(object), problems);
+    let mut root = Section::new("", Some(object), findings);
     let config = Config {
         collector: root.section("collector", |section| {
             let cluster = section.text("cluster", default.collector.cluster);
@@ -297,6 +337,9 @@ fn read(object: Json<'_>, problems: &mut Vec<Problem>) -> Config {
         api_key: root.section("api_key", |section| ApiKey {
             fingerprint_key: section.secret("fingerprint_key").as_deref().map(Key::from_text),
         }),
+        heartbeat: root.section("heartbeat", |section| Heartbeat {
+            interval_ms: section.number("interval_ms", 0, 3_600_000, default.heartbeat.interval_ms),
+        }),
     };
     root.finish();
     config
@@ -325,12 +368,12 @@ struct Section<'a, 'p> {
     path: String,
     object: Option<Json<'a>>,
     known: Vec<&'static str>,
-    problems: &'p mut Vec<Problem>,
+    findings: &'p mut Findings,
 }
 
 impl<'a, 'p> Section<'a, 'p> {
-    fn new(path: &str, object: Option<Json<'a>>, problems: &'p mut Vec<Problem>) -> Self {
-        Self { path: path.to_owned(), object, known: Vec::new(), problems }
+    fn new(path: &str, object: Option<Json<'a>>, findings: &'p mut Findings) -> Self {
+        Self { path: path.to_owned(), object, known: Vec::new(), findings }
     }
 
     fn members(&self) -> impl Iterator<Item = (Cow<'a, str>, Json<'a>)> + use<'a> {
@@ -354,7 +397,12 @@ impl<'a, 'p> Section<'a, 'p> {
 
     fn report(&mut self, key: &str, message: String) {
         let path = self.path_of(key);
-        self.problems.push(Problem { path, message });
+        self.findings.problems.push(Problem { path, message });
+    }
+
+    fn hide(&mut self, value: Json<'_>) {
+        let start = value.position();
+        self.findings.secrets.push(start..start.saturating_add(value.as_raw_str().len()));
     }
 
     fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
@@ -380,7 +428,7 @@ impl<'a, 'p> Section<'a, 'p> {
             object => object,
         };
         let path = self.path_of(key);
-        Section::new(&path, object, self.problems)
+        Section::new(&path, object, self.findings)
     }
 
     fn text(&mut self, key: &'static str, default: String) -> String {
@@ -405,6 +453,7 @@ impl<'a, 'p> Section<'a, 'p> {
         let mut headers: Vec<Header> = Vec::new();
         let mut free = max_bytes;
         for (name, value) in self.members() {
+            self.hide(value);
             let value = value.to_unquoted_string_str().unwrap_or_default();
             let bytes = name.len().saturating_add(value.len());
             let is_known = headers.iter().any(|header| header.name == name);
@@ -435,6 +484,7 @@ impl<'a, 'p> Section<'a, 'p> {
     /// A text that no message repeats.
     fn secret(&mut self, key: &'static str) -> Option<Cow<'a, str>> {
         let value = self.value(key)?;
+        self.hide(value);
         let text = value.to_unquoted_string_str().ok().filter(|text| (16..=512).contains(&text.len()));
         if text.is_none() {
             self.report(key, "expected a text of 16 to 512 bytes; using a random one".to_owned());
@@ -519,7 +569,7 @@ impl<'a, 'p> Section<'a, 'p> {
         for (key, _) in self.members().filter(|(key, _)| !self.known.contains(&key.as_ref())) {
             let message = format!("unknown key, ignored; known here: {}", self.known.join(", "));
             let path = self.path_of(&beginning(&key));
-            self.problems.push(Problem { path, message });
+            self.findings.problems.push(Problem { path, message });
         }
     }
 }
@@ -617,7 +667,8 @@ mod tests {
             "identity": {"principals": true},
             "correlation": {"user_headers": ["X-User"], "session_headers": ["a", "b"], "tenant_headers": [],
                 "correlation_headers": ["x-id"]},
-            "api_key": {"fingerprint_key": "sixteen bytes or more"}
+            "api_key": {"fingerprint_key": "sixteen bytes or more"},
+            "heartbeat": {"interval_ms": 0}
         }"#;
         let (config, problems) = parse(document.as_bytes());
         assert_eq!(problems, vec![]);
@@ -654,6 +705,7 @@ mod tests {
                     .into(),
                 },
                 api_key: ApiKey { fingerprint_key: Some(Key::from_text("sixteen bytes or more")) },
+                heartbeat: Heartbeat { interval_ms: 0 },
             }
         );
     }
@@ -673,7 +725,7 @@ mod tests {
             [
                 "batch.size: unknown key, ignored; known here: max_spans, max_bytes, max_age_ms",
                 "colector: unknown key, ignored; known here: collector, detect, batch, queue, retry, limits, \
-                 identity, correlation, api_key",
+                 identity, correlation, api_key, heartbeat",
             ]
         );
     }
@@ -715,6 +767,23 @@ mod tests {
         }
         let (config, _) = parse(br#"{"api_key":{"fingerprint_key":"hunter2 hunter2 hunter2"}}"#);
         assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_hash_of_a_document_tells_nothing_of_its_secrets() {
+        let hash = |document: &str| parse_and_hash(document.as_bytes()).2;
+        assert_eq!(hash(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        let with = |key: &str, token: &str, max: u32| {
+            hash(&format!(
+                r#"{{"é":1,"api_key":{{"fingerprint_key":{key}}},"batch":{{"max_spans":{max}}},"collector":{{"headers":{{"a":"{token}"}}}}}}"#
+            ))
+        };
+        let first = with(r#""sixteen bytes or more""#, "t1", 1);
+        for (key, token) in [(r#""sixteen bytes or \u006dore""#, "t2"), ("\"short\"", ""), ("[1]", "t\\n")] {
+            assert_eq!(with(key, token, 1), first);
+        }
+        assert_ne!(with(r#""sixteen bytes or more""#, "t1", 2), first);
+        assert_eq!(hash("{").len(), 64);
     }
 
     #[test]

@@ -122,3 +122,19 @@ pub const MESHTAP_ENVOY_ATTEMPTS: &str = "meshtap.envoy.attempts";
 pub const MESHTAP_ENVOY_RESPONSE_CODE_DETAILS: &str = "meshtap.envoy.response_code_details";
 /// Envoy's response flags as the bit mask it reports.
 pub const MESHTAP_ENVOY_RESPONSE_FLAGS: &str = "meshtap.envoy.response_flags";
+
+/// The name of the span that says that a filter is there. It is no call.
+pub const HEARTBEAT: &str = "meshtap.heartbeat";
+/// One of a proxy's VMs, and one configuration in it: chosen by chance when it starts.
+pub const MESHTAP_VM_ID: &str = "meshtap.vm.id";
+pub const MESHTAP_MODULE_VERSION: &str = "meshtap.module.version";
+/// A hash of the module's sources.
+pub const MESHTAP_MODULE_BUILD: &str = "meshtap.module.build";
+/// Of the plugin configuration in force, without the secrets in it.
+pub const MESHTAP_CONFIG_SHA256: &str = "meshtap.config.sha256";
+/// Mistakes in it, and where the first of them are.
+pub const MESHTAP_CONFIG_PROBLEMS: &str = "meshtap.config.problems";
+pub const MESHTAP_CONFIG_PROBLEM_PATHS: &str = "meshtap.config.problem_paths";
+/// LLM calls seen to their end since the configuration took effect, and spans of theirs that were dropped or rejected.
+pub const MESHTAP_SPANS_FINISHED: &str = "meshtap.spans.finished";
+pub const MESHTAP_SPANS_DROPPED: &str = "meshtap.spans.dropped";

@@ -1,9 +1,11 @@
 //! How spans leave the sidecar, as whoever receives them sees it.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use meshtap_filter::fingerprint::Key;
 use meshtap_tests::client::HOST;
+use meshtap_tests::collector::{Collector, Store};
 use meshtap_tests::envoy::{Envoy, Filter, Listener, Settings, typed};
 use meshtap_tests::http;
 use meshtap_tests::ports;
@@ -134,7 +136,7 @@ fn ids_of_headers_stand_in_the_span() {
 #[test]
 fn an_api_key_leaves_the_pod_as_its_fingerprint() {
     const SECRET: &str = "a secret of sixteen bytes or more";
-    let own = Rig::start("own-fingerprint-key", |filter| filter);
+    let own = Rig::start("own-fingerprint-key", |filter| filter.set("/api_key", Value::Null));
     let given =
         Rig::start("fingerprint-key", |filter| filter.set("/api_key", json!({"fingerprint_key": SECRET})));
     let fingerprints = |rig: &Rig| {
@@ -225,4 +227,65 @@ fn tls(side: &str, workload: &str) -> Value {
         context["require_client_certificate"] = true.into();
     }
     typed("envoy.transport_sockets.tls", &context)
+}
+
+#[test]
+fn each_vm_says_that_it_is_there_and_what_it_runs() {
+    let start = |name: &str| {
+        Rig::start(name, |filter| {
+            let filter = filter.set("/heartbeat", json!({"interval_ms": 100}));
+            filter.set("/batch/size", 1.into())
+        })
+    };
+    let rig = start("heartbeat");
+    rig.call(&[]);
+    // One worker, and the main thread.
+    let newest = wait::until("a call to be counted in a heartbeat, twice", || {
+        let exports = rig.receiver.exports();
+        let beats: Vec<Span> =
+            exports.iter().flat_map(Export::spans).filter(|span| is_heartbeat(span)).cloned().collect();
+        let ids: BTreeSet<_> = beats.iter().filter_map(|span| attribute(span, "meshtap.vm.id")).collect();
+        let counting =
+            |span: &&Span| attribute(span, "meshtap.spans.finished").as_deref() == Some("IntValue(1)");
+        (ids.len() == 2 && beats.iter().filter(counting).count() >= 2)
+            .then(|| beats.into_iter().rfind(|span| counting(&span)))?
+    });
+    assert_eq!(attribute(&newest, "meshtap.module.version").as_deref(), Some(env!("CARGO_PKG_VERSION")));
+    assert_eq!(attribute(&newest, "meshtap.module.build").map(|build| build.len()), Some(16));
+    assert_eq!(attribute(&newest, "meshtap.config.sha256").map(|hash| hash.len()), Some(64));
+    assert_eq!(attribute(&newest, "meshtap.config.problems").as_deref(), Some("IntValue(1)"));
+    assert!(
+        attribute(&newest, "meshtap.config.problem_paths").is_some_and(|paths| paths.contains("batch.size"))
+    );
+    // The books hold with heartbeats in them.
+    rig.envoy.wait_for_counters("all that was made to be accepted", |counters| {
+        let made = counters.get("meshtap_spans_finished_total") + counters.get("meshtap_heartbeats_total");
+        (made == counters.get("meshtap_spans_exported_total")).then_some(())
+    });
+}
+
+#[test]
+fn the_collector_knows_which_sidecars_are_there() {
+    let sandbox = Sandbox::new("sidecars");
+    let standin = Standin::start();
+    let collector = Collector::start(&sandbox, "collector", &Store::Sqlite);
+    let filter = Filter::exporting_to(collector.grpc()).set("/heartbeat/interval_ms", 60_000.into());
+    let listener = Listener::new(OBSERVED, standin.address()).filter(filter);
+    let _envoy = Envoy::start(&sandbox, &Workload::new("beating", "shop"), &[listener]);
+    let sidecars = wait::until("the worker's heartbeat and the main thread's", || {
+        let answer = collector.get("/api/v1/sidecars?namespace=shop&from=-1h").json();
+        answer["sidecars"].as_array().filter(|sidecars| sidecars.len() == 2).cloned()
+    });
+    for sidecar in &sidecars {
+        assert_eq!(sidecar["workload"], "beating", "{sidecar}");
+        assert_eq!(sidecar["config_problems"], 0);
+        assert_eq!(sidecar["module_version"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(sidecar["config_sha256"], sidecars[0]["config_sha256"]);
+    }
+    assert_eq!(collector.spans("limit=10").len(), 0);
+    assert_eq!(collector.usage("model").len(), 0);
+}
+
+fn is_heartbeat(span: &Span) -> bool {
+    span.name == "meshtap.heartbeat"
 }

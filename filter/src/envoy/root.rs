@@ -16,6 +16,7 @@ use crate::fingerprint::Key;
 use crate::identity::{self, PropertyRoot};
 use crate::otlp;
 use crate::stats::{Metric, Stats};
+use crate::trace_context::SpanContext;
 
 /// What the streams of a root context share with it.
 pub(super) struct Shared {
@@ -30,8 +31,22 @@ pub(super) struct Shared {
     grpc_service: Vec<u8>,
     metadata: Vec<u8>,
     calls: Calls,
+    heartbeat: Heartbeat,
     /// This root context, until the host is done with it.
     root_id: Option<u32>,
+}
+
+/// What the next heartbeat says.
+#[derive(Default)]
+struct Heartbeat {
+    vm_id: String,
+    config_sha256: String,
+    problems: usize,
+    problem_paths: Vec<String>,
+    spans_finished: u64,
+    spans_dropped: u64,
+    /// Zero until the first.
+    due_at: u64,
 }
 
 /// Whether the host takes calls to the configured service.
@@ -50,6 +65,7 @@ thread_local! {
 
 /// Of one configuration; the counter tells how many there are.
 const MAX_LOGGED_PROBLEMS: usize = 32;
+const MAX_HEARTBEAT_PATHS: usize = 8;
 
 pub(super) struct Root {
     shared: Rc<RefCell<Shared>>,
@@ -69,6 +85,7 @@ impl Root {
             grpc_service: Vec::new(),
             metadata: Vec::new(),
             calls: Calls::Untried,
+            heartbeat: Heartbeat::default(),
             root_id: Some(id),
         };
         Self { shared: Rc::new(RefCell::new(shared)) }
@@ -134,7 +151,15 @@ impl RootContext for Root {
 
 impl Shared {
     fn configure(&mut self, document: &[u8]) {
-        let (mut config, problems) = config::parse(document);
+        let (mut config, problems, config_sha256) = config::parse_and_hash(document);
+        let paths = problems.iter().take(MAX_HEARTBEAT_PATHS).map(|problem| problem.path.clone());
+        self.heartbeat = Heartbeat {
+            vm_id: format!("{:016x}", self.random.next()),
+            config_sha256,
+            problems: problems.len(),
+            problem_paths: paths.collect(),
+            ..Heartbeat::default()
+        };
         if config.api_key.fingerprint_key.is_none() {
             config.api_key.fingerprint_key = Some(self.own_key());
         }
@@ -201,8 +226,39 @@ impl Shared {
         }
         let random = self.random.next();
         self.exporter.expire(now, random, &mut self.stats);
+        self.beat(now);
         while self.send_next(now) {}
         self.report_stats();
+    }
+
+    fn beat(&mut self, now: u64) {
+        const NANOS_PER_MILLI: u64 = 1_000_000;
+        let interval = self.config.heartbeat.interval_ms;
+        if interval == 0 || now < self.heartbeat.due_at {
+            return;
+        }
+        self.report_stats();
+        let Heartbeat {
+            vm_id,
+            config_sha256,
+            problems,
+            problem_paths,
+            spans_finished,
+            spans_dropped,
+            due_at,
+        } = &mut self.heartbeat;
+        *due_at = now.saturating_add(u64::from(interval).saturating_mul(NANOS_PER_MILLI));
+        let heartbeat = otlp::Heartbeat {
+            vm_id,
+            config_sha256,
+            problems: *problems,
+            problem_paths,
+            spans_finished: *spans_finished,
+            spans_dropped: *spans_dropped,
+        };
+        let context = SpanContext::new(None, None, &mut || self.random.next());
+        self.stats.add(Metric::Heartbeats, 1);
+        self.exporter.push(otlp::encode_heartbeat(&heartbeat, &context, now), &mut self.stats);
     }
 
     /// The root context to wake when a batch need not wait for the tick.
@@ -299,7 +355,18 @@ impl Shared {
 
     fn report_stats(&mut self) {
         let ids = &self.metric_ids;
+        let heartbeat = &mut self.heartbeat;
         self.stats.take(|metric, change| {
+            let total = match metric {
+                Metric::SpansFinished => Some(&mut heartbeat.spans_finished),
+                Metric::SpansDroppedQueueFull | Metric::SpansDroppedRefused | Metric::SpansRejected => {
+                    Some(&mut heartbeat.spans_dropped)
+                }
+                _ => None,
+            };
+            if let Some(total) = total {
+                *total = total.saturating_add_signed(change);
+            }
             if let Some(Some(id)) = ids.get(metric as usize) {
                 // A metric that the host refuses is lost; there is no one to tell.
                 let _ = host::increment_metric(*id, change);

@@ -80,6 +80,31 @@ fn attribute(span: &Decoded, name: &str) -> Option<Any> {
 }
 
 #[test]
+fn a_heartbeat_is_a_span_of_no_length_that_is_no_call() {
+    let paths = ["batch.size".to_owned()];
+    let heartbeat = Heartbeat {
+        vm_id: "0123456789abcdef",
+        config_sha256: "ab",
+        problems: 1,
+        problem_paths: &paths,
+        spans_finished: 7,
+        spans_dropped: 0,
+    };
+    let bytes = encode_heartbeat(&heartbeat, &SpanContext::new(None, None, &mut || 5), 1_000);
+    let span = Decoded::decode(bytes.as_slice()).expect("valid OTLP");
+    assert_eq!((span.name.as_str(), span.kind), ("meshtap.heartbeat", 1));
+    assert_eq!((span.start_time_unix_nano, span.end_time_unix_nano), (1_000, 1_000));
+    assert_eq!((span.trace_id.len(), span.span_id.len(), span.parent_span_id.len()), (16, 8, 0));
+    let text = |value: &str| Some(Any::StringValue(value.into()));
+    assert_eq!(attribute(&span, names::MESHTAP_VM_ID), text("0123456789abcdef"));
+    assert_eq!(attribute(&span, names::MESHTAP_MODULE_VERSION), text(env!("CARGO_PKG_VERSION")));
+    assert_eq!(attribute(&span, names::MESHTAP_CONFIG_PROBLEMS), Some(Any::IntValue(1)));
+    assert_eq!(attribute(&span, names::MESHTAP_SPANS_FINISHED), Some(Any::IntValue(7)));
+    assert_eq!(attribute(&span, names::MESHTAP_SPANS_DROPPED), Some(Any::IntValue(0)));
+    assert!(span.attributes.iter().all(|attribute| attribute.key.starts_with("meshtap.")));
+}
+
+#[test]
 fn another_implementation_reads_what_is_written() {
     let request = decode(&[span(), span()]);
     let [resource_spans] = request.resource_spans.as_slice() else { panic!("one resource") };

@@ -91,7 +91,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Small batches that leave soon, so that tests need not wait.
+    /// Small batches that leave soon, so that tests need not wait, and no heartbeats among them.
     pub fn exporting_to(collector: SocketAddr) -> Self {
         let cluster = format!("meshtap-{}", collector.port());
         let configuration = json!({
@@ -102,6 +102,8 @@ impl Filter {
             },
             "batch": {"max_age_ms": 50},
             "retry": {"initial_backoff_ms": 100, "max_backoff_ms": 500},
+            "heartbeat": {"interval_ms": 0},
+            "api_key": {"fingerprint_key": "of the tests of meshtap"},
         });
         Self { collector, cluster, configuration: configuration.to_string() }
     }
