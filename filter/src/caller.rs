@@ -36,18 +36,14 @@ pub fn read(config: &Config, headers: &dyn Headers, kind: Kind, last_key: &mut L
     let mut found: [(usize, &[u8]); Id::COUNT] = [(usize::MAX, &[]); Id::COUNT];
     let mut credentials: [&[u8]; 5] = [&[]; 5];
     headers.for_each(&mut |name, value| {
-        let credential = match name {
-            b"authorization" => Some((0, of_authorization(value))),
-            b"x-api-key" => Some((1, value)),
-            b"api-key" => Some((2, value)),
-            b"x-goog-api-key" => Some((3, value)),
-            b":path" => Some((4, of_query(value))),
-            _ => None,
-        };
-        if let Some((place, value)) = credential
-            && let Some(slot) = credentials.get_mut(place)
-        {
-            *slot = value.trim_ascii();
+        let [authorization, x_api_key, api_key, goog_api_key, path] = &mut credentials;
+        match name {
+            b"authorization" => *authorization = value,
+            b"x-api-key" => *x_api_key = value,
+            b"api-key" => *api_key = value,
+            b"x-goog-api-key" => *goog_api_key = value,
+            b":path" => *path = value,
+            _ => {}
         }
         for (place, (id, wanted)) in wanted.iter().enumerate() {
             if wanted.as_bytes() == name
@@ -66,13 +62,11 @@ pub fn read(config: &Config, headers: &dyn Headers, kind: Kind, last_key: &mut L
         (!text.is_empty()).then_some(text)
     };
     let [user_id, session_id, tenant_id, correlation_id] = found.map(&mut text);
-    let api_key = credentials.into_iter().find(|key| !key.is_empty());
     let api_key_fingerprint = config
         .api_key
         .fingerprint_key
         .as_ref()
-        .zip(api_key)
-        .map(|(key, api_key)| last_key.fingerprint(key, api_key));
+        .and_then(|key| last_key.fingerprint(key, api_key(credentials)));
     let certificate = (config.identity.principals && kind == Kind::Server)
         .then(|| headers.get("x-forwarded-client-cert"))
         .flatten();
@@ -82,35 +76,46 @@ pub fn read(config: &Config, headers: &dyn Headers, kind: Kind, last_key: &mut L
 }
 
 impl LastKey {
-    fn fingerprint(&mut self, key: &Key, api_key: &[u8]) -> String {
+    fn fingerprint(&mut self, key: &Key, api_key: &[u8]) -> Option<String> {
         const MAX_KEPT_BYTES: usize = 4 << 10;
+        if api_key.is_empty() {
+            return None;
+        }
         if self.key != api_key {
             self.key.clear();
             self.key.extend_from_slice(api_key.get(..MAX_KEPT_BYTES).unwrap_or(api_key));
             self.fingerprint = key.fingerprint(api_key);
         }
-        self.fingerprint.clone()
+        Some(self.fingerprint.clone())
     }
 }
 
-/// What stands behind the scheme; of a signature the id of the key that signed it. Without a scheme, all of it.
-fn of_authorization(value: &[u8]) -> &[u8] {
-    let value = value.trim_ascii();
-    let Some(space) = value.iter().position(|byte| *byte == b' ') else { return value };
-    let (scheme, rest) = value.split_at_checked(space).unwrap_or_default();
-    if !scheme.starts_with(b"AWS4-") {
-        return rest;
+/// The first there: what stands behind the scheme of `authorization`, or all of it without one, and of a signature the id
+/// of the key that signed it; the header of an API key; `key` of the query.
+fn api_key(found: [&[u8]; 5]) -> &[u8] {
+    let [authorization, x_api_key, api_key, goog_api_key, path] = found;
+    let authorization = authorization.trim_ascii();
+    let credentials = match authorization.iter().position(|byte| *byte == b' ') {
+        Some(_) if authorization.starts_with(b"AWS4-") => field(authorization, b"Credential=", b'/'),
+        Some(space) => authorization.get(space..).unwrap_or_default(),
+        None => authorization,
+    };
+    for key in [credentials, x_api_key, api_key, goog_api_key] {
+        let key = key.trim_ascii();
+        if !key.is_empty() {
+            return key;
+        }
     }
-    rest.split(|byte| matches!(byte, b' ' | b','))
-        .find_map(|field| field.strip_prefix(b"Credential="))
-        .and_then(|credential| credential.split(|byte| *byte == b'/').next())
+    let query = path.iter().position(|byte| *byte == b'?').and_then(|at| path.get(at..));
+    field(query.unwrap_or_default(), b"key=", b'#')
+}
+
+/// The value of one field, up to its end or to `end`.
+fn field<'a>(text: &'a [u8], name: &[u8], end: u8) -> &'a [u8] {
+    text.split(|byte| matches!(byte, b'?' | b'&' | b' ' | b','))
+        .find_map(|field| field.strip_prefix(name))
+        .and_then(|value| value.split(|byte| *byte == end).next())
         .unwrap_or_default()
-}
-
-fn of_query(path: &[u8]) -> &[u8] {
-    let mut parts = path.splitn(2, |byte| *byte == b'?');
-    let query = parts.nth(1).unwrap_or_default();
-    query.split(|byte| *byte == b'&').find_map(|field| field.strip_prefix(b"key=")).unwrap_or_default()
 }
 
 /// Of the last element, which is the nearest proxy's: `By=spiffe://…;Hash=…;Subject="CN=a,b";URI=spiffe://…`.

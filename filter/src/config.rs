@@ -209,9 +209,12 @@ pub fn parse(document: &[u8]) -> (Config, Vec<Problem>) {
 /// The same, with the SHA-256 of the document without the secrets in it.
 pub fn parse_and_hash(document: &[u8]) -> (Config, Vec<Problem>, String) {
     let (config, Findings { problems, secrets }) = examine(document);
-    let is_secret = |at: usize| secrets.iter().any(|secret| secret.contains(&at));
-    let public = document.iter().enumerate().filter(|(at, _)| !is_secret(*at));
-    let public: Vec<u8> = public.map(|(_, byte)| *byte).collect();
+    let mut public = document.to_vec();
+    for secret in secrets {
+        public.get_mut(secret).unwrap_or_default().fill(0);
+    }
+    // No JSON has such a byte.
+    public.retain(|byte| *byte != 0);
     let mut hash = String::new();
     for byte in Sha256::digest(&public) {
         for digit in [byte >> 4, byte & 0xf] {

@@ -3,6 +3,7 @@
 //!
 //! A span is encoded as soon as it is finished; a batch is those bytes behind the resource of the pod.
 
+use crate::config::Problem;
 use crate::protobuf::{self, Value};
 use crate::provider::Operation;
 use crate::semconv as names;
@@ -313,9 +314,7 @@ fn ending(attributes: &mut Attributes<'_>, span: &Span) {
 pub struct Heartbeat<'a> {
     pub vm_id: &'a str,
     pub config_sha256: &'a str,
-    pub problems: usize,
-    /// Of the first problems.
-    pub problem_paths: &'a [String],
+    pub problems: &'a [Problem],
     pub spans_finished: u64,
     pub spans_dropped: u64,
 }
@@ -326,6 +325,7 @@ const BUILD: Option<&str> = option_env!("MESHTAP_BUILD");
 /// A span, because collectors take nothing else over this service: of no length, and a trace of its own.
 pub fn encode_heartbeat(heartbeat: &Heartbeat<'_>, context: &SpanContext, now: UnixNanos) -> Vec<u8> {
     const INTERNAL: u64 = 1;
+    const MAX_PATHS: usize = 8;
     let mut out = Vec::new();
     protobuf::bytes(&mut out, 1, &context.trace_id);
     protobuf::bytes(&mut out, 2, &context.span_id);
@@ -338,9 +338,9 @@ pub fn encode_heartbeat(heartbeat: &Heartbeat<'_>, context: &SpanContext, now: U
     attributes.text(names::MESHTAP_MODULE_VERSION, env!("CARGO_PKG_VERSION"));
     attributes.some_text(names::MESHTAP_MODULE_BUILD, BUILD);
     attributes.text(names::MESHTAP_CONFIG_SHA256, heartbeat.config_sha256);
-    attributes.count(names::MESHTAP_CONFIG_PROBLEMS, heartbeat.problems as u64);
-    if !heartbeat.problem_paths.is_empty() {
-        let paths = heartbeat.problem_paths.iter().map(String::as_str);
+    attributes.count(names::MESHTAP_CONFIG_PROBLEMS, heartbeat.problems.len() as u64);
+    if !heartbeat.problems.is_empty() {
+        let paths = heartbeat.problems.iter().take(MAX_PATHS).map(|problem| problem.path.as_str());
         attributes.texts(names::MESHTAP_CONFIG_PROBLEM_PATHS, paths);
     }
     attributes.count(names::MESHTAP_SPANS_FINISHED, heartbeat.spans_finished);

@@ -41,8 +41,7 @@ pub(super) struct Shared {
 struct Heartbeat {
     vm_id: String,
     config_sha256: String,
-    problems: usize,
-    problem_paths: Vec<String>,
+    problems: Vec<Problem>,
     spans_finished: u64,
     spans_dropped: u64,
     /// Zero until the first.
@@ -65,7 +64,6 @@ thread_local! {
 
 /// Of one configuration; the counter tells how many there are.
 const MAX_LOGGED_PROBLEMS: usize = 32;
-const MAX_HEARTBEAT_PATHS: usize = 8;
 
 pub(super) struct Root {
     shared: Rc<RefCell<Shared>>,
@@ -152,19 +150,13 @@ impl RootContext for Root {
 impl Shared {
     fn configure(&mut self, document: &[u8]) {
         let (mut config, problems, config_sha256) = config::parse_and_hash(document);
-        let paths = problems.iter().take(MAX_HEARTBEAT_PATHS).map(|problem| problem.path.clone());
-        self.heartbeat = Heartbeat {
-            vm_id: format!("{:016x}", self.random.next()),
-            config_sha256,
-            problems: problems.len(),
-            problem_paths: paths.collect(),
-            ..Heartbeat::default()
-        };
         if config.api_key.fingerprint_key.is_none() {
             config.api_key.fingerprint_key = Some(self.own_key());
         }
         self.metric_ids = Metric::ALL.iter().map(|metric| define(*metric)).collect();
         self.report_problems(document, &problems);
+        let vm_id = format!("{:016x}", self.random.next());
+        self.heartbeat = Heartbeat { vm_id, config_sha256, problems, ..Heartbeat::default() };
         self.properties = PropertyRoot::probe(&mut host::property);
         let resource = identity::resource_attributes(self.properties, &mut host::property);
         let resource = otlp::encode_resource(&resource);
@@ -185,21 +177,17 @@ impl Shared {
 
     /// Of this proxy, until it ends.
     fn own_key(&mut self) -> Key {
-        let mut own = Vec::new();
-        for _ in 0..4 {
-            own.extend_from_slice(&self.random.next().to_le_bytes());
-        }
-        let shared = host::share("meshtap.fingerprint_key", &own);
+        let mut next = || self.random.next();
+        let own = format!("{:x} {:x} {:x} {:x}", next(), next(), next(), next());
+        let shared = host::share("meshtap.fingerprint_key", own.as_bytes());
         if shared.is_none() {
             host::log(
                 LogLevel::Warn,
                 "meshtap: without api_key.fingerprint_key, fingerprints of API keys differ from proxy to proxy",
             );
         }
-        let mut bytes = shared.unwrap_or(own).into_iter();
-        Key::random(&mut || {
-            (0..8).fold(0, |number, _| (number << 8) | u64::from(bytes.next().unwrap_or_default()))
-        })
+        let shared = shared.and_then(|bytes| String::from_utf8(bytes).ok());
+        Key::from_text(&shared.unwrap_or(own))
     }
 
     /// Once for each configuration, not once for each of the VMs that get it.
@@ -238,21 +226,13 @@ impl Shared {
             return;
         }
         self.report_stats();
-        let Heartbeat {
-            vm_id,
-            config_sha256,
-            problems,
-            problem_paths,
-            spans_finished,
-            spans_dropped,
-            due_at,
-        } = &mut self.heartbeat;
+        let Heartbeat { vm_id, config_sha256, problems, spans_finished, spans_dropped, due_at } =
+            &mut self.heartbeat;
         *due_at = now.saturating_add(u64::from(interval).saturating_mul(NANOS_PER_MILLI));
         let heartbeat = otlp::Heartbeat {
             vm_id,
             config_sha256,
-            problems: *problems,
-            problem_paths,
+            problems,
             spans_finished: *spans_finished,
             spans_dropped: *spans_dropped,
         };

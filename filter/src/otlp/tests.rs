@@ -81,12 +81,11 @@ fn attribute(span: &Decoded, name: &str) -> Option<Any> {
 
 #[test]
 fn a_heartbeat_is_a_span_of_no_length_that_is_no_call() {
-    let paths = ["batch.size".to_owned()];
+    let problems = vec![Problem { path: "batch.size".into(), message: "unknown".into() }; 10];
     let heartbeat = Heartbeat {
         vm_id: "0123456789abcdef",
         config_sha256: "ab",
-        problems: 1,
-        problem_paths: &paths,
+        problems: &problems,
         spans_finished: 7,
         spans_dropped: 0,
     };
@@ -98,7 +97,9 @@ fn a_heartbeat_is_a_span_of_no_length_that_is_no_call() {
     let text = |value: &str| Some(Any::StringValue(value.into()));
     assert_eq!(attribute(&span, names::MESHTAP_VM_ID), text("0123456789abcdef"));
     assert_eq!(attribute(&span, names::MESHTAP_MODULE_VERSION), text(env!("CARGO_PKG_VERSION")));
-    assert_eq!(attribute(&span, names::MESHTAP_CONFIG_PROBLEMS), Some(Any::IntValue(1)));
+    assert_eq!(attribute(&span, names::MESHTAP_CONFIG_PROBLEMS), Some(Any::IntValue(10)));
+    let paths = attribute(&span, names::MESHTAP_CONFIG_PROBLEM_PATHS);
+    assert!(matches!(paths, Some(Any::ArrayValue(paths)) if paths.values.len() == 8));
     assert_eq!(attribute(&span, names::MESHTAP_SPANS_FINISHED), Some(Any::IntValue(7)));
     assert_eq!(attribute(&span, names::MESHTAP_SPANS_DROPPED), Some(Any::IntValue(0)));
     assert!(span.attributes.iter().all(|attribute| attribute.key.starts_with("meshtap.")));
