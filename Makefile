@@ -29,6 +29,8 @@ tools: ## Fetch the pinned Envoy, ClickHouse engine and Python SDKs into .tools 
 # compiles all of the module at its start.
 WASM_RUSTFLAGS := -Ctarget-feature=+simd128 -Cllvm-args=-inline-threshold=100 --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-path-prefix=$(CURDIR)=meshtap
 wasm noop: export RUSTFLAGS = $(WASM_RUSTFLAGS)
+# What a heartbeat says of the module, since it cannot read itself: a hash of what it was built from.
+wasm: export MESHTAP_BUILD = $(shell tests/tools/build_id.sh)
 wasm: toolchain ## Build the filter as target/filter.wasm
 	cargo build $(CARGO_FLAGS) -p meshtap-filter --profile wasm --target $(WASM_TARGET)
 	@tests/tools/wasm-opt.sh $(MESHTAP_CACHE) $(TARGET)/$(WASM_TARGET)/wasm/meshtap_filter.wasm $(FILTER)

@@ -2,7 +2,8 @@
 //!
 //! The path of a batch: `receive` (admits or refuses) → `normalize` (OTLP to [`model::SpanRecord`]) → `store`. Beside it:
 //! `query` and `admin` over HTTP, `telemetry`, `config`. `app` builds the stages and stops them, from the source to the
-//! sink. Stages share `model` and nothing else of each other.
+//! sink. Stages share `model` and nothing else of each other. Heartbeats of the filter leave that path at `receive`, for
+//! [`sidecars`].
 //!
 //! Apart from all that, `wasm` runs the filter module without Envoy, `replay` puts recordings through it, and
 //! `plugin_config` reads the filter's configuration.
@@ -17,6 +18,7 @@ pub mod plugin_config;
 pub mod query;
 pub mod receive;
 pub mod replay;
+pub mod sidecars;
 pub mod store;
 pub mod telemetry;
 pub mod time;

@@ -5,7 +5,8 @@
 //!
 //! - `envoy` (only in the module itself) copies bytes from the host and decides nothing;
 //! - [`detect`] tells LLM calls from other traffic and picks a [`provider`] adapter;
-//! - [`exchange`] follows one call: bytes through [`wire`] formats into what the adapter looks for;
+//! - [`exchange`] follows one call: bytes through [`wire`] formats into what the adapter looks for, and [`caller`] whose
+//!   it is;
 //! - [`span`] is what it becomes in the end, with counts as [`usage`] and causes as [`ending`] define them;
 //! - [`otlp`] encodes it under the names of [`semconv`], behind the pod's [`identity`];
 //! - [`export`] batches, retries and, past its bound, drops and counts ([`stats`]).
@@ -25,11 +26,13 @@
 )]
 
 pub mod body;
+pub mod caller;
 pub mod config;
 pub mod detect;
 pub mod ending;
 pub mod exchange;
 pub mod export;
+pub mod fingerprint;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod identity;

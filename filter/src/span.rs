@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use crate::caller::Caller;
 use crate::ending::{End, ErrorType};
 use crate::provider::{Facts, Operation};
 use crate::trace_context::SpanContext;
@@ -32,6 +33,8 @@ pub struct Span {
     pub ending: End,
     pub error_type: Option<ErrorType>,
     pub envoy: EnvoyFacts,
+    /// Without the user, who stands in `facts`, and the principals, which stand in `envoy`.
+    pub caller: Caller,
 }
 
 /// Who made the call, from the point of view of the proxy.
@@ -160,4 +163,12 @@ pub struct EnvoyFacts {
     pub attempts: Option<u64>,
     pub response_code_details: String,
     pub response_flags: u64,
+    pub principals: Principals,
+}
+
+/// SPIFFE ids of the two ends of a call.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Principals {
+    pub source: Option<String>,
+    pub destination: Option<String>,
 }

@@ -27,6 +27,7 @@ macro_rules! metrics {
 
 metrics! {
     SpansFinished = "meshtap_spans_finished_total", "LLM calls seen to their end";
+    Heartbeats = "meshtap_heartbeats_total", "heartbeats made; each is sent as a span";
     SpansExported = "meshtap_spans_exported_total", "spans that the collector accepted";
     SpansDroppedQueueFull = "meshtap_spans_dropped_queue_full_total", "spans dropped because the queue was full, oldest first";
     SpansDroppedRefused = "meshtap_spans_dropped_refused_total", "spans dropped because the collector refused their batch for good";

@@ -3,6 +3,7 @@
 //! - [`parts`]: the support itself, without filter and collector.
 //! - [`openai_chat`]: what a good answer becomes. [`endings`]: every way in which an exchange ends.
 //! - [`bad_input`]: bodies and configurations that nobody should send. [`collector_outage`]: nobody takes the spans.
+//! - [`export`]: how spans leave the sidecar.
 //! - [`store_clickhouse`]: the stores' conformance suite against the real server.
 //! - [`replay`]: recorded exchanges through the module without Envoy.
 //! - [`benches`]: the parts of the benchmarks, for a moment.
@@ -15,6 +16,7 @@ mod benches;
 mod collector_outage;
 mod endings;
 mod expect;
+mod export;
 mod manifests;
 mod openai_chat;
 mod parts;

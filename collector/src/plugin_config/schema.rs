@@ -1,14 +1,14 @@
-//! The JSON Schema of a plugin configuration, made from the keys that the filter reads.
+//! The JSON Schema of a plugin configuration, made from the settings that the filter reads.
 
-use meshtap_filter::config::{Key, Values, keys};
+use meshtap_filter::config::{Setting, Values, settings};
 use meshtap_filter::rules::MAX_ENTRIES;
 use serde_json::{Map, Value, json};
 
 /// For editors and pipelines. The filter refuses nothing: what the schema does not allow is replaced by its default.
 pub fn schema() -> Value {
-    let keys = keys();
+    let settings = settings();
     let keys: Vec<(&str, &Values)> =
-        keys.iter().map(|Key { path, values }| (path.as_str(), values)).collect();
+        settings.iter().map(|Setting { path, values }| (path.as_str(), values)).collect();
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "meshtap filter, spec.pluginConfig of its WasmPlugin",
@@ -59,6 +59,12 @@ fn of(values: &Values) -> Value {
         Values::Text { default } => {
             json!({"type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[!-~]*$", "default": default})
         }
+        Values::Boolean { default } => json!({"type": "boolean", "default": default}),
+        Values::Secret => json!({"type": "string", "minLength": 16, "maxLength": 512}),
+        Values::HeaderNames => json!({"type": "array", "maxItems": 8, "items": {"type": "string"}}),
+        Values::Headers => {
+            json!({"type": "object", "maxProperties": 16, "additionalProperties": {"type": "string"}})
+        }
         Values::Choice { names, default } => json!({"type": "string", "enum": names, "default": default}),
     }
 }
@@ -86,7 +92,7 @@ mod tests {
         let page =
             std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md"))
                 .unwrap();
-        for Key { path, values } in keys() {
+        for Setting { path, values } in settings() {
             let row = page.lines().find(|line| line.starts_with(&format!("| `{path}` |")));
             let row = row.unwrap_or_else(|| panic!("docs/configuration.md has no row for {path}"));
             let wanted = match values {
@@ -97,7 +103,8 @@ mod tests {
                     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
                     vec![format!("| `{default}` |"), format!("| {} |", names.join(", "))]
                 }
-                Values::Text { .. } => Vec::new(),
+                Values::Boolean { default } => vec![format!("| {default} |")],
+                Values::Text { .. } | Values::Secret | Values::HeaderNames | Values::Headers => Vec::new(),
             };
             for part in wanted {
                 assert!(row.contains(&part), "the row of {path} does not say {part}: {row}");

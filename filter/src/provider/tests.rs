@@ -25,6 +25,10 @@ use crate::usage::{Usage, UsageSource};
 struct Map(HashMap<String, Vec<u8>>);
 
 impl Headers for Map {
+    fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) {
+        self.0.iter().for_each(|(name, value)| see(name.as_bytes(), value.as_ref()));
+    }
+
     fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.get(name).map(Vec::as_slice)
     }
