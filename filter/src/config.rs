@@ -184,7 +184,7 @@ impl Default for Config {
             queue: Queue { max_bytes: 8 << 20, max_in_flight: 4 },
             retry: Retry { initial_backoff_ms: 500, max_backoff_ms: 10_000 },
             limits: Limits {
-                max_attribute_bytes: 1_024,
+                max_attribute_bytes: 512,
                 max_list_bytes: 8 << 10,
                 max_raw_usage_bytes: 2_048,
                 max_frame_bytes: 32 << 10,
@@ -288,25 +288,7 @@ fn read(object: Json<'_>, findings: &mut Findings) -> Config {
             &[("known", Detect::Known), ("heuristic", Detect::Heuristic)],
             default.detect,
         ),
-        rules: Rules {
-            only: root.list("match", place),
-            exclude: root.list("exclude", place),
-            rules: root.list("rules", |section| Rule {
-                place: place(section),
-                detect: section.choice(
-                    "detect",
-                    &[
-                        ("inherit", None),
-                        ("known", Some(Detect::Known)),
-                        ("heuristic", Some(Detect::Heuristic)),
-                    ],
-                    None,
-                ),
-                provider: Some(section.text("provider", String::new()))
-                    .filter(|name| !name.is_empty())
-                    .map(Rc::from),
-            }),
-        },
+        rules: rules(&mut root),
         batch: root.section("batch", |section| Batch {
             max_spans: section.number("max_spans", 1, 4_096, default.batch.max_spans),
             max_bytes: section.number("max_bytes", 4 << 10, 1 << 20, default.batch.max_bytes),
@@ -388,6 +370,24 @@ fn read(object: Json<'_>, findings: &mut Findings) -> Config {
     };
     root.finish();
     config
+}
+
+fn rules(section: &mut Section<'_, '_>) -> Rules {
+    Rules {
+        only: section.list("match", place),
+        exclude: section.list("exclude", place),
+        rules: section.list("rules", |section| Rule {
+            place: place(section),
+            detect: section.choice(
+                "detect",
+                &[("inherit", None), ("known", Some(Detect::Known)), ("heuristic", Some(Detect::Heuristic))],
+                None,
+            ),
+            provider: Some(section.text("provider", String::new()))
+                .filter(|name| !name.is_empty())
+                .map(Rc::from),
+        }),
+    }
 }
 
 #[inline(never)]
@@ -590,9 +590,9 @@ impl<'a, 'p> Section<'a, 'p> {
 
     /// A list of names of request headers; a bad one is left out.
     fn id_headers(&mut self, key: &'static str, id: Id, headers: &mut Vec<(Id, String)>) {
+        const MAX_NAMES: usize = 8;
         #[cfg(not(target_arch = "wasm32"))]
         self.note(key, Values::HeaderNames);
-        const MAX_NAMES: usize = 8;
         let Some(members) = self.value(key).map(Json::to_array) else {
             let defaults = ID_HEADERS.iter().filter(|(default, _)| *default == id);
             headers.extend(defaults.map(|(id, name)| (*id, (*name).to_owned())));

@@ -64,6 +64,10 @@ pub fn detect(method: &[u8], authority: &[u8], path: &[u8], mode: Detect, rules:
     if is_read && detected.adapter.operation != Operation::Batch {
         return None;
     }
+    // A file that was uploaded before is put into a store.
+    if detected.adapter.operation == Operation::FileUpload && split(path, "/vector_stores/").is_some() {
+        return None;
+    }
     if let Some(provider) = rule.and_then(|rule| rule.provider.as_deref()) {
         detected.provider_name = Cow::Owned(provider.to_owned());
     } else if let Some(known) = known {
@@ -131,14 +135,14 @@ use Host::{Between, EndsWith, Is};
 
 hosts! {
     "openai": Is("api.openai.com"), EndsWith(".api.openai.com"), Is("chatgpt.com");
-    "azure.ai.openai": EndsWith(".openai.azure.com"), EndsWith(".cognitiveservices.azure.com");
+    "azure.ai.openai": EndsWith(".openai.azure.com"), EndsWith(".openai.azure.us"), EndsWith(".cognitiveservices.azure.com");
     "azure.ai.inference": EndsWith(".services.ai.azure.com"), EndsWith(".models.ai.azure.com"), EndsWith(".inference.ai.azure.com"), Is("models.github.ai"), Is("models.inference.ai.azure.com");
     "anthropic": Is("api.anthropic.com");
     "gcp.gemini": Is("generativelanguage.googleapis.com");
     "gcp.vertex_ai": Is("aiplatform.googleapis.com"), EndsWith("-aiplatform.googleapis.com"), EndsWith(".rep.googleapis.com");
     "aws.bedrock": Between("bedrock-runtime.", ".amazonaws.com"), Between("bedrock-runtime-fips.", ".amazonaws.com"), Between("bedrock-agent-runtime.", ".amazonaws.com"), Between("bedrock-mantle.", ".api.aws"), Between("bedrock-runtime.", ".amazonaws.com.cn");
     "cohere": Is("api.cohere.com"), Is("api.cohere.ai");
-    "mistral_ai": Is("api.mistral.ai"), Is("codestral.mistral.ai");
+    "mistral_ai": Is("api.mistral.ai"), Is("api.eu.mistral.ai"), Is("codestral.mistral.ai");
     "groq": Is("api.groq.com");
     "deepseek": Is("api.deepseek.com");
     "x_ai": Is("api.x.ai"), EndsWith(".api.x.ai");
@@ -221,6 +225,8 @@ static AT_HOSTS: &[(&str, &str, &str, &Adapter)] = &[
     ("mistral_ai", "", "/batch/jobs", &openai_media::BATCHES),
     ("", "", "/batches", &openai_media::BATCHES),
     ("", "", "/batchPredictionJobs", &openai_media::BATCHES),
+    ("perplexity", "", "/v1/sonar", &openai_chat::CHAT),
+    ("perplexity", "", "/v1/agent", &openai_responses::RESPONSES),
     ("", "", "/files", &openai_media::FILES),
     ("", "", "/uploads", &openai_media::FILES),
 ];

@@ -80,13 +80,21 @@ impl<'a> Attributes<'a> {
         self.add(name, |out| protobuf::fixed64(out, 4, value.to_bits()));
     }
 
-    fn texts<'t>(&mut self, name: &str, values: impl Iterator<Item = &'t str>) {
-        let mut array = Vec::new();
+    fn texts<'t>(&mut self, name: &str, values: impl Iterator<Item = &'t str> + Clone) {
+        let any_value = |value: &str| protobuf::bytes_length(value.len());
+        let array = values
+            .clone()
+            .fold(0_usize, |sum, value| sum.saturating_add(protobuf::bytes_length(any_value(value))));
+        let length = protobuf::bytes_length(name.len())
+            .saturating_add(protobuf::bytes_length(protobuf::bytes_length(array)));
+        protobuf::prefix(self.out, self.field, length);
+        protobuf::bytes(self.out, 1, name.as_bytes());
+        protobuf::prefix(self.out, 2, protobuf::bytes_length(array));
+        protobuf::prefix(self.out, 5, array);
         for value in values {
-            protobuf::prefix(&mut array, 1, protobuf::bytes_length(value.len()));
-            protobuf::bytes(&mut array, 1, value.as_bytes());
+            protobuf::prefix(self.out, 1, any_value(value));
+            protobuf::bytes(self.out, 1, value.as_bytes());
         }
-        self.add(name, |out| protobuf::bytes(out, 5, &array));
     }
 
     fn some_text(&mut self, name: &str, value: Option<&str>) {
@@ -124,9 +132,12 @@ pub fn encode_resource(attributes: &[(&str, String)]) -> Vec<u8> {
     out
 }
 
+/// What a span takes beside the texts of its bodies, as a rule.
+const SPAN_BYTES: usize = 2_048;
+
 /// The bytes of `opentelemetry.proto.trace.v1.Span`.
 pub fn encode_span(span: &Span) -> Vec<u8> {
-    let mut out = Vec::with_capacity(1_024);
+    let mut out = Vec::with_capacity(SPAN_BYTES.saturating_add(span.facts.text_bytes()));
     protobuf::bytes(&mut out, 1, &span.context.trace_id);
     protobuf::bytes(&mut out, 2, &span.context.span_id);
     if !span.context.trace_state.is_empty() {

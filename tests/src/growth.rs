@@ -21,12 +21,25 @@ pub enum Load {
     EventStream,
     /// One JSON document, compressed.
     Gzip,
-    /// One JSON document in which everything that is kept is as long as it can be, and comes again and again.
+    /// One JSON document in which everything that is kept is as long as it can be, and comes again and again; and a
+    /// request of that kind.
     Greedy,
+    /// The same as server-sent events.
+    GreedySse,
+    /// The same, compressed.
+    GreedyGzip,
 }
 
 impl Load {
-    pub const ALL: [Self; 5] = [Self::Json, Self::Sse, Self::EventStream, Self::Gzip, Self::Greedy];
+    pub const ALL: [Self; 7] = [
+        Self::Json,
+        Self::Sse,
+        Self::EventStream,
+        Self::Gzip,
+        Self::Greedy,
+        Self::GreedySse,
+        Self::GreedyGzip,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -35,6 +48,8 @@ impl Load {
             Self::EventStream => "AWS event stream",
             Self::Gzip => "JSON in gzip",
             Self::Greedy => "JSON, long names",
+            Self::GreedySse => "events, long names",
+            Self::GreedyGzip => "long names in gzip",
         }
     }
 
@@ -46,13 +61,15 @@ impl Load {
             Self::EventStream => "growth_event_stream_kib",
             Self::Gzip => "growth_gzip_kib",
             Self::Greedy => "growth_greedy_kib",
+            Self::GreedySse => "growth_greedy_sse_kib",
+            Self::GreedyGzip => "growth_greedy_gzip_kib",
         }
     }
 
     const fn path(self) -> &'static str {
         match self {
             Self::Json | Self::Gzip => "/v1/embeddings",
-            Self::Sse | Self::Greedy => "/v1/chat/completions",
+            Self::Sse | Self::Greedy | Self::GreedySse | Self::GreedyGzip => "/v1/chat/completions",
             Self::EventStream => "/model/amazon.nova-lite-v1%3A0/converse-stream",
         }
     }
@@ -66,8 +83,8 @@ impl Load {
 
     const fn content_type(self) -> &'static str {
         match self {
-            Self::Json | Self::Gzip | Self::Greedy => "application/json",
-            Self::Sse => "text/event-stream",
+            Self::Json | Self::Gzip | Self::Greedy | Self::GreedyGzip => "application/json",
+            Self::Sse | Self::GreedySse => "text/event-stream",
             Self::EventStream => "application/vnd.amazon.eventstream",
         }
     }
@@ -79,13 +96,44 @@ impl Load {
             Self::Sse => events(bytes),
             Self::EventStream => frames(bytes),
             Self::Greedy => choices(bytes),
-            Self::Gzip => {
-                let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
-                encoder.write_all(&embeddings(bytes)).expect("memory takes everything");
-                encoder.finish().expect("memory takes everything")
+            Self::GreedySse => {
+                let mut body = Vec::new();
+                while body.len() < bytes {
+                    body.extend([b"data: ", choices(bytes.min(4 << 20)).as_slice(), b"\n\n"].concat());
+                }
+                body
             }
+            Self::GreedyGzip => gzip(&choices(bytes)),
+            Self::Gzip => gzip(&embeddings(bytes)),
         }
     }
+
+    /// What is asked: little, or as much as is kept.
+    fn request(self) -> Vec<u8> {
+        match self {
+            Self::Greedy | Self::GreedySse | Self::GreedyGzip => {
+                let text = "t".repeat(5_000);
+                let stops = vec![format!("\"{text}\""); 50].join(",");
+                format!(r#"{{"model":"{text}","user":"{text}","service_tier":"{text}","stop":[{stops}]}}"#)
+                    .into()
+            }
+            _ => br#"{"model":"m","stream":false}"#.to_vec(),
+        }
+    }
+
+    /// Most KiB that it may take.
+    pub const fn bound_kib(self) -> usize {
+        match self {
+            Self::Gzip | Self::GreedyGzip => 96,
+            _ => 64,
+        }
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).expect("memory takes everything");
+    encoder.finish().expect("memory takes everything")
 }
 
 /// The growth of a new module's memory, in bytes, over one exchange with a body of `bytes` bytes.
@@ -109,9 +157,9 @@ fn exchange(filter: &mut Filter, load: Load, bytes: usize) {
         header("content-type", "application/json"),
     ];
     filter.headers(stream, Direction::Request, &request, false).expect("no trap");
-    filter.body(stream, Direction::Request, br#"{"model":"m","stream":false}"#, true).expect("no trap");
+    filter.body(stream, Direction::Request, &load.request(), true).expect("no trap");
     let mut answer = vec![header(":status", "200"), header("content-type", load.content_type())];
-    if load == Load::Gzip {
+    if matches!(load, Load::Gzip | Load::GreedyGzip) {
         answer.push(header("content-encoding", "gzip"));
     }
     filter.headers(stream, Direction::Response, &answer, false).expect("no trap");
@@ -140,14 +188,20 @@ fn embeddings(bytes: usize) -> Vec<u8> {
 }
 
 fn choices(bytes: usize) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(7);
+    // Names that do not repeat: what expands too far is not read.
+    let mut tool = || {
+        let name: String = std::iter::repeat_with(|| random.alphanumeric()).take(5_000).collect();
+        format!(r#"{{"id":"{name}","type":"{name}","function":{{"name":"{name}"}}}}"#)
+    };
+    let tools = std::iter::repeat_with(&mut tool).take(200).collect::<Vec<_>>().join(",");
     let name = "n".repeat(5_000);
-    let tool = format!(r#"{{"id":"{name}","type":"function","function":{{"name":"{name}"}}}}"#);
-    let tools = vec![tool; 200].join(",");
-    let mut body = format!(r#"{{"id":"{name}","model":"{name}","service_tier":"{name}","system_fingerprint":"{name}","choices":["#)
+    let mut body = format!(r#"{{"id":"{name}","model":"{name}","service_tier":"{name}","system_fingerprint":"{name}","type":"{name}","code":"{name}","choices":["#)
         .into_bytes();
     for index in 0.. {
-        let choice =
-            format!(r#"{{"index":{index},"finish_reason":"{name}","message":{{"tool_calls":[{tools}]}}}}"#);
+        let choice = format!(
+            r#"{{"index":{index},"finish_reason":"{name}","message":{{"tool_calls":[{tools}]}},"delta":{{"tool_calls":[{tools}]}}}}"#
+        );
         body.extend(choice.as_bytes());
         if body.len() >= bytes {
             break;

@@ -72,6 +72,15 @@ impl sse::Events for Event<'_> {
         event.scanner.feed(bytes, &mut self.reading.observer);
     }
 
+    /// Servers of llama.cpp before September 2025: what comes is the error object itself.
+    fn error_begins(&mut self) {
+        self.data(b"{\"error\":");
+    }
+
+    fn error_ends(&mut self) {
+        self.data(b"}");
+    }
+
     fn dispatch(&mut self, event_type: &[u8]) {
         let event = &mut *self.event;
         let observer = &mut self.reading.observer;

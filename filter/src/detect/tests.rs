@@ -85,3 +85,10 @@ fn rules_say_what_is_looked_at_and_whose_it_is() {
     assert_eq!(provider("api.openai.com", "/v1/responses").as_deref(), Some("mine"));
     assert_eq!(provider("api.openai.com", "/v1/embeddings?x"), None);
 }
+
+#[test]
+fn files_that_were_uploaded_before_are_no_uploads() {
+    let known = |path| detected("api.openai.com", path, Detect::Known);
+    assert!(known("/v1/files").is_some());
+    assert_eq!(known("/v1/vector_stores/vs_1/files"), None);
+}

@@ -556,7 +556,7 @@ fn every_text_is_bounded_wherever_it_comes_from() {
     scenario.request = b"{}".to_vec();
     let span = scenario.whole();
     let length = |text: Option<String>| text.map(|text| text.len());
-    assert_eq!((length(span.facts.request_model), length(span.facts.error_type)), (Some(1_024), Some(1_024)));
+    assert_eq!((length(span.facts.request_model), length(span.facts.error_type)), (Some(512), Some(512)));
     assert_eq!(span.facts.truncated, 2);
 
     let mut frame = Vec::new();

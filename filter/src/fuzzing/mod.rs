@@ -132,16 +132,27 @@ fn scan(scanner: &mut Scanner<Field>, pieces: &[&[u8]]) -> (Vec<Call>, Result<()
     (calls.0, end)
 }
 
-/// Events by type and data.
+/// Events by type and data, the data of the current one, and whether it is in an error.
 #[derive(Default)]
-struct Events(Vec<(Vec<u8>, Vec<u8>)>, Vec<u8>);
+struct Events(Vec<(Vec<u8>, Vec<u8>)>, Vec<u8>, bool);
 
 impl sse::Events for Events {
     fn data(&mut self, bytes: &[u8]) {
         self.1.extend_from_slice(bytes);
     }
 
+    fn error_begins(&mut self) {
+        assert!(!self.2, "an error inside an error");
+        self.2 = true;
+    }
+
+    fn error_ends(&mut self) {
+        assert!(self.2, "the end of no error");
+        self.2 = false;
+    }
+
     fn dispatch(&mut self, event_type: &[u8]) {
+        assert!(!self.2, "an error that goes on behind its event");
         assert!(event_type.len() <= 64);
         self.0.push((event_type.to_owned(), std::mem::take(&mut self.1)));
     }

@@ -61,6 +61,7 @@ static EVENT: Node<Field> = Node::object(&[
     ("content", output()),
     ("usage", usage(USAGE)),
     ("error", ERROR),
+    ("message", Node::scalar(Field::Error, 1)),
     ("code", text(Field::ErrorCode)),
 ])
 .reported(Field::Tool);

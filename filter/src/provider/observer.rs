@@ -16,7 +16,7 @@ const MAX_ENCODING_FORMATS: usize = 8;
 /// Most tool calls whose name is kept.
 const MAX_TOOL_CALLS: usize = 128;
 /// Events after which nothing comes, at the APIs that name their events.
-const LAST_EVENTS: [&[u8]; 12] = [
+const LAST_EVENTS: [&[u8]; 13] = [
     b"message_stop",
     b"response.completed",
     b"response.incomplete",
@@ -24,6 +24,7 @@ const LAST_EVENTS: [&[u8]; 12] = [
     b"interaction.completed",
     b"message-end",
     b"conversation.response.done",
+    b"conversation.response.error",
     b"image_generation.completed",
     b"image_edit.completed",
     b"transcript.text.done",
@@ -100,6 +101,32 @@ struct ToolCall {
     document: u64,
 }
 
+impl Facts {
+    /// Of all texts together.
+    pub fn text_bytes(&self) -> usize {
+        let texts = [
+            &self.request_model,
+            &self.output_format,
+            &self.request_service_tier,
+            &self.reasoning_level,
+            &self.conversation_id,
+            &self.previous_response_id,
+            &self.user_id,
+            &self.response_id,
+            &self.response_model,
+            &self.response_service_tier,
+            &self.system_fingerprint,
+            &self.raw_usage,
+            &self.error_type,
+            &self.error_status,
+            &self.error_code,
+        ];
+        let lists = [&self.stop_sequences, &self.encoding_formats, &self.tool_calls];
+        let lists = lists.into_iter().flatten().chain(self.finish_reasons.iter().map(|(_, reason)| reason));
+        texts.into_iter().flatten().chain(lists).fold(0, |sum, text| sum.saturating_add(text.len()))
+    }
+}
+
 /// How far the newest usage object was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum UsageObject {
@@ -165,6 +192,8 @@ pub struct Observer {
     usage_object: UsageObject,
     /// Error objects that are open, one inside the other.
     open_errors: u32,
+    /// An error object said of what type it is.
+    error_has_type: bool,
     cache_figures: CacheFigures,
     /// Tells documents apart.
     document: u64,
@@ -195,6 +224,7 @@ impl Observer {
             tool_list: None,
             usage_object: UsageObject::Read,
             open_errors: 0,
+            error_has_type: false,
             cache_figures: CacheFigures::default(),
             document: 0,
             document_has_output: false,
@@ -407,11 +437,12 @@ impl Observer {
     fn close_tool(&mut self) {
         let Some(mut piece) = self.tools.pop() else { return };
         self.document_has_output |= piece.name.is_some() || piece.arguments.is_some();
-        if !(self.adapter.is_client_tool)(piece.kind.as_deref()) {
+        // Nobody asks for its type again: what is held is not more than its name.
+        if !(self.adapter.is_client_tool)(piece.kind.take().as_deref()) {
             return;
         }
-        if let Some(name) = piece.name.take() {
-            piece.name = self.has_room(&name).then_some(name);
+        if piece.name.as_ref().is_some_and(|name| !self.has_room(name)) {
+            return;
         }
         if let Some(list) = &mut self.tool_list {
             if list.len() < MAX_TOOL_CALLS && piece.name.is_some() {
@@ -563,7 +594,12 @@ impl Observer {
                 let name = self.text(value);
                 self.tool(|tool| tool.name = name);
             }
-            Field::ErrorType => self.facts.error_type = self.text(value),
+            // What an error says of itself counts for more than what stands beside it.
+            Field::ErrorType if self.open_errors > 0 || !self.error_has_type => {
+                self.facts.error_type = self.text(value);
+                self.error_has_type = self.open_errors > 0 && self.facts.error_type.is_some();
+            }
+            Field::ErrorType => {}
             Field::ErrorStatus => self.facts.error_status = self.text(value),
             Field::ErrorCode => {
                 self.facts.error_code = match value {
@@ -807,8 +843,11 @@ fn identity(value: Scalar<'_>) -> Option<u64> {
 
 /// Valid UTF-8 of at most `max_bytes`, cut between characters; and whether anything was cut.
 fn bounded(bytes: &[u8], truncated: bool, max_bytes: usize) -> (String, bool) {
-    let mut text = String::new();
-    for chunk in bytes.utf8_chunks() {
+    // Not more of it, so that what is cut off takes no memory either.
+    let head = bytes.get(..max_bytes).unwrap_or(bytes);
+    let truncated = truncated || head.len() < bytes.len();
+    let mut text = String::with_capacity(head.len());
+    for chunk in head.utf8_chunks() {
         text.push_str(chunk.valid());
         if !chunk.invalid().is_empty() {
             text.push(char::REPLACEMENT_CHARACTER);
@@ -818,9 +857,11 @@ fn bounded(bytes: &[u8], truncated: bool, max_bytes: usize) -> (String, bool) {
     if truncated && text.ends_with(char::REPLACEMENT_CHARACTER) {
         text.pop();
     }
+    // What stands for a bad byte is longer than it.
     let cut = text.len() > max_bytes;
     if cut {
         text.truncate(text.floor_char_boundary(max_bytes));
+        text.shrink_to_fit();
     }
     (text, cut || truncated)
 }

@@ -74,6 +74,8 @@ pub(super) static CHOICE: Node<Field> = Node::object(&[
     ("index", number(Field::ChoiceIndex)),
     ("finish_reason", text(Field::FinishReason)),
     ("message", Node::object(MESSAGE)),
+    // In a stream that says it is one document.
+    ("delta", Node::object(DELTA)),
     ("text", output()),
     // OpenRouter.
     ("error", ERROR),
@@ -95,6 +97,10 @@ static EVENT: Node<Field> = Node::object(&[
     ("type", text(Field::ErrorType)),
     ("code", text(Field::ErrorCode)),
     ("error_type", text(Field::ErrorType)),
+    // watsonx, FastAPI, Databricks, in the words that they have for a whole answer.
+    ("errors", Node::array(&FAILURE)),
+    ("detail", DETAIL),
+    ("error_code", text(Field::ErrorCode)),
     ("model_id", text(Field::ResponseModel)),
     ("amazon-bedrock-invocationMetrics", Node::object(super::bedrock_invoke::METRICS)),
 ]);
@@ -127,7 +133,7 @@ pub(super) static DELTA: Fields = &[
     ("reasoning_content", output()),
     ("reasoning", output()),
     ("refusal", output()),
-    ("tool_calls", Node::array(&TOOL_CALL_DELTA)),
+    ("tool_calls", TOOL_CALL_DELTAS),
     ("function_call", FUNCTION_CALL),
 ];
 
@@ -143,14 +149,18 @@ static TOOL_CALL: Node<Field> =
     Node::object(&[("type", text(Field::ToolType)), ("function", FUNCTION), ("custom", FUNCTION)])
         .reported(Field::Tool);
 
-static TOOL_CALL_DELTA: Node<Field> = Node::object(&[
+/// TGI sends one by itself, without an array around it.
+const TOOL_CALL_DELTAS: Node<Field> =
+    Node::object(TOOL_CALL_PIECE).reported(Field::Tool).or_array(&TOOL_CALL_DELTA);
+static TOOL_CALL_DELTA: Node<Field> = Node::object(TOOL_CALL_PIECE).reported(Field::Tool);
+
+static TOOL_CALL_PIECE: Fields = &[
     ("index", number(Field::ToolIndex)),
     ("id", text(Field::ToolId)),
     ("type", text(Field::ToolType)),
     ("function", FUNCTION_DELTA),
     ("custom", FUNCTION_DELTA),
-])
-.reported(Field::Tool);
+];
 
 const FUNCTION_DELTA: Node<Field> =
     Node::object(&[("name", text(Field::ToolName)), ("arguments", ARGUMENTS), ("input", ARGUMENTS)]);

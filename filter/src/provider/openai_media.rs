@@ -5,6 +5,7 @@
 //! <https://platform.openai.com/docs/api-reference>
 
 use super::fields::{ERROR, Fields, number, output, text, usage};
+use super::openai_chat::CHOICE;
 use super::{Adapter, Field, Operation};
 use crate::wire::json::Node;
 
@@ -37,6 +38,8 @@ static RESPONSE: Node<Field> = Node::object(&[
     ("model", text(Field::ResponseModel)),
     ("type", Node::scalar(Field::EventType, 64)),
     ("delta", output()),
+    // vLLM streams transcriptions like chats.
+    ("choices", Node::array(&CHOICE)),
     ("usage", usage(USAGE)),
     // Pages, at OCR.
     ("usage_info", usage(&[])),

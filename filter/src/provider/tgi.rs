@@ -72,7 +72,32 @@ static BODY: Fields = &[
 
 /// One answer, or an array of them; a vector, or one for each input.
 static RESPONSE: Node<Field> = Node::object(BODY).or_array(&ANSWER);
-static ANSWER: Node<Field> =
-    Node::object(BODY).or_array(&NUMBER).or_scalar(Field::OtherOperation, 0).reported(Field::Choice);
+static ANSWER: Node<Field> = Node::object(ONE_OF_SEVERAL)
+    .or_array(&NUMBER)
+    .or_scalar(Field::OtherOperation, 0)
+    .reported(Field::Choice);
+
+/// The same where there are several prompts: what each took adds up, but for what the cache had.
+static ONE_OF_SEVERAL: Fields = &[
+    ("generated_text", output()),
+    (
+        "details",
+        Node::object(&[
+            ("finish_reason", text(Field::FinishReason)),
+            ("generated_tokens", number(Field::MoreOutputTokens)),
+            ("input_length", number(Field::MoreInputTokens)),
+        ]),
+    ),
+    ("text", output()),
+    (
+        "meta_info",
+        Node::object(&[
+            ("id", text(Field::ResponseId)),
+            ("finish_reason", Node::object(&[("type", text(Field::FinishReason))])),
+            ("prompt_tokens", number(Field::MoreInputTokens)),
+            ("completion_tokens", number(Field::MoreOutputTokens)),
+        ]),
+    ),
+];
 static NUMBER: Node<Field> = number(Field::OtherOperation);
 static EVENT: Node<Field> = Node::object(BODY);

@@ -15,6 +15,10 @@ const MAX_FIELD_BYTES: usize = 6;
 pub trait Events {
     /// The next bytes of the current event's data.
     fn data(&mut self, bytes: &[u8]);
+    /// The next bytes of data stand in a field `error`, which no standard knows.
+    fn error_begins(&mut self);
+    /// They did.
+    fn error_ends(&mut self);
     /// The current event is complete. Only called when it had at least one data line.
     fn dispatch(&mut self, event_type: &[u8]);
 }
@@ -33,6 +37,8 @@ enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
     Data,
+    /// Servers of llama.cpp put an error into a field of its own.
+    Error,
     EventType,
     Other,
 }
@@ -46,6 +52,7 @@ pub struct Framer {
     field: Field,
     event_type: Vec<u8>,
     has_data: bool,
+    in_error: bool,
     /// The last byte was a CR: a LF right after it belongs to the same line ending.
     after_cr: bool,
 }
@@ -59,6 +66,7 @@ impl Default for Framer {
             field: Field::Other,
             event_type: Vec::new(),
             has_data: false,
+            in_error: false,
             after_cr: false,
         }
     }
@@ -103,7 +111,7 @@ impl Framer {
                 } else {
                     // A field without a colon has an empty value.
                     self.begin_value(events);
-                    self.end_line();
+                    self.end_line(events);
                 }
             }
             b':' if self.name_bytes == 0 => self.state = State::Ignore,
@@ -125,14 +133,19 @@ impl Framer {
         self.field = match self.name.get(..self.name_bytes) {
             Some(b"data") => Field::Data,
             Some(b"event") => Field::EventType,
+            Some(b"error") => Field::Error,
             _ => Field::Other,
         };
         match self.field {
-            Field::Data => {
+            Field::Data | Field::Error => {
                 if self.has_data {
                     events.data(b"\n");
                 }
                 self.has_data = true;
+                self.in_error = self.field == Field::Error;
+                if self.in_error {
+                    events.error_begins();
+                }
             }
             Field::EventType => self.event_type.clear(),
             Field::Other => {}
@@ -144,7 +157,7 @@ impl Framer {
         let value = end.map_or(rest, |end| rest.get(..end).unwrap_or_default());
         if self.state == State::Value && !value.is_empty() {
             match self.field {
-                Field::Data => events.data(value),
+                Field::Data | Field::Error => events.data(value),
                 Field::EventType => {
                     let room = MAX_EVENT_TYPE_BYTES.saturating_sub(self.event_type.len());
                     self.event_type.extend_from_slice(value.get(..room).unwrap_or(value));
@@ -154,16 +167,24 @@ impl Framer {
         }
         let Some(end) = end else { return &[] };
         self.after_cr = rest.get(end) == Some(&b'\r');
-        self.end_line();
+        self.end_line(events);
         rest.get(end.saturating_add(1)..).unwrap_or_default()
     }
 
-    fn end_line(&mut self) {
+    fn end_line(&mut self, events: &mut dyn Events) {
+        self.end_error(events);
         self.name_bytes = 0;
         self.state = State::Field;
     }
 
+    fn end_error(&mut self, events: &mut dyn Events) {
+        if std::mem::take(&mut self.in_error) {
+            events.error_ends();
+        }
+    }
+
     fn blank_line(&mut self, events: &mut dyn Events) {
+        self.end_error(events);
         if self.has_data {
             events.dispatch(&self.event_type);
         }
@@ -185,6 +206,12 @@ mod tests {
     impl Events for Log {
         fn data(&mut self, bytes: &[u8]) {
             self.data.extend_from_slice(bytes);
+        }
+        fn error_begins(&mut self) {
+            self.data.push(b'<');
+        }
+        fn error_ends(&mut self) {
+            self.data.push(b'>');
         }
         fn dispatch(&mut self, event_type: &[u8]) {
             let data = String::from_utf8_lossy(&self.data).into_owned();
@@ -250,6 +277,13 @@ mod tests {
         check("data: a\n\ndata: b", &["|a", "|b"]);
         check("data: a\n\ndata: b\n", &["|a", "|b"]);
         check("data: a\n\n\n\n", &["|a"]);
+    }
+
+    #[test]
+    fn an_error_may_have_a_field_of_its_own() {
+        check("error: {\"code\":500}\n\ndata: a\n\n", &["|<{\"code\":500}>", "|a"]);
+        check("data: a\nerror:b", &["|a\n<b>"]);
+        check("errors: x\nerror\n\n", &["|<>"]);
     }
 
     #[test]

@@ -62,3 +62,37 @@ fn databricks_names_a_code() {
     let url = "adb-1.azuredatabricks.net/serving-endpoints/e/invocations";
     check("400", url, body, None, Some("INVALID_PARAMETER_VALUE"));
 }
+
+#[test]
+fn errors_come_in_streams_that_began_well() {
+    let chunk = r#"data: {"choices":[{"index":0,"delta":{"content":"a"}}]}"#;
+    let of = |url, events: &[&str]| {
+        let span = Call::sse(url, r#"{"stream":true}"#, events).whole();
+        assert!(span.error_type.is_some(), "{url} {events:?}");
+        (span.facts.error_type.unwrap_or_default(), span.facts.error_code.unwrap_or_default())
+    };
+    let watsonx =
+        r#"data: {"errors":[{"code":"invalid_input_argument","message":"é"}],"trace":"t","status_code":400}"#;
+    let url = "us-south.ml.cloud.ibm.com/ml/v1/text/chat_stream?version=2024-10-08";
+    assert_eq!(of(url, &[watsonx]), (String::new(), "invalid_input_argument".into()));
+    // llama.cpp until September 2025, alone and behind a chunk.
+    let llama = r#"error: {"code":500,"message":"é","type":"server_error"}"#;
+    for url in ["llama.models/v1/chat/completions", "llama.models/completion"] {
+        assert_eq!(of(url, &[llama]), ("server_error".into(), "500".into()));
+        assert_eq!(of(url, &[chunk, llama]), ("server_error".into(), "500".into()));
+    }
+    let mistral = r#"event: conversation.response.error
+data: {"type":"conversation.response.error","message":"boom","code":3000}"#;
+    assert_eq!(of("api.mistral.ai/v1/conversations", &[mistral]), (String::new(), "3000".into()));
+}
+
+#[test]
+fn what_an_error_says_of_itself_counts_whatever_stands_beside_it() {
+    for body in [
+        r#"{"error":{"message":"é","type":"invalid_request_error"},"type":"error"}"#,
+        r#"{"type":"error","error":{"message":"é","type":"invalid_request_error"}}"#,
+        r#"{"error":{"message":"é","type":null},"type":"invalid_request_error"}"#,
+    ] {
+        check("400", "gateway.models/v1/chat/completions", body, Some("invalid_request_error"), None);
+    }
+}

@@ -190,3 +190,22 @@ fn models_whose_collection_is_escaped() {
         assert_eq!(Call::json(&url, "{}", "{}").span().facts.request_model.as_deref(), Some("gemini-x"));
     }
 }
+
+#[test]
+fn several_prompts_at_sglang_add_up() {
+    let body = r#"[{"text":"x","meta_info":{"id":"a","finish_reason":{"type":"stop"},"prompt_tokens":5,"completion_tokens":7}},
+        {"text":"y","meta_info":{"id":"b","finish_reason":{"type":"length"},"prompt_tokens":50,"completion_tokens":70}}]"#;
+    let span = Call::json("sglang.models/generate", r#"{"text":["a","b"]}"#, body).span();
+    assert_eq!((span.usage.input_tokens, span.usage.output_tokens), (Some(55), Some(77)));
+}
+
+#[test]
+fn a_streamed_transcription_of_vllm_has_its_finish_reason() {
+    let events = [
+        r#"data: {"object":"transcription.chunk","choices":[{"delta":{"content":"a"}}]}"#,
+        r#"data: {"object":"transcription.chunk","choices":[{"delta":{"content":""},"finish_reason":"stop"}]}"#,
+        "data: [DONE]",
+    ];
+    let span = Call::sse("vllm.models/v1/audio/transcriptions", r#"{"stream":true}"#, &events).span();
+    assert_eq!(span.facts.finish_reasons, [(0, "stop".to_owned())]);
+}

@@ -82,8 +82,8 @@ fn a_name_may_come_in_pieces() {
     let id = |piece: &str| piece.replace(r#""index":0,"#, r#""index":0,"id":"a","#);
     check(&[first, &id(second), &id(third), &id(arguments)], &["get_weather"]);
     let piece =
-        |letter: &str| format!(r#"{{"index":0,"id":"a","function":{{"name":"{}"}}}}"#, letter.repeat(1_000));
-    check(&[&piece("n"), &piece("m")], &[&("n".repeat(1_000) + &"m".repeat(24))]);
+        |letter: &str| format!(r#"{{"index":0,"id":"a","function":{{"name":"{}"}}}}"#, letter.repeat(500));
+    check(&[&piece("n"), &piece("m")], &[&("n".repeat(500) + &"m".repeat(12))]);
 }
 
 #[test]
@@ -191,4 +191,27 @@ fn a_piece_of_a_call_is_output_when_it_says_something() {
     let events: Vec<_> = events.iter().map(String::as_str).collect();
     let span = Call::sse(CHAT, r#"{"stream":true}"#, &events).span();
     assert_eq!((span.stream.output_chunks, span.facts.tool_calls), (3, vec!["f".into()]));
+}
+
+#[test]
+fn a_call_without_an_array_around_it_is_read() {
+    let events = [
+        r#"data: {"choices":[{"index":0,"delta":{"role":"assistant","tool_calls":{"index":0,"id":"","type":"function","function":{"name":"get_weather","arguments":""}}}}]}"#,
+        r#"data: {"choices":[{"index":0,"delta":{"role":"assistant","tool_calls":{"index":0,"id":"","type":"function","function":{"name":null,"arguments":"{"}}}}]}"#,
+        r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
+        "data: [DONE]",
+    ];
+    let span = Call::sse("tgi.models/v1/chat/completions", r#"{"stream":true}"#, &events).span();
+    assert_eq!(span.facts.tool_calls, ["get_weather"]);
+}
+
+#[test]
+fn chunks_under_the_type_of_one_document_are_read_from_the_first() {
+    let lines = concat!(
+        r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f"}}]}}]}"#,
+        "\n",
+        r#"{"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}"#,
+    );
+    let span = Call::json("gateway.models/v1/chat/completions", r#"{"stream":true}"#, lines).span();
+    assert_eq!(span.facts.tool_calls, ["f"]);
 }
