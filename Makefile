@@ -90,16 +90,15 @@ deny: ## Check licences, sources and advisories, where cargo-deny is installed
 fuzz: ## Look for inputs that break the filter, FUZZ_SECONDS (60) for each target
 	@filter/fuzz/run.sh
 
-# Names and one data segment for each constant tell whose the bytes are; the module that is shipped has neither.
+# Names and one data segment for each constant tell whose the bytes are; the module that is shipped has neither, and
+# has been through wasm-opt.
 size: wasm tools ## Print the filter's bytes by section and crate, and what Envoy's start costs with it
 	RUSTFLAGS="$(WASM_RUSTFLAGS) -Clink-arg=--no-merge-data-segments" \
 		cargo build $(CARGO_FLAGS) -p meshtap-filter --profile wasm --target $(WASM_TARGET) \
 		--config 'profile.wasm.strip="debuginfo"' --config 'profile.wasm.package.meshtap-filter.strip="debuginfo"' \
 		--config 'profile.wasm.package.proxy-wasm.strip="debuginfo"' --target-dir $(TARGET)/size
-	@tests/tools/wasm-opt.sh $(MESHTAP_CACHE) $(TARGET)/size/$(WASM_TARGET)/wasm/meshtap_filter.wasm \
-		$(TARGET)/size/named.wasm --debuginfo
 	cargo build $(CARGO_FLAGS) -p meshtap-tests --bin size
-	@$(TARGET)/debug/size $(FILTER) $(TARGET)/size/named.wasm
+	@$(TARGET)/debug/size $(FILTER) $(TARGET)/size/$(WASM_TARGET)/wasm/meshtap_filter.wasm
 
 clean: ## Remove what was built; the pinned parts stay
 	cargo clean

@@ -92,7 +92,7 @@ fn print_crates(module: &Module) {
     }
     let mut shares: Vec<(&str, Share)> = shares.into_iter().collect();
     shares.sort_by_key(|(_, share)| std::cmp::Reverse(share.total()));
-    println!("\nBy crate; generic code counts where it was written");
+    println!("\nBy crate, before wasm-opt; generic code counts where it was written");
     println!("  {:<28}{:>9}{:>9}{:>9}{:>11}", "crate", "code", "data", "total", "functions");
     let mut sum = Share::default();
     for (name, share) in &shares {
