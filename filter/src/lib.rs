@@ -8,6 +8,7 @@
 //! - [`exchange`] follows one call: bytes through [`wire`] formats into what the adapter looks for;
 //! - [`span`] is what it becomes in the end, with counts as [`usage`] and causes as [`ending`] define them;
 //! - [`otlp`] encodes it under the names of [`semconv`], behind the pod's [`identity`];
+//! - [`redact`] takes personal data and credentials out of text;
 //! - [`export`] batches, retries and, past its bound, drops and counts ([`stats`]).
 //!
 //! Everything but `envoy` is pure: no host, no clock, no randomness of its own. It builds and is tested natively.
@@ -36,6 +37,7 @@ pub mod identity;
 pub mod otlp;
 mod protobuf;
 pub mod provider;
+pub mod redact;
 pub mod semconv;
 pub mod span;
 pub mod stats;

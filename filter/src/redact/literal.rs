@@ -1,0 +1,141 @@
+//! Texts that users name, found wherever they stand.
+//!
+//! The texts are sorted; at each character the ones that the text goes on with are narrowed down byte by byte. That
+//! costs at most the longest literal for each byte, however many there are.
+
+use super::spans::Spans;
+use super::{Kind, Literal, MAX_CUT_REST, MIN_RULE_CHARS, marker_length, problem, work};
+use crate::config::Problem;
+
+pub(super) const MAX_LITERALS: usize = 1_000;
+/// Of one literal.
+pub(super) const MAX_LITERAL_BYTES: usize = 128;
+
+#[derive(Debug, Clone)]
+pub(super) struct Literals {
+    exact: Sorted,
+    /// In lower case, for texts in any case.
+    folded: Sorted,
+}
+
+#[derive(Debug, Clone)]
+struct Sorted {
+    texts: Vec<Box<[u8]>>,
+    /// Which bytes begin one.
+    begins: [bool; 256],
+}
+
+impl Literals {
+    pub(super) fn new(literals: &[Literal], problems: &mut Vec<Problem>) -> Self {
+        let mut found = Self { exact: Sorted::default(), folded: Sorted::default() };
+        for (index, literal) in literals.iter().enumerate() {
+            let text = &literal.text;
+            let message = if index >= MAX_LITERALS {
+                "more than 1000 literals: this and further ones"
+            } else if text.chars().nth(MIN_RULE_CHARS.saturating_sub(1)).is_none() {
+                "shorter than 3 characters: a longer one finds less by chance"
+            } else if text.len() > MAX_LITERAL_BYTES {
+                "longer than 128 bytes: its beginning is enough"
+            } else {
+                let (sorted, text) = if literal.ignore_case {
+                    (&mut found.folded, &text.to_ascii_lowercase())
+                } else {
+                    (&mut found.exact, text)
+                };
+                sorted.add(text.as_bytes());
+                continue;
+            };
+            problems.push(problem("literals", index, message));
+            if index >= MAX_LITERALS {
+                break;
+            }
+        }
+        found
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.exact.texts.is_empty() && self.folded.texts.is_empty()
+    }
+
+    pub(super) fn find(&self, text: &str, is_cut: bool) -> Spans {
+        let exact = self.exact.find(text.as_bytes(), is_cut, |byte| byte);
+        exact.merge(self.folded.find(text.as_bytes(), is_cut, |byte| byte.to_ascii_lowercase()))
+    }
+}
+
+impl Default for Sorted {
+    fn default() -> Self {
+        Self { texts: Vec::new(), begins: [false; 256] }
+    }
+}
+
+impl Sorted {
+    fn add(&mut self, text: &[u8]) {
+        if let Some(begins) = text.first().and_then(|byte| self.begins.get_mut(usize::from(*byte))) {
+            *begins = true;
+        }
+        let place = self.texts.partition_point(|other| **other < *text);
+        self.texts.insert(place, text.into());
+    }
+
+    fn find(&self, text: &[u8], is_cut: bool, fold: fn(u8) -> u8) -> Spans {
+        let mut spans = Spans::default();
+        if self.texts.is_empty() {
+            return spans;
+        }
+        let mut at = 0;
+        while let Some(byte) = text.get(at) {
+            let rest = text.get(at..).unwrap_or_default();
+            if *byte == b'['
+                && let Some(length) = marker_length(rest)
+            {
+                at = at.wrapping_add(length);
+                continue;
+            }
+            if self.begins.get(usize::from(fold(*byte))) == Some(&true)
+                && let Some(length) = self.length_at(rest, is_cut, fold)
+            {
+                // One that lies within the last changes nothing; the order of ends is kept.
+                let end = at.wrapping_add(length);
+                if end > spans.end() {
+                    spans.push(Kind::Literal, at, end);
+                }
+            }
+            at = at.wrapping_add(1);
+        }
+        spans
+    }
+
+    /// The longest literal that the text begins with. Where the text is cut within one, all the text.
+    fn length_at(&self, text: &[u8], is_cut: bool, fold: fn(u8) -> u8) -> Option<usize> {
+        let mut left = self.texts.as_slice();
+        let mut found = None;
+        let mut depth: usize = 0;
+        loop {
+            if let [only] = left {
+                // The usual case, and much faster.
+                let common = only.len().min(text.len());
+                work(common);
+                let is_equal = text.iter().zip(only).all(|(byte, wanted)| fold(*byte) == *wanted);
+                let is_long = common == only.len() || (is_cut && common > MAX_CUT_REST);
+                return if is_equal && is_long { Some(common) } else { found };
+            }
+            if left.first().is_some_and(|shortest| shortest.len() == depth) {
+                found = Some(depth);
+            }
+            let Some(byte) = text.get(depth).copied().map(fold) else {
+                let is_beginning =
+                    is_cut && depth > MAX_CUT_REST && left.iter().any(|text| text.len() > depth);
+                return if is_beginning { Some(depth) } else { found };
+            };
+            work(1);
+            let from = left.partition_point(|text| text.get(depth).copied() < Some(byte));
+            let to = left.partition_point(|text| text.get(depth).copied() <= Some(byte));
+            left = left.get(from..to).unwrap_or_default();
+            if left.is_empty() {
+                return found;
+            }
+            depth = depth.wrapping_add(1);
+        }
+    }
+}
