@@ -110,6 +110,10 @@ pub trait Sink<T> {
     fn scalar(&mut self, tag: T, value: Scalar<'_>);
     /// The whole value at a [`Node::verbatim`] place; `None` when it was longer than its bound.
     fn verbatim(&mut self, tag: T, json: Option<&[u8]>);
+    /// The beginning of such a value that was longer than its bound, for those who want even that.
+    fn verbatim_cut(&mut self, tag: T, _head: &[u8]) {
+        self.verbatim(tag, None);
+    }
 }
 
 /// One scalar. Strings are unescaped bytes: whoever keeps them decides what to do about invalid UTF-8.
@@ -217,6 +221,8 @@ pub struct Scanner<T: 'static> {
     next: Option<&'static Node<T>>,
     /// The tag and bound of the scalar being read.
     reading: Option<(T, usize)>,
+    /// Bounds every string and every copy besides what the tree says of each.
+    max_kept_bytes: usize,
     text: Vec<u8>,
     truncated: bool,
     /// First half of a surrogate pair, until its second half shows.
@@ -237,12 +243,18 @@ impl<T: Copy> Scanner<T> {
             skipped_unknown: 0,
             next: Some(root),
             reading: None,
+            max_kept_bytes: usize::MAX,
             text: Vec::new(),
             truncated: false,
             high_surrogate: None,
             copying: None,
             copy: Vec::new(),
         }
+    }
+
+    /// One that keeps at most so many bytes of any value, whatever the tree says.
+    pub fn bounded(root: &'static Node<T>, max_kept_bytes: usize) -> Self {
+        Self { max_kept_bytes, ..Self::new(root) }
     }
 
     /// Starts over with the next document; keeps the buffers.
@@ -358,7 +370,8 @@ impl<T: Copy> Scanner<T> {
 
     fn value(&mut self, byte: u8, sink: &mut dyn Sink<T>) {
         let node = self.next.take();
-        self.reading = node.and_then(|node| node.scalar).map(|(tag, bound)| (tag, bound.bytes()));
+        let kept = |(tag, bound): (T, Bound)| (tag, bound.bytes().min(self.max_kept_bytes));
+        self.reading = node.and_then(|node| node.scalar).map(kept);
         let wanted = self.reading.is_some();
         match byte {
             b'{' | b'[' => self.open(byte == b'{', node, sink),
@@ -388,7 +401,7 @@ impl<T: Copy> Scanner<T> {
     fn open(&mut self, object: bool, node: Option<&'static Node<T>>, sink: &mut dyn Sink<T>) {
         if let Some(node) = node {
             if let (Some((tag, bound)), None) = (node.verbatim, &self.copying) {
-                let max_bytes = bound.bytes();
+                let max_bytes = bound.bytes().min(self.max_kept_bytes);
                 self.copy.clear();
                 self.copying = Some(Copying { tag, max_bytes, outside: self.open_levels(), overflow: false });
             }
@@ -694,18 +707,18 @@ impl<T: Copy> Scanner<T> {
 
     fn copy_bytes(&mut self, bytes: &[u8]) {
         let Some(copying) = &mut self.copying else { return };
-        if copying.overflow || bytes.len() > copying.max_bytes.saturating_sub(self.copy.len()) {
-            copying.overflow = true;
-            self.copy.clear();
-        } else {
-            self.copy.extend_from_slice(bytes);
-        }
+        let room = copying.max_bytes.saturating_sub(self.copy.len());
+        copying.overflow |= bytes.len() > room;
+        self.copy.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
     fn end_copy(&mut self, sink: &mut dyn Sink<T>) {
         if let Some(copying) = self.copying.take() {
-            let copy = (!copying.overflow).then_some(self.copy.as_slice());
-            sink.verbatim(copying.tag, copy);
+            if copying.overflow {
+                sink.verbatim_cut(copying.tag, &self.copy);
+            } else {
+                sink.verbatim(copying.tag, Some(&self.copy));
+            }
         }
     }
 }
