@@ -3,11 +3,13 @@
 //! Which framing it is, the content type says; where it says nothing usable, the first bytes do.
 
 mod aws_frames;
+mod content;
 mod documents;
 mod event_stream;
 mod form;
 
 use crate::config::Limits;
+use crate::content::Transcript;
 use crate::exchange::Headers;
 use crate::provider::{Adapter, Observer, Operation};
 use crate::span::{StreamTimes, UnixNanos, Unread};
@@ -22,6 +24,8 @@ use self::form::Form;
 #[derive(Debug)]
 pub struct Reading {
     pub observer: Observer,
+    /// Only where content is switched on and collected for this exchange.
+    pub content: Option<Box<Transcript>>,
     pub times: StreamTimes,
     /// The latest time that was handed in; it never goes back.
     pub now: UnixNanos,
@@ -165,7 +169,7 @@ impl Reader {
             b'd' | b'e' | b'i' | b'r' | b':' | 0xef => Self::EventStream(Box::new(EventStream::new(adapter))),
             // The length of a frame below 16 MiB.
             0 => Self::AwsFrames(Box::new(AwsFrames::new(adapter, max_frame_bytes))),
-            _ if is_json_lines => Self::JsonLines(Box::new(JsonLines::new(adapter.event))),
+            _ if is_json_lines => Self::JsonLines(Box::new(JsonLines::new(adapter))),
             _ => Self::Document(Box::new(Document::answer(adapter))),
         }
     }

@@ -4,8 +4,12 @@
 //! default and reported as a [`Problem`], an unknown key is ignored and reported. An absent document means defaults.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use nojson::{JsonValueKind, RawJson, RawJsonValue};
+
+use crate::fingerprint::Key;
+use crate::redact::{self, Redactor, Rules};
 
 /// Everything that can be set, with its valid values only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +20,10 @@ pub struct Config {
     pub queue: Queue,
     pub retry: Retry,
     pub limits: Limits,
+    pub content: Content,
+    pub fingerprint: Fingerprint,
+    /// What is taken out of texts where the mode is `redacted`.
+    pub redactor: Rc<Redactor>,
 }
 
 /// Where spans go.
@@ -78,6 +86,58 @@ pub struct Limits {
     pub max_expansion_ratio: u64,
 }
 
+/// What is kept of what the messages say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    pub mode: ContentMode,
+    /// Most bytes of JSON of one message.
+    pub max_message_bytes: usize,
+    /// Most bytes of JSON of one span.
+    pub max_span_bytes: usize,
+    /// Of how many traces content is kept.
+    pub sample_rate: SampleRate,
+    /// The content of an exchange that failed is kept whatever the rate.
+    pub errors: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContentMode {
+    Off,
+    /// No text leaves the pod: a keyed fingerprint and a length stand in for each.
+    Fingerprint,
+    /// Texts without what is recognised as sensitive.
+    Redacted,
+    Full,
+}
+
+/// A part of all traces, in 2^-56: the random bits that every trace id has at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SampleRate(u64);
+
+impl SampleRate {
+    pub const ALL: Self = Self(1 << 56);
+
+    /// From 0.0 to 1.0.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "guarded: from 0 to 2^56")]
+    pub fn new(rate: f64) -> Option<Self> {
+        let whole = f64::from(1 << 28) * f64::from(1 << 28);
+        (0.0..=1.0).contains(&rate).then_some(Self((rate * whole) as u64))
+    }
+
+    /// The same for every span of a trace, in whichever proxy.
+    pub fn keeps(self, trace_id: &[u8; 16]) -> bool {
+        let random_bits = u128::from_be_bytes(*trace_id) & u128::from(Self::ALL.0.saturating_sub(1));
+        random_bits < u128::from(self.0)
+    }
+}
+
+/// How what is equal is recognized without being shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Absent until the host hands in randomness, where the configuration names none.
+    pub key: Option<Key>,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -98,6 +158,15 @@ impl Default for Config {
                 max_decoder_bytes: 64 << 20,
                 max_expansion_ratio: 256,
             },
+            content: Content {
+                mode: ContentMode::Off,
+                max_message_bytes: 8 << 10,
+                max_span_bytes: 32 << 10,
+                sample_rate: SampleRate::ALL,
+                errors: true,
+            },
+            fingerprint: Fingerprint { key: None },
+            redactor: Rc::new(Redactor::new(&Rules::default()).0),
         }
     }
 }
@@ -203,13 +272,59 @@ fn read(object: Json<'_>, problems: &mut Vec<Problem>) -> Config {
             ),
             max_expansion_ratio: u64::from(section.number("max_expansion_ratio", 2, 10_000, 256_u32)),
         }),
+        content: root.section("content", |section| read_content(section, &default.content)),
+        fingerprint: root.section("fingerprint", |section| Fingerprint {
+            key: section.secret("key").map(|key| Key::from_text(&key)),
+        }),
+        redactor: root.section("redaction", read_redaction),
     };
     root.finish();
     config
 }
 
+fn read_content(section: &mut Section<'_, '_>, default: &Content) -> Content {
+    let max = MAX_CONTENT_BYTES;
+    Content {
+        mode: section.choice("mode", CONTENT_MODES, default.mode),
+        max_message_bytes: section.number("max_message_bytes", 256, max, default.max_message_bytes),
+        max_span_bytes: section.number("max_span_bytes", 1 << 10, max, default.max_span_bytes),
+        sample_rate: section.sample_rate("sample_rate"),
+        errors: section.boolean("errors", default.errors),
+    }
+}
+
+fn read_redaction(section: &mut Section<'_, '_>) -> Rc<Redactor> {
+    let literals = section.texts("literals");
+    let ignore_case = section.boolean("ignore_case", false);
+    let patterns = section.texts("patterns");
+    let mut off = Vec::new();
+    for name in section.texts("off") {
+        if let Some(kind) = redact::Kind::BUILT_IN.iter().find(|kind| kind.name() == name) {
+            off.push(*kind);
+        } else {
+            let known = redact::Kind::BUILT_IN.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+            section.report("off", format!("no kind is called {name:?}; known are {known}; ignored"));
+        }
+    }
+    let (redactor, mistakes) = Redactor::new(&Rules { off, literals, ignore_case, patterns });
+    for Problem { path, message } in mistakes {
+        section.report(&path, message);
+    }
+    Rc::new(redactor)
+}
+
 /// The largest value that `limits.max_attribute_bytes` may have.
 pub const MAX_ATTRIBUTE_BYTES: usize = 4_096;
+/// The largest value that `content.max_message_bytes` and `content.max_span_bytes` may have.
+pub const MAX_CONTENT_BYTES: usize = 256 << 10;
+
+const CONTENT_MODES: &[(&str, ContentMode)] = &[
+    ("off", ContentMode::Off),
+    ("fingerprint", ContentMode::Fingerprint),
+    ("redacted", ContentMode::Redacted),
+    ("full", ContentMode::Full),
+];
+
 /// The largest value that `limits.max_raw_usage_bytes` may have.
 pub const MAX_RAW_USAGE_BYTES: usize = 8_192;
 
@@ -321,6 +436,58 @@ impl<'a, 'p> Section<'a, 'p> {
         })
     }
 
+    fn boolean(&mut self, key: &'static str, default: bool) -> bool {
+        match self.value(key) {
+            None => default,
+            Some(value) if value.kind() == JsonValueKind::Boolean => value.as_raw_str() == "true",
+            Some(other) => {
+                self.report(key, format!("expected true or false, found {}; using {default}", shown(other)));
+                default
+            }
+        }
+    }
+
+    fn sample_rate(&mut self, key: &'static str) -> SampleRate {
+        let Some(value) = self.value(key) else { return SampleRate::ALL };
+        let rate = value.as_number_str().ok().and_then(|digits| digits.parse().ok());
+        rate.and_then(SampleRate::new).unwrap_or_else(|| {
+            // Less content is the safer mistake.
+            let message = format!("expected a number from 0.0 to 1.0, found {}; using 0.0", shown(value));
+            self.report(key, message);
+            SampleRate(0)
+        })
+    }
+
+    /// A list of texts; what is none is reported and left out.
+    fn texts(&mut self, key: &'static str) -> Vec<String> {
+        let mut texts = Vec::new();
+        let Some(value) = self.value(key) else { return texts };
+        let Ok(items) = value.to_array() else {
+            self.report(key, format!("expected a list of texts, found {}; ignored", kind(value.kind())));
+            return texts;
+        };
+        for (index, item) in items.enumerate() {
+            if let Ok(text) = item.to_unquoted_string_str() {
+                texts.push(text.into_owned());
+            } else {
+                let message = format!("expected a text, found {}; ignored", kind(item.kind()));
+                self.report(&format!("{key}[{index}]"), message);
+            }
+        }
+        texts
+    }
+
+    /// A text that no message repeats.
+    fn secret(&mut self, key: &'static str) -> Option<Cow<'a, str>> {
+        let value = self.value(key)?;
+        let text = value.to_unquoted_string_str().ok().filter(|text| (16..=512).contains(&text.len()));
+        if text.is_none() {
+            let message = "expected a text of 16 to 512 bytes; using a random one";
+            self.report(key, message.to_owned());
+        }
+        text
+    }
+
     fn choice<T: Copy + PartialEq>(
         &mut self,
         key: &'static str,
@@ -411,7 +578,11 @@ mod tests {
             "queue": {"max_bytes": 1048576, "max_in_flight": 2},
             "retry": {"initial_backoff_ms": 100, "max_backoff_ms": 1000},
             "limits": {"max_attribute_bytes": 128, "max_raw_usage_bytes": 0, "max_frame_bytes": 2048, "max_window_bytes": 65536,
-                "max_decoder_bytes": 1048576, "max_expansion_ratio": 10}
+                "max_decoder_bytes": 1048576, "max_expansion_ratio": 10},
+            "content": {"mode": "redacted", "max_message_bytes": 1024, "max_span_bytes": 4096, "sample_rate": 0.25,
+                "errors": false},
+            "fingerprint": {"key": "sixteen bytes or more"},
+            "redaction": {"off": ["phone"], "literals": ["Falcon"], "ignore_case": true, "patterns": ["ACME-\\d{6}"]}
         }"#;
         let (config, problems) = parse(document.as_bytes());
         assert_eq!(problems, vec![]);
@@ -435,6 +606,23 @@ mod tests {
                     max_decoder_bytes: 1 << 20,
                     max_expansion_ratio: 10
                 },
+                content: Content {
+                    mode: ContentMode::Redacted,
+                    max_message_bytes: 1_024,
+                    max_span_bytes: 4_096,
+                    sample_rate: SampleRate::new(0.25).unwrap(),
+                    errors: false
+                },
+                fingerprint: Fingerprint { key: Some(Key::from_text("sixteen bytes or more")) },
+                redactor: Rc::new(
+                    Redactor::new(&Rules {
+                        off: vec![redact::Kind::Phone],
+                        literals: vec!["Falcon".into()],
+                        ignore_case: true,
+                        patterns: vec![r"ACME-\d{6}".into()],
+                    })
+                    .0
+                ),
             }
         );
     }
@@ -453,7 +641,8 @@ mod tests {
             problems(r#"{"colector":{},"batch":{"size":1}}"#),
             [
                 "batch.size: unknown key, ignored; known here: max_spans, max_bytes, max_age_ms",
-                "colector: unknown key, ignored; known here: collector, detect, batch, queue, retry, limits",
+                "colector: unknown key, ignored; known here: collector, detect, batch, queue, retry, limits, \
+                 content, fingerprint, redaction",
             ]
         );
     }
@@ -473,6 +662,68 @@ mod tests {
                 &r#"detect: expected one of known, heuristic, found "all"; using known"#.to_owned()
             )
         );
+    }
+
+    #[test]
+    fn content_that_is_misspelled_stays_in_the_pod() {
+        let (config, reported) = parse(br#"{"content":{"mode":"Full","sample_rate":"1","errors":1}}"#);
+        assert_eq!((config.content.mode, config.content.sample_rate), (ContentMode::Off, SampleRate(0)));
+        assert_eq!(reported.len(), 3);
+        for (rate, valid) in [("0", true), ("1", true), ("0.5", true), ("1.1", false), ("-0.1", false)] {
+            let document = format!(r#"{{"content":{{"sample_rate":{rate}}}}}"#);
+            assert_eq!(problems(&document).is_empty(), valid, "{rate}");
+        }
+    }
+
+    #[test]
+    fn mistakes_in_rules_are_reported_and_the_others_used() {
+        let document = r#"{"redaction":{"off":["emails","iban"],"literals":["ab","Falcon",7],"ignore_case":1,"patterns":"x"}}"#;
+        assert_eq!(
+            problems(document),
+            [
+                "redaction.literals[2]: expected a text, found a number; ignored",
+                "redaction.ignore_case: expected true or false, found 1; using false",
+                "redaction.patterns: expected a list of texts, found a text; ignored",
+                "redaction.off: no kind is called \"emails\"; known are email, phone, credit_card, iban, api_key, jwt, \
+                 private_key, ip_address; ignored",
+                "redaction.literals[0]: shorter than 3 characters: a longer one finds less by chance; not used",
+            ]
+        );
+        let (config, _) = parse(document.as_bytes());
+        let redacted = |text| config.redactor.redact(text, false, &mut redact::Found::default()).into_owned();
+        assert_eq!(redacted("Falcon me@example.com"), "[REDACTED:literal] [REDACTED:email]");
+        assert_eq!(redacted("DE89 3704 0044 0532 0130 00"), "DE89 3704 0044 0532 0130 00");
+    }
+
+    #[test]
+    fn a_rate_keeps_whole_traces() {
+        let trace = |end: u64| {
+            let mut id = [0xff; 16];
+            id[8..].copy_from_slice(&end.to_be_bytes());
+            id
+        };
+        let quarter = SampleRate::new(0.25).unwrap();
+        assert!(quarter.keeps(&trace(0xff3f_ffff_ffff_ffff)), "the bits before the last 56 do not count");
+        assert!(!quarter.keeps(&trace(0x0040_0000_0000_0000)));
+        assert!(SampleRate::ALL.keeps(&[0xff; 16]));
+        assert!(!SampleRate::new(0.0).unwrap().keeps(&[0; 16]));
+    }
+
+    #[test]
+    fn secrets_are_never_repeated() {
+        for document in [
+            r#"{"fingerprint":{"key":"hunter2"}}"#,
+            r#"{"fingerprint":"hunter2"}"#,
+            r#"{"fingerprint":{"key":["hunter2"]}}"#,
+        ] {
+            let (config, _) = parse(document.as_bytes());
+            assert_eq!(config, Config::default());
+            let reported = problems(document);
+            assert_eq!(reported.len(), 1, "{document}");
+            assert!(!reported[0].contains("hunter2"), "{reported:?}");
+        }
+        let (config, _) = parse(br#"{"fingerprint":{"key":"hunter2 hunter2 hunter2"}}"#);
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 
     #[test]

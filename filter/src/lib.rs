@@ -6,6 +6,7 @@
 //! - `envoy` (only in the module itself) copies bytes from the host and decides nothing;
 //! - [`detect`] tells LLM calls from other traffic and picks a [`provider`] adapter;
 //! - [`exchange`] follows one call: bytes through [`wire`] formats into what the adapter looks for;
+//! - [`content`] collects what the messages say, where that is switched on, behind [`fingerprint`]s or not;
 //! - [`span`] is what it becomes in the end, with counts as [`usage`] and causes as [`ending`] define them;
 //! - [`otlp`] encodes it under the names of [`semconv`], behind the pod's [`identity`];
 //! - [`redact`] takes personal data and credentials out of text;
@@ -27,10 +28,12 @@
 
 pub mod body;
 pub mod config;
+pub mod content;
 pub mod detect;
 pub mod ending;
 pub mod exchange;
 pub mod export;
+pub mod fingerprint;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod identity;

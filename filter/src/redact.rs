@@ -71,6 +71,20 @@ kinds! {
     Pattern = "pattern";
 }
 
+impl Kind {
+    /// Those that users need not name.
+    pub const BUILT_IN: &'static [Self] = &[
+        Self::Email,
+        Self::Phone,
+        Self::CreditCard,
+        Self::Iban,
+        Self::ApiKey,
+        Self::Jwt,
+        Self::PrivateKey,
+        Self::IpAddress,
+    ];
+}
+
 /// The beginning of every marker.
 const MARKER: &[u8] = b"[REDACTED:";
 /// No output is longer than so many times its text: the shortest finding has three bytes (a user's rule; built-in ones
@@ -89,16 +103,11 @@ pub struct Rules {
     /// Built-in kinds that are left alone. Empty: all are looked for.
     pub off: Vec<Kind>,
     /// Texts that are redacted wherever they stand, within words too.
-    pub literals: Vec<Literal>,
+    pub literals: Vec<String>,
+    /// ASCII letters of literals match in both cases.
+    pub ignore_case: bool,
     /// Patterns in the language of [`pattern`].
     pub patterns: Vec<String>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Literal {
-    pub text: String,
-    /// ASCII letters match in both cases.
-    pub ignore_case: bool,
 }
 
 /// How often each kind was found.
@@ -125,7 +134,7 @@ impl Found {
 }
 
 /// The built-in kinds that are looked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Enabled([bool; Kind::COUNT]);
 
 impl Enabled {
@@ -135,7 +144,7 @@ impl Enabled {
 }
 
 /// Rules, ready to be applied.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redactor {
     enabled: Enabled,
     literals: Literals,
@@ -152,7 +161,7 @@ impl Redactor {
                 *flag = false;
             }
         }
-        let literals = Literals::new(&rules.literals, &mut problems);
+        let literals = Literals::new(rules, &mut problems);
         let patterns = Patterns::new(&rules.patterns, &mut problems);
         (Self { enabled, literals, patterns }, problems)
     }

@@ -1,6 +1,7 @@
 //! One finished LLM call, typed. What its attributes are called stands in [`crate::semconv`], how it travels in
 //! [`crate::otlp`].
 
+use crate::content::Content;
 use crate::ending::{End, ErrorType};
 use crate::provider::{Facts, Operation};
 use crate::trace_context::SpanContext;
@@ -30,6 +31,8 @@ pub struct Span {
     pub ending: End,
     pub error_type: Option<ErrorType>,
     pub envoy: EnvoyFacts,
+    /// Only where content is switched on.
+    pub content: Option<Content>,
 }
 
 /// Who made the call, from the point of view of the proxy.

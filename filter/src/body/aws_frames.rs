@@ -4,12 +4,14 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::content::Transcript;
 use crate::provider::{Adapter, Field, Operation};
 use crate::span::Unread;
 use crate::wire::aws_event_stream::{Frame, FrameError, Framer, Frames};
 use crate::wire::json::{Node, Scalar, Scanner, Sink};
 
 use super::Reading;
+use super::content::ContentReader;
 
 /// Base64 is decoded in pieces of this many characters; a multiple of four.
 const BASE64_PIECE: usize = 1_024;
@@ -24,6 +26,7 @@ pub(super) struct AwsFrames {
 struct FrameReader {
     envelope: Scanner<Field>,
     scanner: Scanner<Field>,
+    content: ContentReader,
     /// Whether chunks hold documents, and not bare text.
     chunks_are_documents: bool,
     malformed: bool,
@@ -36,6 +39,7 @@ impl AwsFrames {
             reader: FrameReader {
                 envelope: Scanner::new(&ENVELOPE),
                 scanner: Scanner::new(adapter.event),
+                content: ContentReader::events(adapter),
                 chunks_are_documents: adapter.operation != Operation::InvokeAgent,
                 malformed: false,
             },
@@ -70,14 +74,14 @@ struct Documents<'a> {
 
 impl Frames for Documents<'_> {
     fn frame(&mut self, frame: Frame<'_>) {
-        let observer = &mut self.reading.observer;
+        let Reading { observer, content: transcript, .. } = &mut *self.reading;
         if let Some(exception) = frame.header(":exception-type").or_else(|| frame.header(":error-code")) {
             observer.facts_mut().error = true;
             observer.scalar(Field::ErrorType, Scalar::String { bytes: exception, truncated: false });
         }
         let event_type = frame.header(":event-type");
         let is_chunk = event_type == Some(b"chunk");
-        let FrameReader { envelope, scanner, chunks_are_documents, malformed } = &mut *self.reader;
+        let FrameReader { envelope, scanner, content, chunks_are_documents, malformed } = &mut *self.reader;
         // Parts of what an endpoint of SageMaker sends are cut anywhere.
         if event_type == Some(b"PayloadPart") || (is_chunk && !*chunks_are_documents) {
             observer.open(Field::OutputText);
@@ -85,12 +89,13 @@ impl Frames for Documents<'_> {
             return;
         }
         if is_chunk {
-            let mut inner = Inner { scanner, observer, valid: true };
+            let mut inner = Inner { scanner, content, observer, transcript, valid: true };
             envelope.feed(frame.payload, &mut inner);
             *malformed |= !inner.valid || envelope.finish(&mut inner).is_err();
             envelope.reset();
         } else {
             scanner.feed(frame.payload, observer);
+            content.feed(frame.payload, transcript);
         }
         if scanner.finish(observer).is_ok() {
             observer.end_document();
@@ -99,6 +104,7 @@ impl Frames for Documents<'_> {
             *malformed = true;
         }
         scanner.reset();
+        content.end_document(false, transcript);
         if matches!(event_type, Some(b"metadata" | b"messageStop")) {
             observer.last_event();
         }
@@ -108,7 +114,9 @@ impl Frames for Documents<'_> {
 /// Decodes the document inside `bytes`.
 struct Inner<'a> {
     scanner: &'a mut Scanner<Field>,
+    content: &'a mut ContentReader,
     observer: &'a mut crate::provider::Observer,
+    transcript: &'a mut Option<Box<Transcript>>,
     valid: bool,
 }
 
@@ -122,7 +130,11 @@ impl Sink<Field> for Inner<'_> {
         let mut decoded = [0; BASE64_PIECE];
         for piece in bytes.chunks(BASE64_PIECE) {
             match STANDARD.decode_slice(piece, &mut decoded) {
-                Ok(length) => self.scanner.feed(decoded.get(..length).unwrap_or_default(), self.observer),
+                Ok(length) => {
+                    let document = decoded.get(..length).unwrap_or_default();
+                    self.scanner.feed(document, self.observer);
+                    self.content.feed(document, self.transcript);
+                }
                 Err(_) => self.valid = false,
             }
         }

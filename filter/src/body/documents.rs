@@ -6,6 +6,7 @@ use crate::wire::json::{JsonError, Node, Scanner};
 use crate::wire::lines::{Lines, Splitter};
 
 use super::Reading;
+use super::content::ContentReader;
 
 /// One JSON document; or several of a stream, one after the other, from servers that do not say so.
 #[derive(Debug)]
@@ -14,15 +15,26 @@ pub(super) struct Document {
     /// How documents after the first are read.
     next: &'static Node<Field>,
     is_stream: bool,
+    content: ContentReader,
 }
 
 impl Document {
     pub(super) fn request(adapter: &'static Adapter) -> Self {
-        Self { scanner: Scanner::new(adapter.request), next: adapter.request, is_stream: false }
+        Self {
+            scanner: Scanner::new(adapter.request),
+            next: adapter.request,
+            is_stream: false,
+            content: ContentReader::request(adapter),
+        }
     }
 
     pub(super) fn answer(adapter: &'static Adapter) -> Self {
-        Self { scanner: Scanner::new(adapter.response), next: adapter.event, is_stream: false }
+        Self {
+            scanner: Scanner::new(adapter.response),
+            next: adapter.event,
+            is_stream: false,
+            content: ContentReader::answer(adapter),
+        }
     }
 
     /// Whether this is one answer, whose counts are final once read.
@@ -39,11 +51,13 @@ impl Document {
         let mut rest = bytes;
         loop {
             let used = self.scanner.feed_one(rest, &mut reading.observer);
+            self.content.feed(rest.get(..used).unwrap_or(rest), &mut reading.content);
             rest = rest.get(used..).unwrap_or_default();
             if !rest.starts_with(b"{") {
                 break;
             }
             reading.observer.end_document();
+            self.content.next_document(&mut reading.content);
             self.scanner = Scanner::new(self.next);
             self.is_stream = true;
         }
@@ -51,6 +65,7 @@ impl Document {
     }
 
     pub(super) fn finish(&mut self, cut: bool, reading: &mut Reading) -> Option<Unread> {
+        self.content.end_document(true, &mut reading.content);
         match self.scanner.finish(&mut reading.observer) {
             Ok(()) => {
                 if self.is_stream {
@@ -69,25 +84,31 @@ impl Document {
 pub(super) struct JsonLines {
     splitter: Splitter,
     scanner: Scanner<Field>,
+    content: ContentReader,
     malformed: bool,
 }
 
 impl JsonLines {
-    pub(super) fn new(fields: &'static Node<Field>) -> Self {
-        Self { splitter: Splitter::default(), scanner: Scanner::new(fields), malformed: false }
+    pub(super) fn new(adapter: &'static Adapter) -> Self {
+        Self {
+            splitter: Splitter::default(),
+            scanner: Scanner::new(adapter.event),
+            content: ContentReader::events(adapter),
+            malformed: false,
+        }
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8], reading: &mut Reading) {
-        let Self { splitter, scanner, malformed } = self;
-        splitter.feed(bytes, &mut Line { scanner, malformed, reading });
+        let Self { splitter, scanner, content, malformed } = self;
+        splitter.feed(bytes, &mut Line { scanner, content, malformed, reading });
     }
 
     pub(super) fn finish(&mut self, cut: bool, reading: &mut Reading) -> Option<Unread> {
         if self.malformed {
             return Some(Unread::Malformed);
         }
-        let Self { splitter, scanner, malformed } = self;
-        splitter.finish(&mut Line { scanner, malformed, reading });
+        let Self { splitter, scanner, content, malformed } = self;
+        splitter.finish(&mut Line { scanner, content, malformed, reading });
         // The last line had no ending and is not JSON: it is only a part of one.
         (self.malformed && !cut).then_some(Unread::Truncated)
     }
@@ -96,6 +117,7 @@ impl JsonLines {
 /// The lines of one chunk on their way to the scanner.
 struct Line<'a> {
     scanner: &'a mut Scanner<Field>,
+    content: &'a mut ContentReader,
     malformed: &'a mut bool,
     reading: &'a mut Reading,
 }
@@ -103,9 +125,11 @@ struct Line<'a> {
 impl Lines for Line<'_> {
     fn data(&mut self, bytes: &[u8]) {
         self.scanner.feed(bytes, &mut self.reading.observer);
+        self.content.feed(bytes, &mut self.reading.content);
     }
 
     fn end(&mut self) {
+        self.content.end_document(false, &mut self.reading.content);
         let observer = &mut self.reading.observer;
         if self.scanner.finish(observer).is_ok() {
             observer.end_document();

@@ -11,6 +11,7 @@ use super::stream::Stream;
 use super::uncalled;
 use crate::config::{self, Config, Problem};
 use crate::export::{Batch, Exporter, Outcome};
+use crate::fingerprint::Key;
 use crate::identity::{self, PropertyRoot};
 use crate::otlp;
 use crate::stats::{Metric, Stats};
@@ -116,7 +117,8 @@ impl RootContext for Root {
 
 impl Shared {
     fn configure(&mut self, document: &[u8]) {
-        let (config, problems) = config::parse(document);
+        let (mut config, problems) = config::parse(document);
+        config.fingerprint.key.get_or_insert_with(|| Key::random(&mut || self.random.next()));
         self.metric_ids = Metric::ALL.iter().map(|metric| define(*metric)).collect();
         self.report_problems(document, &problems);
         self.properties = PropertyRoot::probe(&mut host::property);

@@ -228,8 +228,4 @@ impl<'t> Bytes<'t> {
             _ => None,
         }
     }
-
-    pub(super) fn text(self, start: usize, end: usize) -> &'t str {
-        std::str::from_utf8(self.span(start, end)).unwrap_or_default()
-    }
 }

@@ -4,32 +4,26 @@
 //! costs at most the longest literal for each byte, however many there are.
 
 use super::spans::Spans;
-use super::{Kind, Literal, MAX_CUT_REST, MIN_RULE_CHARS, marker_length, problem, work};
+use super::{Kind, MAX_CUT_REST, MIN_RULE_CHARS, Rules, marker_length, problem, work};
 use crate::config::Problem;
 
 pub(super) const MAX_LITERALS: usize = 1_000;
 /// Of one literal.
 pub(super) const MAX_LITERAL_BYTES: usize = 128;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Literals {
-    exact: Sorted,
-    /// In lower case, for texts in any case.
-    folded: Sorted,
-}
-
-#[derive(Debug, Clone)]
-struct Sorted {
+    /// In lower case where case is ignored.
     texts: Vec<Box<[u8]>>,
     /// Which bytes begin one.
     begins: [bool; 256],
+    ignore_case: bool,
 }
 
 impl Literals {
-    pub(super) fn new(literals: &[Literal], problems: &mut Vec<Problem>) -> Self {
-        let mut found = Self { exact: Sorted::default(), folded: Sorted::default() };
-        for (index, literal) in literals.iter().enumerate() {
-            let text = &literal.text;
+    pub(super) fn new(rules: &Rules, problems: &mut Vec<Problem>) -> Self {
+        let mut found = Self { texts: Vec::new(), begins: [false; 256], ignore_case: rules.ignore_case };
+        for (index, text) in rules.literals.iter().enumerate() {
             let message = if index >= MAX_LITERALS {
                 "more than 1000 literals: this and further ones"
             } else if text.chars().nth(MIN_RULE_CHARS.saturating_sub(1)).is_none() {
@@ -37,12 +31,7 @@ impl Literals {
             } else if text.len() > MAX_LITERAL_BYTES {
                 "longer than 128 bytes: its beginning is enough"
             } else {
-                let (sorted, text) = if literal.ignore_case {
-                    (&mut found.folded, &text.to_ascii_lowercase())
-                } else {
-                    (&mut found.exact, text)
-                };
-                sorted.add(text.as_bytes());
+                found.add(text.bytes().map(|byte| found.fold(byte)).collect());
                 continue;
             };
             problems.push(problem("literals", index, message));
@@ -54,35 +43,25 @@ impl Literals {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.exact.texts.is_empty() && self.folded.texts.is_empty()
+        self.texts.is_empty()
     }
 
-    pub(super) fn find(&self, text: &str, is_cut: bool) -> Spans {
-        let exact = self.exact.find(text.as_bytes(), is_cut, |byte| byte);
-        exact.merge(self.folded.find(text.as_bytes(), is_cut, |byte| byte.to_ascii_lowercase()))
+    fn fold(&self, byte: u8) -> u8 {
+        if self.ignore_case { byte.to_ascii_lowercase() } else { byte }
     }
-}
 
-impl Default for Sorted {
-    fn default() -> Self {
-        Self { texts: Vec::new(), begins: [false; 256] }
-    }
-}
-
-impl Sorted {
-    fn add(&mut self, text: &[u8]) {
+    fn add(&mut self, text: Box<[u8]>) {
         if let Some(begins) = text.first().and_then(|byte| self.begins.get_mut(usize::from(*byte))) {
             *begins = true;
         }
-        let place = self.texts.partition_point(|other| **other < *text);
-        self.texts.insert(place, text.into());
+        // Sorting all of them at the end would bring 14 KB into the module.
+        let place = self.texts.partition_point(|other| *other < text);
+        self.texts.insert(place, text);
     }
 
-    fn find(&self, text: &[u8], is_cut: bool, fold: fn(u8) -> u8) -> Spans {
+    pub(super) fn find(&self, text: &str, is_cut: bool) -> Spans {
+        let text = text.as_bytes();
         let mut spans = Spans::default();
-        if self.texts.is_empty() {
-            return spans;
-        }
         let mut at = 0;
         while let Some(byte) = text.get(at) {
             let rest = text.get(at..).unwrap_or_default();
@@ -92,8 +71,8 @@ impl Sorted {
                 at = at.wrapping_add(length);
                 continue;
             }
-            if self.begins.get(usize::from(fold(*byte))) == Some(&true)
-                && let Some(length) = self.length_at(rest, is_cut, fold)
+            if self.begins.get(usize::from(self.fold(*byte))) == Some(&true)
+                && let Some(length) = self.length_at(rest, is_cut)
             {
                 // One that lies within the last changes nothing; the order of ends is kept.
                 let end = at.wrapping_add(length);
@@ -107,7 +86,7 @@ impl Sorted {
     }
 
     /// The longest literal that the text begins with. Where the text is cut within one, all the text.
-    fn length_at(&self, text: &[u8], is_cut: bool, fold: fn(u8) -> u8) -> Option<usize> {
+    fn length_at(&self, text: &[u8], is_cut: bool) -> Option<usize> {
         let mut left = self.texts.as_slice();
         let mut found = None;
         let mut depth: usize = 0;
@@ -116,14 +95,14 @@ impl Sorted {
                 // The usual case, and much faster.
                 let common = only.len().min(text.len());
                 work(common);
-                let is_equal = text.iter().zip(only).all(|(byte, wanted)| fold(*byte) == *wanted);
+                let is_equal = text.iter().zip(only).all(|(byte, wanted)| self.fold(*byte) == *wanted);
                 let is_long = common == only.len() || (is_cut && common > MAX_CUT_REST);
                 return if is_equal && is_long { Some(common) } else { found };
             }
             if left.first().is_some_and(|shortest| shortest.len() == depth) {
                 found = Some(depth);
             }
-            let Some(byte) = text.get(depth).copied().map(fold) else {
+            let Some(byte) = text.get(depth).map(|byte| self.fold(*byte)) else {
                 let is_beginning =
                     is_cut && depth > MAX_CUT_REST && left.iter().any(|text| text.len() > depth);
                 return if is_beginning { Some(depth) } else { found };

@@ -47,7 +47,7 @@ enum Step {
 }
 
 /// Characters. Whether one belongs to it takes no longer for a class of many ranges.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Class {
     /// A bit for each ASCII character.
     ascii: u128,
@@ -58,7 +58,7 @@ struct Class {
 }
 
 impl Class {
-    fn new(mut ranges: Vec<Range>, is_negated: bool, folds: bool) -> Self {
+    fn new(ranges: &[Range], is_negated: bool, folds: bool) -> Self {
         let mut class = Self { is_negated, ..Self::default() };
         for character in '\0'..='\x7f' {
             let is_in = |character| ranges.iter().any(|(low, high)| (*low..=*high).contains(&character));
@@ -69,8 +69,11 @@ impl Class {
                 class.ascii |= bit(character);
             }
         }
-        ranges.sort_unstable();
-        for (low, high) in ranges.into_iter().filter(|(_, high)| !high.is_ascii()) {
+        let mut sorted = Vec::<Range>::new();
+        for range in ranges.iter().copied().filter(|(_, high)| !high.is_ascii()) {
+            sorted.insert(sorted.partition_point(|other| *other < range), range);
+        }
+        for (low, high) in sorted {
             match class.beyond.last_mut() {
                 Some(last) if low <= last.1 => last.1 = last.1.max(high),
                 _ => class.beyond.push((low, high)),
@@ -110,7 +113,7 @@ enum Edge {
 /// Both ends included.
 type Range = (char, char);
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Patterns {
     steps: Vec<Step>,
     classes: Vec<Class>,

@@ -738,7 +738,7 @@ fn join_units(units: &[u16]) -> Units {
 }
 
 /// The grammar of RFC 8259 section 6.
-fn is_number(text: &[u8]) -> bool {
+pub(crate) fn is_number(text: &[u8]) -> bool {
     let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let text = text.strip_prefix(b"-").unwrap_or(text);
     let whole = digits(text);

@@ -184,7 +184,7 @@ impl Parser<'_> {
             }
             other => self.range(other, other),
         }
-        let class = Class::new(std::mem::take(&mut self.ranges), is_negated, self.folds);
+        let class = Class::new(&std::mem::take(&mut self.ranges), is_negated, self.folds);
         let Ok(place) = u16::try_from(self.patterns.classes.len()) else { return Err(self.error(TOO_BIG)) };
         self.push(Step::Take(place))?;
         self.patterns.classes.push(class);

@@ -2,12 +2,8 @@
 
 use super::*;
 
-fn literal(text: &str, ignore_case: bool) -> Literal {
-    Literal { text: text.into(), ignore_case }
-}
-
 fn literals(texts: &[&str]) -> Rules {
-    Rules { literals: texts.iter().map(|text| literal(text, false)).collect(), ..Rules::default() }
+    Rules { literals: texts.iter().map(|text| (*text).to_owned()).collect(), ..Rules::default() }
 }
 
 fn patterns(patterns: &[&str]) -> Rules {
@@ -25,7 +21,7 @@ fn texts_are_found_wherever_they_stand() {
         found(&literals(&["Falcon"]), "Project Falcon, falcon, Falconry, 你Falcon好"),
         "Project #, falcon, #ry, 你#好"
     );
-    let any_case = Rules { literals: vec![literal("faLcon", true)], ..Rules::default() };
+    let any_case = Rules { ignore_case: true, ..literals(&["faLcon"]) };
     assert_eq!(found(&any_case, "Falcon FALCON falco"), "# # falco");
     assert_eq!(found(&literals(&["abc", "abcdef", "cde"]), "abcdef abcd abcde xcdex"), "# #d # x#x");
     assert_eq!(found(&literals(&["bob"]), "bobob"), "#");
