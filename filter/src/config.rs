@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use nojson::{JsonValueKind, RawJson, RawJsonValue};
 
+use crate::decimal;
 use crate::fingerprint::Key;
 use crate::redact::{self, Redactor, Rules};
 
@@ -449,7 +450,7 @@ impl<'a, 'p> Section<'a, 'p> {
 
     fn sample_rate(&mut self, key: &'static str) -> SampleRate {
         let Some(value) = self.value(key) else { return SampleRate::ALL };
-        let rate = value.as_number_str().ok().and_then(|digits| digits.parse().ok());
+        let rate = value.as_number_str().ok().and_then(decimal::parse);
         rate.and_then(SampleRate::new).unwrap_or_else(|| {
             // Less content is the safer mistake.
             let message = format!("expected a number from 0.0 to 1.0, found {}; using 0.0", shown(value));
@@ -525,7 +526,7 @@ impl<'a, 'p> Section<'a, 'p> {
     reason = "guarded: a whole number in the range of u32"
 )]
 fn whole_number(digits: &str) -> Option<u32> {
-    let number: f64 = digits.parse().ok()?;
+    let number = decimal::parse(digits)?;
     (number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number)).then_some(number as u32)
 }
 

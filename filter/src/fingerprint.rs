@@ -109,27 +109,25 @@ impl Sha256 {
     #[expect(clippy::many_single_char_names, reason = "the names of the standard")]
     fn block(&mut self, block: &[u8; BLOCK_BYTES]) {
         self.bytes = self.bytes.wrapping_add(BLOCK_BYTES);
-        // Of the schedule the last 16 words are enough: those to come grow out of them.
-        let mut words = [0; 16];
+        let mut words = [0; 64];
         for (word, bytes) in words.iter_mut().zip(block.as_chunks().0) {
             *word = u32::from_be_bytes(*bytes);
         }
-        let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = self.state;
-        for (round, constant) in ROUNDS.iter().enumerate() {
-            let word = |back: usize| words.get(round.wrapping_sub(back) & 15).copied().unwrap_or_default();
-            let mut newest = word(16);
-            if round >= 16 {
-                let (early, late) = (word(15), word(2));
-                let early = early.rotate_right(7) ^ early.rotate_right(18) ^ (early >> 3);
-                let late = late.rotate_right(17) ^ late.rotate_right(19) ^ (late >> 10);
-                newest = newest.wrapping_add(early).wrapping_add(word(7)).wrapping_add(late);
-                if let Some(place) = words.get_mut(round & 15) {
-                    *place = newest;
-                }
+        for at in 16..words.len() {
+            let word = |back: usize| words.get(at.wrapping_sub(back)).copied().unwrap_or_default();
+            let (early, late): (u32, u32) = (word(15), word(2));
+            let early = early.rotate_right(7) ^ early.rotate_right(18) ^ (early >> 3);
+            let late = late.rotate_right(17) ^ late.rotate_right(19) ^ (late >> 10);
+            let next = word(16).wrapping_add(early).wrapping_add(word(7)).wrapping_add(late);
+            if let Some(place) = words.get_mut(at) {
+                *place = next;
             }
+        }
+        let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = self.state;
+        for (constant, word) in ROUNDS.iter().zip(words) {
             let one = e.rotate_right(6) ^ e.rotate_right(11) ^ e.rotate_right(25);
             let choice = (e & f) ^ (!e & g);
-            let first = h.wrapping_add(one).wrapping_add(choice).wrapping_add(*constant).wrapping_add(newest);
+            let first = h.wrapping_add(one).wrapping_add(choice).wrapping_add(*constant).wrapping_add(word);
             let zero = a.rotate_right(2) ^ a.rotate_right(13) ^ a.rotate_right(22);
             let majority = (a & b) ^ (a & c) ^ (b & c);
             (h, g, f, e, d, c, b) = (g, f, e, d.wrapping_add(first), c, b, a);

@@ -29,6 +29,7 @@
 pub mod body;
 pub mod config;
 pub mod content;
+mod decimal;
 pub mod detect;
 pub mod ending;
 pub mod exchange;
