@@ -25,7 +25,10 @@ tools: ## Fetch the pinned Envoy, ClickHouse engine and Python SDKs into .tools 
 	@tests/tools/fetch.sh $(MESHTAP_CACHE)
 
 # No path of the machine that builds it gets into the module: the same source gives the same bytes.
-WASM_RUSTFLAGS := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-path-prefix=$(CURDIR)=meshtap
+# The registry's folder has the same name on every machine; its path would stand in the module sixty times.
+CARGO_FOLDER := $(or $(CARGO_HOME),$(HOME)/.cargo)
+WASM_RUSTFLAGS := --remap-path-prefix=$(CARGO_FOLDER)=cargo --remap-path-prefix=$(CURDIR)=meshtap \
+	--remap-path-prefix=$(CARGO_FOLDER)/registry/src/index.crates.io-1949cf8c6b5b557f=cargo
 wasm noop: export RUSTFLAGS = $(WASM_RUSTFLAGS)
 wasm: toolchain ## Build the filter as target/filter.wasm
 	cargo build $(CARGO_FLAGS) -p meshtap-filter --profile wasm --target $(WASM_TARGET)

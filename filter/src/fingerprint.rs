@@ -10,14 +10,29 @@ const BLOCK_BYTES: usize = 64;
 /// Bytes of the digest that are shown: two texts out of 2^60 still differ.
 const SHOWN_BYTES: usize = 16;
 
-/// The secret behind fingerprints; equal keys give equal texts equal fingerprints.
+/// The secret behind fingerprints; equal keys give equal texts equal fingerprints. Only what it makes of the hash is
+/// kept: the states behind its two paddings.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Key([u8; 32]);
+pub struct Key {
+    inner: Sha256,
+    outer: Sha256,
+}
 
 impl Key {
+    fn new(key: &[u8; 32]) -> Self {
+        let padded = |pad: u8| {
+            let mut block = [pad; BLOCK_BYTES];
+            for (byte, key) in block.iter_mut().zip(key) {
+                *byte ^= key;
+            }
+            Sha256::behind(&block)
+        };
+        Self { inner: padded(0x36), outer: padded(0x5c) }
+    }
+
     /// A key as an operator writes it.
     pub fn from_text(text: &str) -> Self {
-        Self(Sha256::new().digest(text.as_bytes()))
+        Self::new(&Sha256::new().digest(text.as_bytes()))
     }
 
     /// A key of this VM alone.
@@ -26,32 +41,24 @@ impl Key {
         for bytes in key.chunks_mut(8) {
             bytes.copy_from_slice(&random().to_le_bytes());
         }
-        Self(key)
+        Self::new(&key)
     }
 
     /// `hmac-sha256:` and 32 hexadecimal digits.
     pub fn fingerprint(&self, bytes: &[u8]) -> String {
-        let inner = Sha256::behind(&self.padded(0x36)).digest(bytes);
-        let outer = Sha256::behind(&self.padded(0x5c)).digest(&inner);
+        let digest = self.outer.clone().digest(&self.inner.clone().digest(bytes));
         let mut text = String::from("hmac-sha256:");
-        for byte in outer.iter().take(SHOWN_BYTES) {
+        for byte in digest.iter().take(SHOWN_BYTES) {
             for digit in [byte >> 4, byte & 0xf] {
                 text.push(char::from_digit(u32::from(digit), 16).unwrap_or_default());
             }
         }
         text
     }
-
-    fn padded(&self, pad: u8) -> [u8; BLOCK_BYTES] {
-        let mut block = [pad; BLOCK_BYTES];
-        for (byte, key) in block.iter_mut().zip(self.0) {
-            *byte ^= key;
-        }
-        block
-    }
 }
 
 /// The hash of what has been read, a whole number of blocks.
+#[derive(Clone, PartialEq, Eq)]
 struct Sha256 {
     state: [u32; 8],
     bytes: usize,
@@ -205,7 +212,7 @@ mod tests {
     fn the_published_test_case() {
         let mut key = [0; 32];
         key[..4].copy_from_slice(b"Jefe");
-        let seen = Key(key).fingerprint(b"what do ya want for nothing?");
+        let seen = Key::new(&key).fingerprint(b"what do ya want for nothing?");
         assert_eq!(seen, "hmac-sha256:5bdcc146bf60754e6a042426089575c7");
     }
 

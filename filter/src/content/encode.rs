@@ -117,6 +117,18 @@ impl<'a> Writer<'a> {
         self.raw(json);
     }
 
+    /// A text of which is known that it takes `json_bytes` in a string: when those are its own, it needs no escapes.
+    pub(super) fn counted_text(&mut self, text: &str, json_bytes: usize, is_cut: bool) {
+        match self.treated(text, is_cut) {
+            Cow::Borrowed(text) if json_bytes == text.len() => {
+                self.out.push('"');
+                self.out.push_str(text);
+                self.out.push('"');
+            }
+            treated => self.bounded(text, treated),
+        }
+    }
+
     /// A string that is no content.
     pub(super) fn string(&mut self, text: &str) {
         self.out.push('"');

@@ -1054,7 +1054,7 @@ fn write_item(writer: &mut Writer<'_>, item: &Item) {
         if item.is_json {
             writer.json(&text.text, text.is_cut);
         } else {
-            writer.text(&text.text, text.is_cut);
+            writer.counted_text(&text.text, text.json_bytes, text.is_cut);
         }
     }
     if item.kind == Kind::ServerCall {

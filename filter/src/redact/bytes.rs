@@ -173,11 +173,13 @@ impl<'t> Bytes<'t> {
 
     /// The next position where the scan looks closer: the hot loop.
     pub(super) fn next_trigger(self, at: usize) -> Option<usize> {
-        let step = self
-            .0
-            .get(at..)?
-            .iter()
-            .position(|byte| CLASSES.get(usize::from(*byte)).is_some_and(|class| class & TRIGGER != 0))?;
+        let rest = self.0.get(at..)?;
+        let class = |byte: u8| CLASSES.get(usize::from(byte)).copied().unwrap_or_default();
+        let is_quiet =
+            |[a, b, c, d]: &[u8; 4]| (class(*a) | class(*b) | class(*c) | class(*d)) & TRIGGER == 0;
+        let quiet = rest.as_chunks().0.iter().take_while(|four| is_quiet(four)).count().saturating_mul(4);
+        let step = rest.get(quiet..)?.iter().position(|byte| class(*byte) & TRIGGER != 0)?;
+        let step = quiet.wrapping_add(step);
         work(step);
         Some(at.wrapping_add(step))
     }

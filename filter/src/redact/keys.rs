@@ -243,7 +243,9 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
 }
 
 fn is_key_start(bytes: Bytes<'_>, start: usize, format: &Format) -> bool {
-    bytes.starts_with(start, format.prefix.as_bytes())
+    // Most are told by their first byte.
+    Some(&bytes.at(start)) == format.prefix.as_bytes().first()
+        && bytes.starts_with(start, format.prefix.as_bytes())
         && (format.rule == Rule::Anywhere || bytes.is_word_start(start))
 }
 
