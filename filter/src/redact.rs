@@ -106,7 +106,7 @@ pub struct Rules {
     pub literals: Vec<String>,
     /// ASCII letters of literals match in both cases.
     pub ignore_case: bool,
-    /// Patterns in the language of [`pattern`].
+    /// Patterns in the language that docs/redaction.md describes.
     pub patterns: Vec<String>,
 }
 
