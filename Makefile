@@ -27,17 +27,22 @@ tools: ## Fetch the pinned Envoy, ClickHouse engine and Python SDKs into .tools 
 # No path of the machine that builds it gets into the module: the same source gives the same bytes.
 # The registry's folder has the same name on every machine; its path would stand in the module sixty times.
 CARGO_FOLDER := $(or $(CARGO_HOME),$(HOME)/.cargo)
-WASM_RUSTFLAGS := --remap-path-prefix=$(CARGO_FOLDER)=cargo --remap-path-prefix=$(CURDIR)=meshtap \
+# SIMD, because every JSON text is searched with it; functions are inlined less than is usual at that level, because Envoy
+# compiles all of the module at its start.
+WASM_RUSTFLAGS := -Ctarget-feature=+simd128 -Cllvm-args=-inline-threshold=100 \
+	--remap-path-prefix=$(CARGO_FOLDER)=cargo --remap-path-prefix=$(CURDIR)=meshtap \
 	--remap-path-prefix=$(CARGO_FOLDER)/registry/src/index.crates.io-1949cf8c6b5b557f=cargo
 wasm noop: export RUSTFLAGS = $(WASM_RUSTFLAGS)
+# What a heartbeat says of the module, since it cannot read itself: a hash of what it was built from.
+wasm: export MESHTAP_BUILD = $(shell tests/tools/build_id.sh)
 wasm: toolchain ## Build the filter as target/filter.wasm
 	cargo build $(CARGO_FLAGS) -p meshtap-filter --profile wasm --target $(WASM_TARGET)
-	@cp $(TARGET)/$(WASM_TARGET)/wasm/meshtap_filter.wasm $(FILTER).$$$$ && mv $(FILTER).$$$$ $(FILTER)
+	@tests/tools/wasm-opt.sh $(MESHTAP_CACHE) $(TARGET)/$(WASM_TARGET)/wasm/meshtap_filter.wasm $(FILTER)
 
 # Beside which the filter is measured. It is part of nothing that is shipped.
 noop: toolchain
 	@cargo build $(CARGO_FLAGS) -p meshtap-noop-filter --profile wasm --target $(WASM_TARGET)
-	@cp $(TARGET)/$(WASM_TARGET)/wasm/meshtap_noop_filter.wasm $(NOOP).$$$$ && mv $(NOOP).$$$$ $(NOOP)
+	@tests/tools/wasm-opt.sh $(MESHTAP_CACHE) $(TARGET)/$(WASM_TARGET)/wasm/meshtap_noop_filter.wasm $(NOOP)
 
 build: toolchain ## Build the collector and the tests' programs (debug)
 	cargo build $(CARGO_FLAGS) --workspace
@@ -93,9 +98,12 @@ fuzz: ## Look for inputs that break the filter, FUZZ_SECONDS (60) for each targe
 size: wasm tools ## Print the filter's bytes by section and crate, and what Envoy's start costs with it
 	RUSTFLAGS="$(WASM_RUSTFLAGS) -Clink-arg=--no-merge-data-segments" \
 		cargo build $(CARGO_FLAGS) -p meshtap-filter --profile wasm --target $(WASM_TARGET) \
-		--config 'profile.wasm.strip="debuginfo"' --target-dir $(TARGET)/size
+		--config 'profile.wasm.strip="debuginfo"' --config 'profile.wasm.package.meshtap-filter.strip="debuginfo"' \
+		--config 'profile.wasm.package.proxy-wasm.strip="debuginfo"' --target-dir $(TARGET)/size
+	@tests/tools/wasm-opt.sh $(MESHTAP_CACHE) $(TARGET)/size/$(WASM_TARGET)/wasm/meshtap_filter.wasm \
+		$(TARGET)/size/named.wasm --debuginfo
 	cargo build $(CARGO_FLAGS) -p meshtap-tests --bin size
-	@$(TARGET)/debug/size $(FILTER) $(TARGET)/size/$(WASM_TARGET)/wasm/meshtap_filter.wasm
+	@$(TARGET)/debug/size $(FILTER) $(TARGET)/size/named.wasm
 
 clean: ## Remove what was built; the pinned parts stay
 	cargo clean

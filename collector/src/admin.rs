@@ -77,7 +77,7 @@ pub fn finish(router: Router, metrics: Arc<Metrics>) -> Router {
     router
         .fallback(|| async {
             ApiError::NotFound {
-                message: "no such route; see /api/v1/spans, /api/v1/traces/{trace_id}, /api/v1/usage, /metrics, /health"
+                message: "no such route; see /api/v1/spans, /api/v1/traces/{trace_id}, /api/v1/usage, /api/v1/sidecars, /metrics, /health"
                     .to_owned(),
             }
         })

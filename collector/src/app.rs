@@ -24,6 +24,7 @@ use crate::config::{self, Config, StoreKind};
 use crate::query::router::{self, Api};
 use crate::receive::grpc::Receiver;
 use crate::receive::watch::WatchLayer;
+use crate::sidecars::Sidecars;
 use crate::store::clickhouse::ClickHouseStore;
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
@@ -127,8 +128,14 @@ impl App {
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), Unfinished> {
         let Self { config, store, metrics, module, grpc, http } = self;
         let lifecycle = Arc::new(Lifecycle::default());
-        let receiver = Receiver::new(&config.receive.grpc, Arc::clone(&store), Arc::clone(&metrics));
-        let api = Api::new(&config.http, Arc::clone(&store), Arc::clone(&metrics));
+        let sidecars = Arc::new(Sidecars::default());
+        let receiver = Receiver::new(
+            &config.receive.grpc,
+            Arc::clone(&store),
+            Arc::clone(&sidecars),
+            Arc::clone(&metrics),
+        );
+        let api = Api::new(&config.http, Arc::clone(&store), sidecars, Arc::clone(&metrics));
         let admin = Admin::new(Arc::clone(&store), Arc::clone(&metrics), Arc::clone(&lifecycle), module);
         let routes = admin::finish(router::routes(api).merge(admin::routes(admin)), Arc::clone(&metrics));
 

@@ -2,9 +2,11 @@
 //!
 //! The path of a batch: `receive` (admits or refuses) → `normalize` (OTLP to [`model::SpanRecord`]) → `store`. Beside it:
 //! `query` and `admin` over HTTP, `telemetry`, `config`. `app` builds the stages and stops them, from the source to the
-//! sink. Stages share `model` and nothing else of each other.
+//! sink. Stages share `model` and nothing else of each other. Heartbeats of the filter leave that path at `receive`, for
+//! [`sidecars`].
 //!
-//! Apart from all that, `wasm` runs the filter module without Envoy, and `replay` puts recordings through it.
+//! Apart from all that, `wasm` runs the filter module without Envoy, `replay` puts recordings through it, and
+//! `plugin_config` reads the filter's configuration.
 
 pub mod admin;
 pub mod app;
@@ -12,9 +14,11 @@ pub mod config;
 pub mod hex;
 pub mod model;
 pub mod normalize;
+pub mod plugin_config;
 pub mod query;
 pub mod receive;
 pub mod replay;
+pub mod sidecars;
 pub mod store;
 pub mod telemetry;
 pub mod time;

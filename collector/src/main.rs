@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use meshtap_collector::app::App;
 use meshtap_collector::config::Config;
+use meshtap_collector::plugin_config;
 use meshtap_collector::replay::command;
 use meshtap_collector::telemetry::logging;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -33,6 +34,8 @@ enum Command {
     Serve(ConfigArguments),
     /// Reads the configuration and reports everything that is wrong with it.
     CheckConfig(ConfigArguments),
+    /// Says what the filter will say about its plugin configuration.
+    ValidateConfig(plugin_config::Arguments),
     /// Puts recorded HTTP exchanges through the filter module and prints the spans that it makes of them.
     Replay(command::Arguments),
 }
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(arguments) => with_config(arguments.config.as_deref(), serve),
         Command::CheckConfig(arguments) => with_config(arguments.config.as_deref(), confirm),
+        Command::ValidateConfig(arguments) => validate(&arguments),
         Command::Replay(arguments) => replay(&arguments),
     }
 }
@@ -75,6 +79,14 @@ fn replay(arguments: &command::Arguments) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads the output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("{error:#}"), 1),
+    }
+}
+
+fn validate(arguments: &plugin_config::Arguments) -> ExitCode {
+    match plugin_config::run(arguments, &mut std::io::stdout().lock()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(BAD_CONFIGURATION),
         Err(error) => fail(&format!("{error:#}"), 1),
     }
 }

@@ -1,6 +1,7 @@
 //! The bytes of one body on their way to what they mean: content coding, framing, JSON, fields.
 //!
-//! Which framing it is, the content type says; where it says nothing usable, the first bytes do.
+//! Which framing it is, the content type says; where it says nothing usable, the first bytes do. A byte order mark at the
+//! start means nothing in any of them.
 
 mod aws_frames;
 mod content;
@@ -47,7 +48,24 @@ impl Reading {
 #[derive(Debug, Default)]
 pub struct Body {
     decoder: Option<Box<Decoder>>,
+    mark: Mark,
     reader: Reader,
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// How many bytes of a byte order mark the body begins with; all of them also once it is known to have none.
+#[derive(Debug, Default)]
+struct Mark(usize);
+
+/// What an answer is said to be, as far as it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Anything,
+    JsonLines,
+    Events,
+    /// For people.
+    Text,
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +78,7 @@ enum Reader {
     /// asked for, and some servers never say what they send.
     Unknown {
         adapter: &'static Adapter,
-        is_json_lines: bool,
+        said: Said,
         max_frame_bytes: usize,
     },
     /// JSON of a request whose type says something else, or nothing to us, until the first byte tells.
@@ -89,7 +107,7 @@ impl Body {
                 None => Reader::UnknownRequest(adapter),
             },
         };
-        Self { decoder: decoder(headers, limits), reader }
+        Self { decoder: decoder(headers, limits), mark: Mark::default(), reader }
     }
 
     pub fn of_response(headers: &dyn Headers, adapter: &'static Adapter, limits: &Limits) -> Self {
@@ -97,11 +115,11 @@ impl Body {
             Some(kind) if is_opaque(kind) => Reader::UnknownAnswer(adapter),
             kind => Reader::Unknown {
                 adapter,
-                is_json_lines: kind.is_some_and(is_json_lines),
+                said: kind.map_or(Said::Anything, said),
                 max_frame_bytes: limits.max_frame_bytes,
             },
         };
-        Self { decoder: decoder(headers, limits), reader }
+        Self { decoder: decoder(headers, limits), mark: Mark::default(), reader }
     }
 
     /// Whether anyone looks at the bytes; if not, only their number matters.
@@ -112,7 +130,7 @@ impl Body {
     /// Whether all of it that means anything has come: what was read from it cannot change any more.
     pub fn is_final(&self, reading: &Reading) -> bool {
         match &self.reader {
-            Reader::Document(document) if document.is_single() => document.is_done(),
+            Reader::Document(document) if document.is_single() => document.is_done(reading),
             Reader::Document(_) | Reader::JsonLines(_) | Reader::EventStream(_) | Reader::AwsFrames(_) => {
                 reading.observer.saw_last_event()
             }
@@ -121,16 +139,16 @@ impl Body {
     }
 
     pub fn feed(&mut self, chunk: &[u8], reading: &mut Reading) {
-        let Self { decoder, reader } = self;
+        let Self { decoder, mark, reader } = self;
         match decoder {
             Some(decoder) => {
-                decoder.feed(chunk, &mut |bytes| reader.feed(bytes, reading));
+                decoder.feed(chunk, &mut |bytes| mark.feed(bytes, reader, reading));
                 if decoder.is_late() {
                     // When its events came is not known: better no times than wrong ones.
                     reading.observer.take_progress();
                 }
             }
-            None => reader.feed(chunk, reading),
+            None => mark.feed(chunk, reader, reading),
         }
         reading.note_progress();
     }
@@ -157,29 +175,55 @@ impl Body {
     }
 }
 
+impl Mark {
+    /// Hands the bytes behind it on.
+    fn feed(&mut self, mut bytes: &[u8], reader: &mut Reader, reading: &mut Reading) {
+        while let (Some(expected), Some((byte, rest))) = (BYTE_ORDER_MARK.get(self.0), bytes.split_first()) {
+            if byte == expected {
+                self.0 = self.0.saturating_add(1);
+                bytes = rest;
+            } else {
+                let no_mark = BYTE_ORDER_MARK.get(..self.0).unwrap_or_default();
+                self.0 = BYTE_ORDER_MARK.len();
+                reader.feed(no_mark, reading);
+            }
+        }
+        reader.feed(bytes, reading);
+    }
+}
+
 impl Reader {
     fn by_first_byte(
         first: u8,
         adapter: &'static Adapter,
-        is_json_lines: bool,
+        said: Said,
         max_frame_bytes: usize,
+        reading: &Reading,
     ) -> Self {
+        let is_json = matches!(first, b'{' | b'[');
+        // Nobody asked for JSON: a transcript comes as text or subtitles too.
+        let is_transcript = said == Said::Text
+            && adapter.operation == Operation::Transcription
+            && reading.observer.facts().stream != Some(true);
+        // `data:`, `event:`, `id:`, `retry:`, a comment; any field where events are promised.
+        let is_field =
+            matches!(first, b'd' | b'e' | b'i' | b'r' | b':') || (said == Said::Events && !is_json);
         match first {
-            // `data:`, `event:`, `id:`, `retry:`, a comment, or a byte order mark before any of them.
-            b'd' | b'e' | b'i' | b'r' | b':' | 0xef => Self::EventStream(Box::new(EventStream::new(adapter))),
             // The length of a frame below 16 MiB.
             0 => Self::AwsFrames(Box::new(AwsFrames::new(adapter, max_frame_bytes))),
-            _ if is_json_lines => Self::JsonLines(Box::new(JsonLines::new(adapter))),
+            _ if is_transcript && !is_json => Self::Nothing,
+            _ if is_field => Self::EventStream(Box::new(EventStream::new(adapter))),
+            _ if said == Said::JsonLines => Self::JsonLines(Box::new(JsonLines::new(adapter))),
             _ => Self::Document(Box::new(Document::answer(adapter))),
         }
     }
 
     fn feed(&mut self, mut bytes: &[u8], reading: &mut Reading) {
-        if let Self::Unknown { adapter, is_json_lines, max_frame_bytes } = *self {
+        if let Self::Unknown { adapter, said, max_frame_bytes } = *self {
             // White space at the start means nothing in any of the formats.
             bytes = bytes.trim_ascii_start();
             match bytes.first() {
-                Some(first) => *self = Self::by_first_byte(*first, adapter, is_json_lines, max_frame_bytes),
+                Some(first) => *self = Self::by_first_byte(*first, adapter, said, max_frame_bytes, reading),
                 None => return,
             }
         }
@@ -242,16 +286,20 @@ fn is_json(kind: &str) -> bool {
     kind == "application/json" || kind == "text/json" || kind.ends_with("+json")
 }
 
-fn is_json_lines(kind: &str) -> bool {
-    matches!(
-        kind,
+fn said(kind: &str) -> Said {
+    match kind {
         "application/x-ndjson"
-            | "application/ndjson"
-            | "application/jsonl"
-            | "application/x-jsonlines"
-            | "application/json-lines"
-            | "application/stream+json"
-    )
+        | "application/ndjson"
+        | "application/jsonl"
+        | "application/x-jsonlines"
+        | "application/json-lines"
+        | "application/stream+json" => Said::JsonLines,
+        "text/event-stream" => Said::Events,
+        "text/json" => Said::Anything,
+        "application/x-subrip" => Said::Text,
+        _ if kind.starts_with("text/") => Said::Text,
+        _ => Said::Anything,
+    }
 }
 
 /// What holds no answer of ours, unless its bytes are JSON.

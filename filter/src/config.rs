@@ -3,26 +3,39 @@
 //! Refusing a configuration would take the whole proxy down, so nothing here fails: a bad value is replaced by its
 //! default and reported as a [`Problem`], an unknown key is ignored and reported. An absent document means defaults.
 
+#[cfg(not(target_arch = "wasm32"))]
+mod settings;
+
 use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
 use std::rc::Rc;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub use self::settings::{Setting, Values, settings};
 
 use nojson::{JsonValueKind, RawJson, RawJsonValue};
 
 use crate::decimal;
-use crate::fingerprint::Key;
-use crate::redact::{self, Redactor, Rules};
+use crate::fingerprint::{self, Key};
+use crate::redact::{self, Redactor};
+use crate::rules::{MAX_ENTRIES, Place, Rule, Rules};
 
 /// Everything that can be set, with its valid values only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     pub collector: Collector,
     pub detect: Detect,
+    pub rules: Rules,
     pub batch: Batch,
     pub queue: Queue,
     pub retry: Retry,
     pub limits: Limits,
+    pub identity: Identity,
+    pub correlation: Correlation,
+    pub api_key: ApiKey,
+    pub heartbeat: Heartbeat,
     pub content: Content,
-    pub fingerprint: Fingerprint,
     /// What is taken out of texts where the mode is `redacted`.
     pub redactor: Rc<Redactor>,
 }
@@ -36,6 +49,22 @@ pub struct Collector {
     pub authority: String,
     /// Deadline of one call.
     pub timeout_ms: u32,
+    /// Sent with every call.
+    pub headers: Vec<Header>,
+}
+
+/// One piece of gRPC metadata, valid as HTTP has it. The value is a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Header {
+    pub name: String,
+    pub value: String,
+}
+
+/// Never the value.
+impl fmt::Debug for Header {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.name)
+    }
 }
 
 /// Which hosts are looked at.
@@ -75,9 +104,11 @@ pub struct Retry {
 pub struct Limits {
     /// Longest string attribute; a longer one is cut at a character and counted.
     pub max_attribute_bytes: usize,
+    /// Most bytes of all texts of which an exchange has several: finish reasons, names of tools, stop sequences.
+    pub max_list_bytes: usize,
     /// Longest usage object that is kept verbatim; a longer one is left out and counted.
     pub max_raw_usage_bytes: usize,
-    /// Longest frame of an AWS event stream that is read; a longer one is passed over and counted.
+    /// Longest frame of an AWS event stream that is held until its checksum is known; a longer one is read as it comes.
     pub max_frame_bytes: usize,
     /// Largest window that decompressing one body may take; a body that asks for more is not read, and counted.
     pub max_window_bytes: usize,
@@ -132,11 +163,57 @@ impl SampleRate {
     }
 }
 
-/// How what is equal is recognized without being shown.
+/// What is said of both ends of a call beyond the resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fingerprint {
+pub struct Identity {
+    /// Their SPIFFE ids, which the host is asked for with every call.
+    pub principals: bool,
+}
+
+/// What stands for the API keys of calls, and for texts where the content's mode is `Fingerprint`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
     /// Absent until the host hands in randomness, where the configuration names none.
-    pub key: Option<Key>,
+    pub fingerprint_key: Option<Key>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Correlation {
+    /// Request headers that hold an id, names in lower case. Of those of one kind the first counts that is there.
+    pub headers: Vec<(Id, String)>,
+}
+
+/// Whose or what's id a header may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Id {
+    User,
+    Session,
+    Tenant,
+    Correlation,
+}
+
+impl Id {
+    pub const COUNT: usize = 4;
+}
+
+/// The headers that are looked at unless a list says otherwise.
+const ID_HEADERS: [(Id, &str); 9] = [
+    (Id::User, "x-user-id"),
+    (Id::User, "x-llmtrace-user-id"),
+    (Id::Session, "x-session-id"),
+    (Id::Session, "x-llmtrace-session-id"),
+    (Id::Tenant, "x-tenant-id"),
+    (Id::Tenant, "x-llmtrace-tenant-id"),
+    (Id::Correlation, "x-correlation-id"),
+    (Id::Correlation, "x-llmtrace-trace-id"),
+    (Id::Correlation, "x-request-id"),
+];
+
+/// How often a VM says that it is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// 0 for never.
+    pub interval_ms: u32,
 }
 
 impl Default for Config {
@@ -146,19 +223,29 @@ impl Default for Config {
                 cluster: DEFAULT_CLUSTER.to_owned(),
                 authority: authority_of_cluster(DEFAULT_CLUSTER),
                 timeout_ms: 5_000,
+                headers: Vec::new(),
             },
             detect: Detect::Known,
-            batch: Batch { max_spans: 512, max_bytes: 128 << 10, max_age_ms: 500 },
-            queue: Queue { max_bytes: 4 << 20, max_in_flight: 4 },
+            rules: Rules::default(),
+            // A thousand spans are about a MiB: four batches of them, and eight seconds of them while nobody answers.
+            batch: Batch { max_spans: 512, max_bytes: 256 << 10, max_age_ms: 500 },
+            queue: Queue { max_bytes: 8 << 20, max_in_flight: 4 },
             retry: Retry { initial_backoff_ms: 500, max_backoff_ms: 10_000 },
             limits: Limits {
                 max_attribute_bytes: 1_024,
+                max_list_bytes: 8 << 10,
                 max_raw_usage_bytes: 2_048,
                 max_frame_bytes: 32 << 10,
                 max_window_bytes: 8 << 20,
                 max_decoder_bytes: 64 << 20,
                 max_expansion_ratio: 256,
             },
+            identity: Identity { principals: false },
+            correlation: Correlation {
+                headers: ID_HEADERS.iter().map(|(id, name)| (*id, (*name).to_owned())).collect(),
+            },
+            api_key: ApiKey { fingerprint_key: None },
+            heartbeat: Heartbeat { interval_ms: 60_000 },
             content: Content {
                 mode: ContentMode::Off,
                 max_message_bytes: 8 << 10,
@@ -166,8 +253,7 @@ impl Default for Config {
                 sample_rate: SampleRate::ALL,
                 errors: true,
             },
-            fingerprint: Fingerprint { key: None },
-            redactor: Rc::new(Redactor::new(&Rules::default()).0),
+            redactor: Rc::new(Redactor::new(&redact::Rules::default()).0),
         }
     }
 }
@@ -186,15 +272,50 @@ pub struct Problem {
 
 /// Reads a plugin configuration. Never fails: see the module's description.
 pub fn parse(document: &[u8]) -> (Config, Vec<Problem>) {
-    let mut problems = Vec::new();
-    let config = read_document(document, &mut problems).unwrap_or_else(|message| {
-        problems.push(Problem { path: String::new(), message: format!("{message}; using defaults") });
-        Config::default()
-    });
-    (config, problems)
+    let (config, findings) = examine(document);
+    (config, findings.problems)
 }
 
-fn read_document(document: &[u8], problems: &mut Vec<Problem>) -> Result<Config, String> {
+/// The same, with the SHA-256 of the document without the secrets in it.
+pub fn parse_and_hash(document: &[u8]) -> (Config, Vec<Problem>, String) {
+    let (config, Findings { problems, secrets, .. }) = examine(document);
+    let mut public = document.to_vec();
+    for secret in secrets {
+        public.get_mut(secret).unwrap_or_default().fill(0);
+    }
+    // No JSON has such a byte.
+    public.retain(|byte| *byte != 0);
+    let mut hash = String::new();
+    for byte in fingerprint::sha256(&public) {
+        for digit in [byte >> 4, byte & 0xf] {
+            hash.push(char::from_digit(u32::from(digit), 16).unwrap_or_default());
+        }
+    }
+    (config, problems, hash)
+}
+
+/// What was found in a document beside the configuration.
+#[derive(Default)]
+struct Findings {
+    problems: Vec<Problem>,
+    /// Where secrets stand in the document, quotes included.
+    secrets: Vec<Range<usize>>,
+    /// Every setting that there is, whether the document has it or not.
+    #[cfg(not(target_arch = "wasm32"))]
+    settings: Vec<Setting>,
+}
+
+fn examine(document: &[u8]) -> (Config, Findings) {
+    let mut findings = Findings::default();
+    let config = read_document(document, &mut findings).unwrap_or_else(|message| {
+        let message = format!("{message}; using defaults");
+        findings.problems.push(Problem { path: String::new(), message });
+        Config::default()
+    });
+    (config, findings)
+}
+
+fn read_document(document: &[u8], findings: &mut Findings) -> Result<Config, String> {
     if document.trim_ascii().is_empty() {
         return Ok(Config::default());
     }
@@ -202,26 +323,46 @@ fn read_document(document: &[u8], problems: &mut Vec<Problem>) -> Result<Config,
     let json = RawJson::parse(text).map_err(|error| format!("not valid JSON ({error})"))?;
     match json.value().kind() {
         JsonValueKind::Null => Ok(Config::default()),
-        JsonValueKind::Object => Ok(read(json.value(), problems)),
+        JsonValueKind::Object => Ok(read(json.value(), findings)),
         other => Err(format!("expected an object, found {}", kind(other))),
     }
 }
 
-fn read(object: Json<'_>, problems: &mut Vec<Problem>) -> Config {
+fn read(object: Json<'_>, findings: &mut Findings) -> Config {
     let default = Config::default();
-    let mut root = Section::new("", Some(object), problems);
+    let mut root = Section::new("", Some(object), findings);
     let config = Config {
         collector: root.section("collector", |section| {
             let cluster = section.text("cluster", default.collector.cluster);
             let authority = section.text("authority", authority_of_cluster(&cluster));
             let timeout_ms = section.number("timeout_ms", 100, 60_000, default.collector.timeout_ms);
-            Collector { cluster, authority, timeout_ms }
+            let headers = section.object("headers", |section| section.headers(16, 8 << 10));
+            Collector { cluster, authority, timeout_ms, headers }
         }),
         detect: root.choice(
             "detect",
             &[("known", Detect::Known), ("heuristic", Detect::Heuristic)],
             default.detect,
         ),
+        rules: Rules {
+            only: root.list("match", place),
+            exclude: root.list("exclude", place),
+            rules: root.list("rules", |section| Rule {
+                place: place(section),
+                detect: section.choice(
+                    "detect",
+                    &[
+                        ("inherit", None),
+                        ("known", Some(Detect::Known)),
+                        ("heuristic", Some(Detect::Heuristic)),
+                    ],
+                    None,
+                ),
+                provider: Some(section.text("provider", String::new()))
+                    .filter(|name| !name.is_empty())
+                    .map(Rc::from),
+            }),
+        },
         batch: root.section("batch", |section| Batch {
             max_spans: section.number("max_spans", 1, 4_096, default.batch.max_spans),
             max_bytes: section.number("max_bytes", 4 << 10, 1 << 20, default.batch.max_bytes),
@@ -240,47 +381,61 @@ fn read(object: Json<'_>, problems: &mut Vec<Problem>) -> Config {
             ),
             max_backoff_ms: section.number("max_backoff_ms", 20, 300_000, default.retry.max_backoff_ms),
         }),
-        limits: root.section("limits", |section| Limits {
-            max_attribute_bytes: section.number(
-                "max_attribute_bytes",
-                64,
-                MAX_ATTRIBUTE_BYTES,
-                default.limits.max_attribute_bytes,
-            ),
-            max_raw_usage_bytes: section.number(
-                "max_raw_usage_bytes",
-                0,
-                MAX_RAW_USAGE_BYTES,
-                default.limits.max_raw_usage_bytes,
-            ),
-            max_frame_bytes: section.number(
-                "max_frame_bytes",
-                1 << 10,
-                1 << 20,
-                default.limits.max_frame_bytes,
-            ),
-            max_window_bytes: section.number(
-                "max_window_bytes",
-                32 << 10,
-                64 << 20,
-                default.limits.max_window_bytes,
-            ),
-            max_decoder_bytes: section.number(
-                "max_decoder_bytes",
-                64 << 10,
-                1 << 30,
-                default.limits.max_decoder_bytes,
-            ),
-            max_expansion_ratio: u64::from(section.number("max_expansion_ratio", 2, 10_000, 256_u32)),
+        limits: root.section("limits", |section| read_limits(section, &default.limits)),
+        identity: root.section("identity", |section| Identity {
+            principals: section.boolean("principals", default.identity.principals),
+        }),
+        correlation: root.section("correlation", |section| {
+            let mut headers = Vec::new();
+            for (key, id) in [
+                ("user_headers", Id::User),
+                ("session_headers", Id::Session),
+                ("tenant_headers", Id::Tenant),
+                ("correlation_headers", Id::Correlation),
+            ] {
+                section.id_headers(key, id, &mut headers);
+            }
+            Correlation { headers }
+        }),
+        api_key: root.section("api_key", |section| ApiKey {
+            fingerprint_key: section.secret("fingerprint_key").as_deref().map(Key::from_text),
+        }),
+        heartbeat: root.section("heartbeat", |section| Heartbeat {
+            interval_ms: section.number("interval_ms", 0, 3_600_000, default.heartbeat.interval_ms),
         }),
         content: root.section("content", |section| read_content(section, &default.content)),
-        fingerprint: root.section("fingerprint", |section| Fingerprint {
-            key: section.secret("key").map(|key| Key::from_text(&key)),
-        }),
         redactor: root.section("redaction", read_redaction),
     };
     root.finish();
     config
+}
+
+#[inline(never)]
+fn place(section: &mut Section<'_, '_>) -> Place {
+    let host = section.text("host", "*".to_owned()).to_ascii_lowercase();
+    Place { host, path: section.text("path", "*".to_owned()) }
+}
+
+fn read_limits(section: &mut Section<'_, '_>, default: &Limits) -> Limits {
+    Limits {
+        max_attribute_bytes: section.number(
+            "max_attribute_bytes",
+            64,
+            MAX_ATTRIBUTE_BYTES,
+            default.max_attribute_bytes,
+        ),
+        max_list_bytes: section.number("max_list_bytes", 1 << 10, 64 << 10, default.max_list_bytes),
+        max_raw_usage_bytes: section.number(
+            "max_raw_usage_bytes",
+            0,
+            MAX_RAW_USAGE_BYTES,
+            default.max_raw_usage_bytes,
+        ),
+        max_frame_bytes: section.number("max_frame_bytes", 1 << 10, 1 << 20, default.max_frame_bytes),
+        max_window_bytes: section.number("max_window_bytes", 32 << 10, 64 << 20, default.max_window_bytes),
+        max_decoder_bytes: section.number("max_decoder_bytes", 64 << 10, 1 << 30, default.max_decoder_bytes),
+        max_expansion_ratio: u64::from(section.number("max_expansion_ratio", 2, 10_000, 256_u32)),
+    }
 }
 
 fn read_content(section: &mut Section<'_, '_>, default: &Content) -> Content {
@@ -295,6 +450,8 @@ fn read_content(section: &mut Section<'_, '_>, default: &Content) -> Content {
 }
 
 fn read_redaction(section: &mut Section<'_, '_>) -> Rc<Redactor> {
+    #[cfg(not(target_arch = "wasm32"))]
+    section.note_redaction();
     let literals = section.texts("literals");
     let ignore_case = section.boolean("ignore_case", false);
     let patterns = section.texts("patterns");
@@ -307,7 +464,7 @@ fn read_redaction(section: &mut Section<'_, '_>) -> Rc<Redactor> {
             section.report("off", format!("no kind is called {name:?}; known are {known}; ignored"));
         }
     }
-    let (redactor, mistakes) = Redactor::new(&Rules { off, literals, ignore_case, patterns });
+    let (redactor, mistakes) = Redactor::new(&redact::Rules { off, literals, ignore_case, patterns });
     for Problem { path, message } in mistakes {
         section.report(&path, message);
     }
@@ -347,12 +504,12 @@ struct Section<'a, 'p> {
     path: String,
     object: Option<Json<'a>>,
     known: Vec<&'static str>,
-    problems: &'p mut Vec<Problem>,
+    findings: &'p mut Findings,
 }
 
 impl<'a, 'p> Section<'a, 'p> {
-    fn new(path: &str, object: Option<Json<'a>>, problems: &'p mut Vec<Problem>) -> Self {
-        Self { path: path.to_owned(), object, known: Vec::new(), problems }
+    fn new(path: &str, object: Option<Json<'a>>, findings: &'p mut Findings) -> Self {
+        Self { path: path.to_owned(), object, known: Vec::new(), findings }
     }
 
     fn members(&self) -> impl Iterator<Item = (Cow<'a, str>, Json<'a>)> + use<'a> {
@@ -364,6 +521,7 @@ impl<'a, 'p> Section<'a, 'p> {
     }
 
     /// Of a repeated key the last.
+    #[inline(never)]
     fn value(&mut self, key: &'static str) -> Option<Json<'a>> {
         self.known.push(key);
         let (_, value) = self.members().filter(|(name, _)| name == key).last()?;
@@ -376,10 +534,29 @@ impl<'a, 'p> Section<'a, 'p> {
 
     fn report(&mut self, key: &str, message: String) {
         let path = self.path_of(key);
-        self.problems.push(Problem { path, message });
+        self.findings.problems.push(Problem { path, message });
     }
 
+    fn hide(&mut self, value: Json<'_>) {
+        let start = value.position();
+        self.findings.secrets.push(start..start.saturating_add(value.as_raw_str().len()));
+    }
+
+    #[inline(never)]
     fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
+        self.object(key, |section| {
+            let result = read(section);
+            section.finish();
+            result
+        })
+    }
+
+    /// A section whose keys are anyone's.
+    fn object<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
+        read(&mut self.open(key))
+    }
+
+    fn open(&mut self, key: &'static str) -> Section<'a, '_> {
         let object = match self.value(key) {
             Some(value) if !value.kind().is_object() => {
                 let found = kind(value.kind());
@@ -389,13 +566,47 @@ impl<'a, 'p> Section<'a, 'p> {
             object => object,
         };
         let path = self.path_of(key);
-        let mut section = Section::new(&path, object, self.problems);
-        let result = read(&mut section);
-        section.finish();
-        result
+        Section::new(&path, object, self.findings)
     }
 
+    /// A list of objects.
+    fn list<T>(&mut self, key: &'static str, mut read: impl FnMut(&mut Section<'_, '_>) -> T) -> Vec<T> {
+        #[cfg(not(target_arch = "wasm32"))]
+        read(&mut Section::new(&format!("{}[]", self.path_of(key)), None, self.findings));
+        let Some(value) = self.value(key) else {
+            return Vec::new();
+        };
+        let Ok(items) = value.to_array() else {
+            let found = kind(value.kind());
+            self.report(key, format!("expected an array of objects, found {found}; using none"));
+            return Vec::new();
+        };
+        let mut list = Vec::new();
+        for (at, item) in items.enumerate() {
+            let place = format!("{key}[{at}]");
+            if at >= MAX_ENTRIES {
+                self.report(
+                    &place,
+                    format!("more than {MAX_ENTRIES} entries; those from here on are ignored"),
+                );
+                break;
+            }
+            if !item.kind().is_object() {
+                self.report(&place, format!("expected an object, found {}; ignored", kind(item.kind())));
+                continue;
+            }
+            let path = self.path_of(&place);
+            let mut section = Section::new(&path, Some(item), self.findings);
+            list.push(read(&mut section));
+            section.finish();
+        }
+        list
+    }
+
+    #[inline(never)]
     fn text(&mut self, key: &'static str, default: String) -> String {
+        #[cfg(not(target_arch = "wasm32"))]
+        self.note(key, Values::Text { default: default.clone() });
         let Some(value) = self.value(key) else {
             return default;
         };
@@ -412,22 +623,103 @@ impl<'a, 'p> Section<'a, 'p> {
         default
     }
 
-    /// Whole numbers; Istio hands them over as doubles, so `512.0` is one.
+    /// An object of names and values. A bad one is left out; no message repeats a value.
+    fn headers(&mut self, max_headers: usize, max_bytes: usize) -> Vec<Header> {
+        #[cfg(not(target_arch = "wasm32"))]
+        self.findings.settings.push(Setting { path: self.path.clone(), values: Values::Headers });
+        let mut headers: Vec<Header> = Vec::new();
+        let mut free = max_bytes;
+        for (name, value) in self.members() {
+            self.hide(value);
+            let value = value.to_unquoted_string_str().unwrap_or_default();
+            let bytes = name.len().saturating_add(value.len());
+            let is_known = headers.iter().any(|header| header.name == name);
+            if !is_known && is_header(&name, &value) && headers.len() < max_headers && bytes <= free {
+                free = free.saturating_sub(bytes);
+                headers.push(Header { name: name.into_owned(), value: value.into_owned() });
+            } else {
+                let message = "expected a name in lower case that gRPC and HTTP leave free, once, and a text of 1 to \
+                               4096 visible ASCII characters and spaces, at most 16 and 8192 bytes together; not sent";
+                self.report(&beginning(&name), message.to_owned());
+            }
+        }
+        headers
+    }
+
+    fn boolean(&mut self, key: &'static str, default: bool) -> bool {
+        #[cfg(not(target_arch = "wasm32"))]
+        self.note(key, Values::Boolean { default });
+        let Some(value) = self.value(key) else { return default };
+        match value.as_raw_str() {
+            "true" => true,
+            "false" => false,
+            _ => {
+                self.report(key, format!("expected true or false, found {}; using {default}", shown(value)));
+                default
+            }
+        }
+    }
+
+    /// A text that no message repeats.
+    fn secret(&mut self, key: &'static str) -> Option<Cow<'a, str>> {
+        #[cfg(not(target_arch = "wasm32"))]
+        self.note(key, Values::Secret);
+        let value = self.value(key)?;
+        self.hide(value);
+        let text = value.to_unquoted_string_str().ok().filter(|text| (16..=512).contains(&text.len()));
+        if text.is_none() {
+            self.report(key, "expected a text of 16 to 512 bytes; using a random one".to_owned());
+        }
+        text
+    }
+
+    /// A list of names of request headers; a bad one is left out.
+    fn id_headers(&mut self, key: &'static str, id: Id, headers: &mut Vec<(Id, String)>) {
+        const MAX_NAMES: usize = 8;
+        #[cfg(not(target_arch = "wasm32"))]
+        self.note(key, Values::HeaderNames);
+        let Some(members) = self.value(key).map(Json::to_array) else {
+            let defaults = ID_HEADERS.iter().filter(|(default, _)| *default == id);
+            headers.extend(defaults.map(|(id, name)| (*id, (*name).to_owned())));
+            return;
+        };
+        let (mut good, mut bad) = (0, members.is_err());
+        for member in members.into_iter().flatten() {
+            let mut name = member.to_unquoted_string_str().unwrap_or_default().into_owned();
+            name.make_ascii_lowercase();
+            if good < MAX_NAMES && is_id_header(&name) {
+                headers.push((id, name));
+                good = good.saturating_add(1);
+            } else {
+                bad = true;
+            }
+        }
+        if bad {
+            let expected =
+                "expected a list of at most 8 names of headers without credentials; others are left out";
+            self.report(key, expected.to_owned());
+        }
+    }
+
     fn number<N>(&mut self, key: &'static str, min: u32, max: impl TryInto<u32>, default: N) -> N
     where
-        N: TryFrom<u32> + std::fmt::Display,
+        N: TryFrom<u32> + TryInto<u32> + Copy,
     {
         let max = max.try_into().unwrap_or(u32::MAX);
+        let number = self.whole_number(key, min, max, default.try_into().unwrap_or(u32::MAX));
+        N::try_from(number).unwrap_or(default)
+    }
+
+    /// Istio hands whole numbers over as doubles, so `512.0` is one.
+    #[inline(never)]
+    fn whole_number(&mut self, key: &'static str, min: u32, max: u32, default: u32) -> u32 {
+        #[cfg(not(target_arch = "wasm32"))]
+        self.note(key, Values::Number { min, max, default });
         let Some(value) = self.value(key) else {
             return default;
         };
-        let whole = value
-            .as_number_str()
-            .ok()
-            .and_then(whole_number)
-            .filter(|number| (min..=max).contains(number))
-            .and_then(|number| N::try_from(number).ok());
-        whole.unwrap_or_else(|| {
+        let number = value.as_number_str().ok().and_then(whole_number);
+        number.filter(|number| (min..=max).contains(number)).unwrap_or_else(|| {
             let message = format!(
                 "expected a whole number from {min} to {max}, found {}; using {default}",
                 shown(value)
@@ -437,18 +729,9 @@ impl<'a, 'p> Section<'a, 'p> {
         })
     }
 
-    fn boolean(&mut self, key: &'static str, default: bool) -> bool {
-        match self.value(key) {
-            None => default,
-            Some(value) if value.kind() == JsonValueKind::Boolean => value.as_raw_str() == "true",
-            Some(other) => {
-                self.report(key, format!("expected true or false, found {}; using {default}", shown(other)));
-                default
-            }
-        }
-    }
-
     fn sample_rate(&mut self, key: &'static str) -> SampleRate {
+        #[cfg(not(target_arch = "wasm32"))]
+        self.note(key, Values::Share);
         let Some(value) = self.value(key) else { return SampleRate::ALL };
         let rate = value.as_number_str().ok().and_then(decimal::parse);
         rate.and_then(SampleRate::new).unwrap_or_else(|| {
@@ -478,46 +761,68 @@ impl<'a, 'p> Section<'a, 'p> {
         texts
     }
 
-    /// A text that no message repeats.
-    fn secret(&mut self, key: &'static str) -> Option<Cow<'a, str>> {
-        let value = self.value(key)?;
-        let text = value.to_unquoted_string_str().ok().filter(|text| (16..=512).contains(&text.len()));
-        if text.is_none() {
-            let message = "expected a text of 16 to 512 bytes; using a random one";
-            self.report(key, message.to_owned());
-        }
-        text
-    }
-
     fn choice<T: Copy + PartialEq>(
         &mut self,
         key: &'static str,
         choices: &[(&'static str, T)],
         default: T,
     ) -> T {
+        let names: Vec<&'static str> = choices.iter().map(|(name, _)| *name).collect();
+        let of_default = choices.iter().position(|(_, choice)| *choice == default).unwrap_or(0);
+        choices.get(self.chosen(key, &names, of_default)).map_or(default, |(_, choice)| *choice)
+    }
+
+    /// Which of the names it is.
+    #[inline(never)]
+    fn chosen(&mut self, key: &'static str, names: &[&'static str], default: usize) -> usize {
+        let fallback = names.get(default).copied().unwrap_or_default();
+        #[cfg(not(target_arch = "wasm32"))]
+        self.note(key, Values::Choice { names: names.to_vec(), default: fallback });
         let Some(value) = self.value(key) else {
             return default;
         };
         let text = value.to_unquoted_string_str().ok();
-        let chosen = choices.iter().find(|(name, _)| text.as_deref() == Some(name));
-        if let Some((_, choice)) = chosen {
-            return *choice;
-        }
-        let names = choices.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-        let fallback =
-            choices.iter().find(|(_, choice)| *choice == default).map_or("the default", |(name, _)| name);
-        self.report(key, format!("expected one of {names}, found {}; using {fallback}", shown(value)));
-        default
+        names.iter().position(|name| text.as_deref() == Some(name)).unwrap_or_else(|| {
+            let message =
+                format!("expected one of {}, found {}; using {fallback}", names.join(", "), shown(value));
+            self.report(key, message);
+            default
+        })
     }
 
-    fn finish(self) {
+    #[inline(never)]
+    fn finish(&mut self) {
         for (key, _) in self.members().filter(|(key, _)| !self.known.contains(&key.as_ref())) {
-            let shown: String = key.chars().take(64).collect();
             let message = format!("unknown key, ignored; known here: {}", self.known.join(", "));
-            let path = self.path_of(&shown);
-            self.problems.push(Problem { path, message });
+            let path = self.path_of(&beginning(&key));
+            self.findings.problems.push(Problem { path, message });
         }
     }
+}
+
+/// A credential is not an id: it must not leave the pod.
+fn is_id_header(name: &str) -> bool {
+    const CREDENTIALS: [&str; 6] =
+        ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-goog-api-key"];
+    is_token(name) && !CREDENTIALS.contains(&name)
+}
+
+fn is_token(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
+}
+
+/// A name that is neither gRPC's own nor belongs to the connection or the message; in the value spaces only inside, as
+/// HTTP takes them away at the ends.
+fn is_header(name: &str, value: &str) -> bool {
+    const TAKEN: [&str; 7] =
+        ["connection", "content-length", "content-type", "host", "te", "transfer-encoding", "upgrade"];
+    is_token(name)
+        && !name.starts_with("grpc-")
+        && !TAKEN.contains(&name)
+        && (1..=4_096).contains(&value.len())
+        && value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && value.trim_ascii().len() == value.len()
 }
 
 #[expect(
@@ -530,13 +835,17 @@ fn whole_number(digits: &str) -> Option<u32> {
     (number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number)).then_some(number as u32)
 }
 
-/// A value as it stands in a message: enough to find it again.
+/// A value as it stands in a message.
 fn shown(value: Json<'_>) -> String {
-    const MAX_CHARACTERS: usize = 64;
-    let text = value.as_raw_str();
-    match text.char_indices().nth(MAX_CHARACTERS) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
+    beginning(value.as_raw_str())
+}
+
+/// Enough of a text to find it again.
+fn beginning(text: &str) -> String {
+    const MAX_BYTES: usize = 64;
+    match text.get(..text.floor_char_boundary(MAX_BYTES)) {
+        Some(beginning) if beginning.len() < text.len() => format!("{beginning}…"),
+        _ => text.to_owned(),
     }
 }
 
@@ -571,18 +880,43 @@ mod tests {
     }
 
     #[test]
+    fn mistakes_in_lists_name_their_entry() {
+        let document =
+            r#"{"match": 3, "exclude": [{"hots": "a"}, 4], "rules": [{"detect": "all"}, {"path": ""}]}"#;
+        let expected = [
+            "match: expected an array of objects, found a number; using none",
+            "exclude[0].hots: unknown key, ignored; known here: host, path",
+            "exclude[1]: expected an object, found a number; ignored",
+            "rules[0].detect: expected one of inherit, known, heuristic, found \"all\"; using inherit",
+            "rules[1].path: expected a text of 1 to 512 visible ASCII characters, found \"\"; using \"*\"",
+        ];
+        assert_eq!(problems(document), expected);
+        let many = format!("{{\"match\": [{}]}}", vec!["{}"; 65].join(","));
+        assert_eq!(problems(&many), ["match[64]: more than 64 entries; those from here on are ignored"]);
+    }
+
+    #[test]
     fn every_key_is_read() {
         let document = r#"{
-            "collector": {"cluster": "meshtap", "authority": "collector.example", "timeout_ms": 1000},
+            "match": [{"host": "*.Example.com"}],
+            "exclude": [{"path": "*/embeddings"}],
+            "rules": [{"host": "llm", "path": "/v1/*", "detect": "heuristic", "provider": "vllm"}],
+            "collector": {"cluster": "meshtap", "authority": "collector.example", "timeout_ms": 1000,
+                "headers": {"authorization": "Bearer 1"}},
             "detect": "heuristic",
             "batch": {"max_spans": 10.0, "max_bytes": 65536, "max_age_ms": 50},
             "queue": {"max_bytes": 1048576, "max_in_flight": 2},
             "retry": {"initial_backoff_ms": 100, "max_backoff_ms": 1000},
-            "limits": {"max_attribute_bytes": 128, "max_raw_usage_bytes": 0, "max_frame_bytes": 2048, "max_window_bytes": 65536,
-                "max_decoder_bytes": 1048576, "max_expansion_ratio": 10},
+            "limits": {"max_attribute_bytes": 128, "max_list_bytes": 2048, "max_raw_usage_bytes": 0,
+                "max_frame_bytes": 2048, "max_window_bytes": 65536, "max_decoder_bytes": 1048576,
+                "max_expansion_ratio": 10},
+            "identity": {"principals": true},
+            "correlation": {"user_headers": ["X-User"], "session_headers": ["a", "b"], "tenant_headers": [],
+                "correlation_headers": ["x-id"]},
+            "api_key": {"fingerprint_key": "sixteen bytes or more"},
+            "heartbeat": {"interval_ms": 0},
             "content": {"mode": "redacted", "max_message_bytes": 1024, "max_span_bytes": 4096, "sample_rate": 0.25,
                 "errors": false},
-            "fingerprint": {"key": "sixteen bytes or more"},
             "redaction": {"off": ["phone"], "literals": ["Falcon"], "ignore_case": true, "patterns": ["ACME-\\d{6}"]}
         }"#;
         let (config, problems) = parse(document.as_bytes());
@@ -593,20 +927,44 @@ mod tests {
                 collector: Collector {
                     cluster: "meshtap".into(),
                     authority: "collector.example".into(),
-                    timeout_ms: 1_000
+                    timeout_ms: 1_000,
+                    headers: vec![Header { name: "authorization".into(), value: "Bearer 1".into() }],
                 },
                 detect: Detect::Heuristic,
+                rules: Rules {
+                    only: vec![Place { host: "*.example.com".into(), path: "*".into() }],
+                    exclude: vec![Place { host: "*".into(), path: "*/embeddings".into() }],
+                    rules: vec![Rule {
+                        place: Place { host: "llm".into(), path: "/v1/*".into() },
+                        detect: Some(Detect::Heuristic),
+                        provider: Some("vllm".into()),
+                    }],
+                },
                 batch: Batch { max_spans: 10, max_bytes: 65_536, max_age_ms: 50 },
                 queue: Queue { max_bytes: 1 << 20, max_in_flight: 2 },
                 retry: Retry { initial_backoff_ms: 100, max_backoff_ms: 1_000 },
                 limits: Limits {
                     max_attribute_bytes: 128,
+                    max_list_bytes: 2_048,
                     max_raw_usage_bytes: 0,
                     max_frame_bytes: 2_048,
                     max_window_bytes: 65_536,
                     max_decoder_bytes: 1 << 20,
                     max_expansion_ratio: 10
                 },
+                identity: Identity { principals: true },
+                correlation: Correlation {
+                    headers: [
+                        (Id::User, "x-user"),
+                        (Id::Session, "a"),
+                        (Id::Session, "b"),
+                        (Id::Correlation, "x-id")
+                    ]
+                    .map(|(id, name)| (id, name.to_owned()))
+                    .into(),
+                },
+                api_key: ApiKey { fingerprint_key: Some(Key::from_text("sixteen bytes or more")) },
+                heartbeat: Heartbeat { interval_ms: 0 },
                 content: Content {
                     mode: ContentMode::Redacted,
                     max_message_bytes: 1_024,
@@ -614,9 +972,8 @@ mod tests {
                     sample_rate: SampleRate::new(0.25).unwrap(),
                     errors: false
                 },
-                fingerprint: Fingerprint { key: Some(Key::from_text("sixteen bytes or more")) },
                 redactor: Rc::new(
-                    Redactor::new(&Rules {
+                    Redactor::new(&redact::Rules {
                         off: vec![redact::Kind::Phone],
                         literals: vec!["Falcon".into()],
                         ignore_case: true,
@@ -642,8 +999,8 @@ mod tests {
             problems(r#"{"colector":{},"batch":{"size":1}}"#),
             [
                 "batch.size: unknown key, ignored; known here: max_spans, max_bytes, max_age_ms",
-                "colector: unknown key, ignored; known here: collector, detect, batch, queue, retry, limits, \
-                 content, fingerprint, redaction",
+                "colector: unknown key, ignored; known here: collector, detect, match, exclude, rules, batch, queue, \
+                 retry, limits, identity, correlation, api_key, heartbeat, content, redaction",
             ]
         );
     }
@@ -711,27 +1068,105 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_never_repeated() {
-        for document in [
-            r#"{"fingerprint":{"key":"hunter2"}}"#,
-            r#"{"fingerprint":"hunter2"}"#,
-            r#"{"fingerprint":{"key":["hunter2"]}}"#,
-        ] {
-            let (config, _) = parse(document.as_bytes());
-            assert_eq!(config, Config::default());
-            let reported = problems(document);
-            assert_eq!(reported.len(), 1, "{document}");
-            assert!(!reported[0].contains("hunter2"), "{reported:?}");
-        }
-        let (config, _) = parse(br#"{"fingerprint":{"key":"hunter2 hunter2 hunter2"}}"#);
-        assert!(!format!("{config:?}").contains("hunter2"));
-    }
-
-    #[test]
     fn texts_that_would_break_a_header_are_refused() {
         let (config, reported) = parse(br#"{"collector":{"authority":"a\r\nb: c"}}"#);
         assert_eq!(config, Config::default());
         assert_eq!(reported.len(), 1);
+    }
+
+    #[test]
+    fn the_key_of_fingerprints_is_never_repeated() {
+        for document in [
+            r#"{"api_key":{"fingerprint_key":"hunter2"}}"#,
+            r#"{"api_key":"hunter2"}"#,
+            r#"{"api_key":{"fingerprint_key":["hunter2"]}}"#,
+        ] {
+            assert_eq!(parse(document.as_bytes()).0, Config::default());
+            let reported = problems(document);
+            assert!(reported.len() == 1 && !reported[0].contains("hunter2"), "{reported:?}");
+        }
+        let (config, _) = parse(br#"{"api_key":{"fingerprint_key":"hunter2 hunter2 hunter2"}}"#);
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_hash_of_a_document_tells_nothing_of_its_secrets() {
+        let hash = |document: &str| parse_and_hash(document.as_bytes()).2;
+        assert_eq!(hash(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        let with = |key: &str, token: &str, max: u32| {
+            hash(&format!(
+                r#"{{"é":1,"api_key":{{"fingerprint_key":{key}}},"batch":{{"max_spans":{max}}},"collector":{{"headers":{{"a":"{token}"}}}}}}"#
+            ))
+        };
+        let first = with(r#""sixteen bytes or more""#, "t1", 1);
+        for (key, token) in [(r#""sixteen bytes or \u006dore""#, "t2"), ("\"short\"", ""), ("[1]", "t\\n")] {
+            assert_eq!(with(key, token, 1), first);
+        }
+        assert_ne!(with(r#""sixteen bytes or more""#, "t1", 2), first);
+        assert_eq!(hash("{").len(), 64);
+    }
+
+    #[test]
+    fn headers_with_ids_hold_no_credentials() {
+        let document = r#"{"identity":{"principals":"yes"},"correlation":{
+            "user_headers":["Authorization","x-ok","","x y",7,":path"],"session_headers":"x","tenant_headers":{},
+            "correlation_headers":["1","2","3","4","5","6","7","8","9"]}}"#;
+        let (config, reported) = parse(document.as_bytes());
+        let names = |wanted: Id| {
+            let headers = config.correlation.headers.iter().filter(|(id, _)| *id == wanted);
+            headers.map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(Id::User), "x-ok");
+        assert_eq!(
+            (names(Id::Session), names(Id::Tenant)),
+            (String::new(), String::new()),
+            "no list, no guess"
+        );
+        assert_eq!(names(Id::Correlation), "1 2 3 4 5 6 7 8");
+        assert_eq!(reported.len(), 5, "{reported:?}");
+    }
+
+    #[test]
+    fn headers_of_the_calls_are_checked_one_by_one() {
+        let names = |document: &str| {
+            let headers = parse(document.as_bytes()).0.collector.headers;
+            headers.into_iter().map(|header| header.name).collect::<Vec<_>>().join(" ")
+        };
+        let document = r#"{"collector":{"headers":{
+            "authorization": "Bearer a b", "x-scope-orgid": "1", "": "s3cret", ":path": "s3cret", "grpc-timeout": "s3cret",
+            "content-type": "s3cret", "X-Upper": "s3cret", "x y": "s3cret", "x-number": 3, "x-list": ["s3cret"],
+            "x-line": "s3cret\r\nb: c", "x-end": "s3cret ", "x-empty": "", "x-umlaut": "s3cr\u00e9t"
+        }}}"#;
+        assert_eq!(names(document), "authorization x-scope-orgid");
+        let reported = problems(document);
+        assert_eq!(reported.len(), 12, "{reported:?}");
+        for problem in &reported {
+            assert!(problem.starts_with("collector.headers."), "{problem}");
+            assert!(!problem.contains("s3cr"), "{problem}");
+        }
+        assert_eq!(names(r#"{"collector":{"headers":{"a":"1","b":"2","a":"3"}}}"#), "a b");
+        for document in [
+            r#"{"collector":{"headers":"s3cret"}}"#,
+            r#"{"collector":"s3cret"}"#,
+            r#"{"collector":{"headers":{"a":"s3cret"}"#,
+        ] {
+            assert_eq!(names(document), "");
+            let reported = problems(document);
+            assert!(reported.len() == 1 && !reported[0].contains("s3cret"), "{reported:?}");
+        }
+    }
+
+    #[test]
+    fn headers_of_the_calls_are_bounded_and_hidden() {
+        let with = |count: usize, value: &str| {
+            let headers: Vec<String> = (0..count).map(|n| format!(r#""x-{n}":"{value}""#)).collect();
+            parse(format!(r#"{{"collector":{{"headers":{{{}}}}}}}"#, headers.join(",")).as_bytes())
+        };
+        let (config, reported) = with(20, "s3cret");
+        assert_eq!((config.collector.headers.len(), reported.len()), (16, 4));
+        assert!(!format!("{config:?}").contains("s3cret"));
+        let (config, reported) = with(3, &"v".repeat(4_000));
+        assert_eq!((config.collector.headers.len(), reported.len()), (2, 1));
     }
 
     #[test]

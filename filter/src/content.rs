@@ -133,7 +133,7 @@ impl Capture {
         if !sampled && !content.errors {
             return None;
         }
-        let key = config.fingerprint.key.clone().unwrap_or_else(|| Key::random(random));
+        let key = config.api_key.fingerprint_key.clone().unwrap_or_else(|| Key::random(random));
         let transcript = Transcript::new(content.max_message_bytes, content.max_span_bytes);
         Some((
             Self { mode: content.mode, key, sampled, redactor: Rc::clone(&config.redactor) },

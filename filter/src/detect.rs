@@ -3,23 +3,27 @@
 //! A path alone has the shape of an API; the host says whose it is. Hosts that are not in the table are looked at only
 //! with `detect: heuristic`. A new service that is compatible with a known API is one row in [`HOSTS`].
 
+use std::borrow::Cow;
+
 use crate::config::Detect;
 use crate::provider::{
     Adapter, Operation, aleph_alpha, anthropic, bedrock_agent, bedrock_converse, bedrock_invoke, cohere,
     gemini, gemini_interactions, llamacpp, mistral_conversations, ollama, openai_chat, openai_media,
     openai_responses, replicate, tgi, vectors, watsonx, workers_ai,
 };
+use crate::rules::Rules;
+use crate::wire::is_same;
 
 mod path;
 
 pub use path::split_authority;
-use path::{between, decoded, ends_with, model_before_method, segment_after, split};
+use path::{between, decoded, ends_with, has_end, lower_case, model_before_method, segment_after, split};
 
 /// What an exchange was recognised as.
 #[derive(Debug, Clone)]
 pub struct Detected {
     /// `gen_ai.provider.name`.
-    pub provider_name: &'static str,
+    pub provider_name: Cow<'static, str>,
     pub adapter: &'static Adapter,
     /// The model that the URL names.
     pub model: Option<String>,
@@ -32,14 +36,19 @@ pub struct Detected {
 }
 
 /// `None` when the exchange is not an LLM call, or not one of a host that is looked at.
-pub fn detect(method: &[u8], authority: &[u8], path: &[u8], mode: Detect) -> Option<Detected> {
+pub fn detect(method: &[u8], authority: &[u8], path: &[u8], mode: Detect, rules: &Rules) -> Option<Detected> {
     let is_read = method == b"GET";
     if !is_read && method != b"POST" {
         return None;
     }
     let (host, _) = split_authority(authority);
-    let host = std::str::from_utf8(host).ok()?.to_ascii_lowercase();
+    let host = lower_case(std::str::from_utf8(host).ok()?);
     let mut path = std::str::from_utf8(path.split(|byte| *byte == b'?').next()?).ok()?;
+    if !rules.allow(&host, path) {
+        return None;
+    }
+    let rule = rules.rule(&host, path);
+    let mode = rule.and_then(|rule| rule.detect).unwrap_or(mode);
     if is_read {
         // Of all that can be read back only a batch says something new: what it took. Its id is the last segment.
         path = path.rsplit_once('/')?.0;
@@ -55,8 +64,10 @@ pub fn detect(method: &[u8], authority: &[u8], path: &[u8], mode: Detect) -> Opt
     if is_read && detected.adapter.operation != Operation::Batch {
         return None;
     }
-    if let Some(known) = known {
-        detected.provider_name = known.provider_name;
+    if let Some(provider) = rule.and_then(|rule| rule.provider.as_deref()) {
+        detected.provider_name = Cow::Owned(provider.to_owned());
+    } else if let Some(known) = known {
+        detected.provider_name = Cow::Borrowed(known.provider_name);
     }
     Some(detected)
 }
@@ -81,12 +92,12 @@ pub struct KnownHost {
 impl KnownHost {
     fn matches(&self, host: &str) -> bool {
         match self.host {
-            Is(name) => host == name,
-            EndsWith(end) => host.ends_with(end),
+            Is(name) => is_same(host.as_bytes(), name.as_bytes()),
+            EndsWith(end) => has_end(host, end),
             Between(start, end) => {
                 host.len() > start.len().saturating_add(end.len())
+                    && has_end(host, end)
                     && host.starts_with(start)
-                    && host.ends_with(end)
             }
         }
     }
@@ -176,6 +187,7 @@ impl Detected {
     /// What a path looks like, by whose API it is compatible with: the conventions name that one when nothing better is
     /// known.
     fn as_at(provider_name: &'static str, adapter: &'static Adapter) -> Self {
+        let provider_name = Cow::Borrowed(provider_name);
         Self { provider_name, adapter, model: None, conversation: None, streams: None, url_decides: false }
     }
 }

@@ -4,12 +4,13 @@
 //! certain so far. It holds a bounded amount of memory whatever the bodies.
 
 use crate::body::{Body, Reading};
+use crate::caller::Caller;
 use crate::config::{Config, Limits};
 use crate::content::Capture;
 use crate::detect::{self, Detected};
 use crate::ending::{End, ErrorType, StreamLog};
 use crate::provider::Observer;
-use crate::span::{EnvoyFacts, Http, Kind, Span, StreamTimes, UnixNanos, Unread};
+use crate::span::{EnvoyFacts, Http, Kind, Principals, Span, StreamTimes, UnixNanos, Unread};
 use crate::trace_context::SpanContext;
 use crate::usage::{Usage, UsageSource};
 
@@ -18,6 +19,9 @@ const SWITCHING_PROTOCOLS: u16 = 101;
 /// Header names and values as they came, names in lower case.
 pub trait Headers {
     fn get(&self, name: &str) -> Option<&[u8]>;
+
+    /// Hands over every name and value, in their order.
+    fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8]));
 }
 
 /// An exchange in progress.
@@ -34,6 +38,7 @@ pub struct Exchange {
     /// What becomes of the content that `reading` collects.
     capture: Option<Capture>,
     limits: Limits,
+    caller: Caller,
 }
 
 impl Exchange {
@@ -41,7 +46,7 @@ impl Exchange {
     pub fn detect(config: &Config, headers: &dyn Headers) -> Option<Detected> {
         let method = headers.get(":method")?;
         let authority = headers.get(":authority").unwrap_or_default();
-        detect::detect(method, authority, headers.get(":path")?, config.detect)
+        detect::detect(method, authority, headers.get(":path")?, config.detect, &config.rules)
     }
 
     pub fn start(
@@ -75,7 +80,17 @@ impl Exchange {
             capture,
             limits: config.limits.clone(),
             detected,
+            caller: Caller::default(),
         }
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What the headers of the request said of who makes the call.
+    pub fn made_by(&mut self, caller: Caller) {
+        self.caller = caller;
     }
 
     pub fn request_body(&mut self, chunk: &[u8]) {
@@ -152,9 +167,16 @@ impl Exchange {
         let error_type = log.error_type(ending, self.http.status).or_else(|| self.error_in_body());
         let usage_absent_reason = usage.is_absent().then(|| self.absent_reason(ending));
         let mut facts = self.reading.observer.into_facts();
+        facts.truncated = facts.truncated.saturating_add(self.caller.truncated);
+        // Who sets a header for it means it; the field of a body is as often the provider's pseudonym.
+        facts.user_id = self.caller.user_id.take().or(facts.user_id);
         let mut envoy =
             EnvoyFacts { response_code_details: log.code_details, response_flags: log.flags, ..envoy };
-        let names = [&mut envoy.cluster, &mut envoy.route].into_iter().flatten();
+        let forwarded = std::mem::take(&mut self.caller.principals);
+        envoy.principals.source = envoy.principals.source.or(forwarded.source);
+        envoy.principals.destination = envoy.principals.destination.or(forwarded.destination);
+        let Principals { source, destination } = &mut envoy.principals;
+        let names = [&mut envoy.cluster, &mut envoy.route, source, destination].into_iter().flatten();
         for said in names.chain([&mut envoy.response_code_details]) {
             cut(said, self.limits.max_attribute_bytes, &mut facts.truncated);
         }
@@ -172,7 +194,7 @@ impl Exchange {
             end: now.max(self.reading.now),
             operation,
             api: self.detected.adapter.name,
-            provider_name: self.detected.provider_name,
+            provider_name: self.detected.provider_name.clone(),
             context: self.context,
             facts,
             stream: self.reading.times,
@@ -180,6 +202,7 @@ impl Exchange {
             ending,
             error_type,
             envoy,
+            caller: self.caller,
         }
     }
 
@@ -268,7 +291,7 @@ fn request_line(headers: &dyn Headers, max_bytes: usize) -> Http {
 }
 
 /// Cuts between characters, and counts it.
-fn cut(text: &mut String, max_bytes: usize, truncated: &mut u32) {
+pub(crate) fn cut(text: &mut String, max_bytes: usize, truncated: &mut u32) {
     if text.len() > max_bytes {
         text.truncate(text.floor_char_boundary(max_bytes));
         *truncated = truncated.saturating_add(1);

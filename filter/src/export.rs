@@ -143,9 +143,22 @@ impl Exporter {
         batches
     }
 
-    /// The next batch that may leave now. Whoever takes it reports `sent` or `failed`.
+    /// Whether a batch may leave that is as large as it gets, or that was sent before: neither waits for the tick.
+    pub fn is_due(&self, now: UnixNanos) -> bool {
+        let limits = &self.config.batch;
+        let is_full = self.waiting.len() >= limits.max_spans || self.waiting_bytes >= limits.max_bytes;
+        (is_full || !self.again.is_empty()) && self.may_send(now)
+    }
+
+    /// While calls fail, one at a time is enough to learn that they no longer do.
+    fn may_send(&self, now: UnixNanos) -> bool {
+        let most = if self.failures_in_a_row > 0 { 1 } else { self.config.queue.max_in_flight };
+        now >= self.paused_until && self.in_flight.len() < most
+    }
+
+    /// The next batch that may leave now. Whoever takes it reports `sent` or `not_sent`.
     pub fn next_batch(&mut self, now: UnixNanos, stats: &mut Stats) -> Option<Batch> {
-        if now < self.paused_until || self.in_flight.len() >= self.config.queue.max_in_flight {
+        if !self.may_send(now) {
             return None;
         }
         if let Some(batch) = self.again.pop_front() {
@@ -226,14 +239,18 @@ impl Exporter {
     }
 
     /// Doubles with every failure in a row; jitter takes up to half of it away, so that pods do not come back at once.
+    /// Calls that were under way together and fail together are one failure.
     fn back_off(&mut self, now: UnixNanos, random: u64) {
+        if now < self.paused_until {
+            return;
+        }
         let retry = &self.config.retry;
         let initial = u64::from(retry.initial_backoff_ms).saturating_mul(NANOS_PER_MILLI);
         let longest = u64::from(retry.max_backoff_ms).saturating_mul(NANOS_PER_MILLI);
         let doubled = initial.saturating_mul(1_u64.checked_shl(self.failures_in_a_row).unwrap_or(u64::MAX));
         let backoff = doubled.min(longest);
         let jitter = random.checked_rem((backoff / 2).max(1)).unwrap_or(0);
-        self.paused_until = self.paused_until.max(now.saturating_add(backoff.saturating_sub(jitter)));
+        self.paused_until = now.saturating_add(backoff.saturating_sub(jitter));
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
     }
 

@@ -32,7 +32,7 @@ impl Key {
 
     /// A key as an operator writes it.
     pub fn from_text(text: &str) -> Self {
-        Self::new(&Sha256::new().digest(text.as_bytes()))
+        Self::new(&sha256(text.as_bytes()))
     }
 
     /// A key of this VM alone.
@@ -173,6 +173,11 @@ impl Sha256 {
     }
 }
 
+/// Of all of a text.
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::new().digest(bytes)
+}
+
 /// Never the key itself.
 impl fmt::Debug for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -187,7 +192,7 @@ mod tests {
     #[test]
     fn digests_are_those_of_the_standard() {
         let hex = |text: &[u8]| {
-            let digest = Sha256::new().digest(text);
+            let digest = sha256(text);
             digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
         };
         for (text, expected) in [
@@ -202,8 +207,7 @@ mod tests {
             assert_eq!(hex(text), expected);
         }
         // Every way in which the last block can be full: the digest of all these digests, by another program.
-        let all: Vec<u8> =
-            (0..200_usize).flat_map(|length| Sha256::new().digest(&vec![b'x'; length])).collect();
+        let all: Vec<u8> = (0..200_usize).flat_map(|length| sha256(&vec![b'x'; length])).collect();
         assert_eq!(hex(&all), "f5e61141898898cdabae3590cb32e1901b40bdc59952302926213a44c105c129");
     }
 

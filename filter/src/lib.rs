@@ -5,7 +5,8 @@
 //!
 //! - `envoy` (only in the module itself) copies bytes from the host and decides nothing;
 //! - [`detect`] tells LLM calls from other traffic and picks a [`provider`] adapter;
-//! - [`exchange`] follows one call: bytes through [`wire`] formats into what the adapter looks for;
+//! - [`exchange`] follows one call: bytes through [`wire`] formats into what the adapter looks for, and [`caller`] whose
+//!   it is;
 //! - [`content`] collects what the messages say, where that is switched on, behind [`fingerprint`]s or not;
 //! - [`span`] is what it becomes in the end, with counts as [`usage`] and causes as [`ending`] define them;
 //! - [`otlp`] encodes it under the names of [`semconv`], behind the pod's [`identity`];
@@ -27,6 +28,7 @@
 )]
 
 pub mod body;
+pub mod caller;
 pub mod config;
 pub mod content;
 mod decimal;
@@ -42,6 +44,7 @@ pub mod otlp;
 mod protobuf;
 pub mod provider;
 pub mod redact;
+pub mod rules;
 pub mod semconv;
 pub mod span;
 pub mod stats;

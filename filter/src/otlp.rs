@@ -3,11 +3,13 @@
 //!
 //! A span is encoded as soon as it is finished; a batch is those bytes behind the resource of the pod.
 
+use crate::config::Problem;
 use crate::content::Content;
 use crate::protobuf::{self, Value};
 use crate::provider::Operation;
 use crate::semconv as names;
-use crate::span::{Kind, Span, Unread};
+use crate::span::{Kind, Span, UnixNanos, Unread};
+use crate::trace_context::SpanContext;
 
 /// The gRPC service and method that take a request.
 pub const SERVICE: &str = "opentelemetry.proto.collector.trace.v1.TraceService";
@@ -47,12 +49,26 @@ impl<'a> Attributes<'a> {
     }
 
     fn text(&mut self, name: &str, value: &str) {
-        let any_value = protobuf::bytes_length(value.len());
-        let key_value = protobuf::bytes_length(name.len()).saturating_add(protobuf::bytes_length(any_value));
-        protobuf::prefix(self.out, self.field, key_value);
-        protobuf::bytes(self.out, 1, name.as_bytes());
-        protobuf::prefix(self.out, 2, any_value);
-        protobuf::bytes(self.out, 1, value.as_bytes());
+        // At once where every length takes one byte: that is most of a span.
+        let value_length = value.len().saturating_add(2);
+        let length = name.len().saturating_add(value_length).saturating_add(4);
+        if length >= 0x80 {
+            let any_value = protobuf::bytes_length(value.len());
+            let key_value =
+                protobuf::bytes_length(name.len()).saturating_add(protobuf::bytes_length(any_value));
+            protobuf::prefix(self.out, self.field, key_value);
+            protobuf::bytes(self.out, 1, name.as_bytes());
+            protobuf::prefix(self.out, 2, any_value);
+            protobuf::bytes(self.out, 1, value.as_bytes());
+            return;
+        }
+        let ([field, ..], [length, ..]) = (((self.field << 3) | 2).to_le_bytes(), length.to_le_bytes());
+        let ([of_name, ..], [of_value, ..]) = (name.len().to_le_bytes(), value.len().to_le_bytes());
+        let [value_length, ..] = value_length.to_le_bytes();
+        self.out.extend_from_slice(&[field, length, 0x0a, of_name]);
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(&[0x12, value_length, 0x0a, of_value]);
+        self.out.extend_from_slice(value.as_bytes());
     }
 
     fn boolean(&mut self, name: &str, value: bool) {
@@ -242,7 +258,7 @@ fn request(attributes: &mut Attributes<'_>, span: &Span) {
     attributes.text(names::GEN_AI_OPERATION_NAME, span.operation.otel_name());
     attributes.text(names::MESHTAP_API, span.api);
     attributes.text(names::MESHTAP_OPERATION, span.operation.name());
-    attributes.text(names::GEN_AI_PROVIDER_NAME, span.provider_name);
+    attributes.text(names::GEN_AI_PROVIDER_NAME, &span.provider_name);
     let openai_api_type = match span.api {
         "openai.chat" => Some("chat_completions"),
         "openai.responses" => Some("responses"),
@@ -277,6 +293,10 @@ fn request(attributes: &mut Attributes<'_>, span: &Span) {
     attributes.some_text(names::GEN_AI_CONVERSATION_ID, seen.conversation_id.as_deref());
     attributes.some_text(names::MESHTAP_REQUEST_PREVIOUS_RESPONSE_ID, seen.previous_response_id.as_deref());
     attributes.some_text(names::MESHTAP_USER_ID, seen.user_id.as_deref());
+    attributes.some_text(names::MESHTAP_SESSION_ID, span.caller.session_id.as_deref());
+    attributes.some_text(names::MESHTAP_TENANT_ID, span.caller.tenant_id.as_deref());
+    attributes.some_text(names::MESHTAP_CORRELATION_ID, span.caller.correlation_id.as_deref());
+    attributes.some_text(names::MESHTAP_API_KEY_FINGERPRINT, span.caller.api_key_fingerprint.as_deref());
     attributes.some_text(names::MESHTAP_REQUEST_REASONING_LEVEL, seen.reasoning_level.as_deref());
     if seen.offered_tools > 0 {
         attributes.count(names::MESHTAP_REQUEST_TOOLS, seen.offered_tools);
@@ -375,9 +395,50 @@ fn ending(attributes: &mut Attributes<'_>, span: &Span) {
     attributes.some_text(names::MESHTAP_ENVOY_ROUTE, envoy.route.as_deref());
     attributes.some_count(names::MESHTAP_ENVOY_ATTEMPTS, envoy.attempts);
     attributes.some_text(names::MESHTAP_ENVOY_RESPONSE_CODE_DETAILS, Some(&envoy.response_code_details));
+    attributes.some_text(names::MESHTAP_SOURCE_PRINCIPAL, envoy.principals.source.as_deref());
+    attributes.some_text(names::MESHTAP_DESTINATION_PRINCIPAL, envoy.principals.destination.as_deref());
     if envoy.response_flags != 0 {
         attributes.count(names::MESHTAP_ENVOY_RESPONSE_FLAGS, envoy.response_flags);
     }
+}
+
+/// What the filter in one VM says of itself, now and then.
+#[derive(Debug)]
+pub struct Heartbeat<'a> {
+    pub vm_id: &'a str,
+    pub config_sha256: &'a str,
+    pub problems: &'a [Problem],
+    pub spans_finished: u64,
+    pub spans_dropped: u64,
+}
+
+/// The hash of the module's sources, where `make wasm` built it.
+const BUILD: Option<&str> = option_env!("MESHTAP_BUILD");
+
+/// A span, because collectors take nothing else over this service: of no length, and a trace of its own.
+pub fn encode_heartbeat(heartbeat: &Heartbeat<'_>, context: &SpanContext, now: UnixNanos) -> Vec<u8> {
+    const INTERNAL: u64 = 1;
+    const MAX_PATHS: usize = 8;
+    let mut out = Vec::new();
+    protobuf::bytes(&mut out, 1, &context.trace_id);
+    protobuf::bytes(&mut out, 2, &context.span_id);
+    protobuf::bytes(&mut out, 5, names::HEARTBEAT.as_bytes());
+    protobuf::integer(&mut out, 6, INTERNAL);
+    protobuf::fixed64(&mut out, 7, now);
+    protobuf::fixed64(&mut out, 8, now);
+    let mut attributes = Attributes::new(&mut out, 9);
+    attributes.text(names::MESHTAP_VM_ID, heartbeat.vm_id);
+    attributes.text(names::MESHTAP_MODULE_VERSION, env!("CARGO_PKG_VERSION"));
+    attributes.some_text(names::MESHTAP_MODULE_BUILD, BUILD);
+    attributes.text(names::MESHTAP_CONFIG_SHA256, heartbeat.config_sha256);
+    attributes.count(names::MESHTAP_CONFIG_PROBLEMS, heartbeat.problems.len() as u64);
+    if !heartbeat.problems.is_empty() {
+        let paths = heartbeat.problems.iter().take(MAX_PATHS).map(|problem| problem.path.as_str());
+        attributes.texts(names::MESHTAP_CONFIG_PROBLEM_PATHS, paths);
+    }
+    attributes.count(names::MESHTAP_SPANS_FINISHED, heartbeat.spans_finished);
+    attributes.count(names::MESHTAP_SPANS_DROPPED, heartbeat.spans_dropped);
+    out
 }
 
 /// The bytes of `ExportTraceServiceRequest` for spans that `encode_span` encoded.

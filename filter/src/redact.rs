@@ -32,7 +32,9 @@ use std::borrow::Cow;
 
 use crate::config::Problem;
 use literal::Literals;
+pub use literal::{MAX_LITERAL_BYTES, MAX_LITERALS};
 use pattern::Patterns;
+pub use pattern::{MAX_PATTERN_BYTES, MAX_PATTERNS};
 use spans::Spans;
 
 macro_rules! kinds {

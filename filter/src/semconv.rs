@@ -74,8 +74,17 @@ pub const K8S_CLUSTER_NAME: &str = "k8s.cluster.name";
 pub const MESHTAP_API: &str = "meshtap.api";
 /// What the API is for, where `gen_ai.operation.name` makes no difference (`responses`, `rerank`, …).
 pub const MESHTAP_OPERATION: &str = "meshtap.operation";
-/// The end user, as the request names one.
+/// The end user: of a header of `correlation.user_headers`, else as the body names one.
 pub const MESHTAP_USER_ID: &str = "meshtap.user.id";
+/// Of a header of `correlation.session_headers`, `.tenant_headers`, `.correlation_headers`.
+pub const MESHTAP_SESSION_ID: &str = "meshtap.session.id";
+pub const MESHTAP_TENANT_ID: &str = "meshtap.tenant.id";
+pub const MESHTAP_CORRELATION_ID: &str = "meshtap.correlation.id";
+/// Of the API key of the call, by `api_key.fingerprint_key`: never the key itself, nor a part of it.
+pub const MESHTAP_API_KEY_FINGERPRINT: &str = "meshtap.api_key.fingerprint";
+/// SPIFFE ids of who calls and who is called, with `identity.principals`.
+pub const MESHTAP_SOURCE_PRINCIPAL: &str = "meshtap.source.principal";
+pub const MESHTAP_DESTINATION_PRINCIPAL: &str = "meshtap.destination.principal";
 /// The answer that the request goes on from.
 pub const MESHTAP_REQUEST_PREVIOUS_RESPONSE_ID: &str = "meshtap.request.previous_response_id";
 /// How many tools the request offers.
@@ -127,3 +136,19 @@ pub const MESHTAP_ENVOY_ATTEMPTS: &str = "meshtap.envoy.attempts";
 pub const MESHTAP_ENVOY_RESPONSE_CODE_DETAILS: &str = "meshtap.envoy.response_code_details";
 /// Envoy's response flags as the bit mask it reports.
 pub const MESHTAP_ENVOY_RESPONSE_FLAGS: &str = "meshtap.envoy.response_flags";
+
+/// The name of the span that says that a filter is there. It is no call.
+pub const HEARTBEAT: &str = "meshtap.heartbeat";
+/// One of a proxy's VMs, and one configuration in it: chosen by chance when it starts.
+pub const MESHTAP_VM_ID: &str = "meshtap.vm.id";
+pub const MESHTAP_MODULE_VERSION: &str = "meshtap.module.version";
+/// A hash of the module's sources.
+pub const MESHTAP_MODULE_BUILD: &str = "meshtap.module.build";
+/// Of the plugin configuration in force, without the secrets in it.
+pub const MESHTAP_CONFIG_SHA256: &str = "meshtap.config.sha256";
+/// Mistakes in it, and where the first of them are.
+pub const MESHTAP_CONFIG_PROBLEMS: &str = "meshtap.config.problems";
+pub const MESHTAP_CONFIG_PROBLEM_PATHS: &str = "meshtap.config.problem_paths";
+/// LLM calls seen to their end since the configuration took effect, and spans of theirs that were dropped or rejected.
+pub const MESHTAP_SPANS_FINISHED: &str = "meshtap.spans.finished";
+pub const MESHTAP_SPANS_DROPPED: &str = "meshtap.spans.dropped";

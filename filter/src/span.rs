@@ -1,6 +1,9 @@
 //! One finished LLM call, typed. What its attributes are called stands in [`crate::semconv`], how it travels in
 //! [`crate::otlp`].
 
+use std::borrow::Cow;
+
+use crate::caller::Caller;
 use crate::content::Content;
 use crate::ending::{End, ErrorType};
 use crate::provider::{Facts, Operation};
@@ -19,7 +22,7 @@ pub struct Span {
     pub operation: Operation,
     /// `meshtap.api`.
     pub api: &'static str,
-    pub provider_name: &'static str,
+    pub provider_name: Cow<'static, str>,
     /// What the bodies said.
     pub facts: Facts,
     pub usage: Usage,
@@ -31,6 +34,8 @@ pub struct Span {
     pub ending: End,
     pub error_type: Option<ErrorType>,
     pub envoy: EnvoyFacts,
+    /// Without the user, who stands in `facts`, and the principals, which stand in `envoy`.
+    pub caller: Caller,
     /// Only where content is switched on.
     pub content: Option<Content>,
 }
@@ -114,7 +119,7 @@ pub enum Unread {
     Truncated,
     /// A checksum of a binary frame does not hold.
     Checksum,
-    /// A binary frame was longer than its bound.
+    /// The headers of a binary frame were longer than its bound.
     Oversized,
 }
 
@@ -161,4 +166,12 @@ pub struct EnvoyFacts {
     pub attempts: Option<u64>,
     pub response_code_details: String,
     pub response_flags: u64,
+    pub principals: Principals,
+}
+
+/// SPIFFE ids of the two ends of a call.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Principals {
+    pub source: Option<String>,
+    pub destination: Option<String>,
 }

@@ -27,6 +27,7 @@ macro_rules! metrics {
 
 metrics! {
     SpansFinished = "meshtap_spans_finished_total", "LLM calls seen to their end";
+    Heartbeats = "meshtap_heartbeats_total", "heartbeats made; each is sent as a span";
     SpansExported = "meshtap_spans_exported_total", "spans that the collector accepted";
     SpansDroppedQueueFull = "meshtap_spans_dropped_queue_full_total", "spans dropped because the queue was full, oldest first";
     SpansDroppedRefused = "meshtap_spans_dropped_refused_total", "spans dropped because the collector refused their batch for good";
@@ -45,7 +46,7 @@ metrics! {
     RequestUnreadMalformed = "meshtap_request_unread_malformed_total", "request bodies not read to their end: malformed";
     RequestUnreadTruncated = "meshtap_request_unread_truncated_total", "request bodies not read to their end: truncated";
     RequestUnreadChecksum = "meshtap_request_unread_checksum_total", "request bodies not read to their end: with a wrong checksum in a binary frame";
-    RequestUnreadOversized = "meshtap_request_unread_oversized_total", "request bodies not read to their end: with a binary frame longer than limits.max_frame_bytes";
+    RequestUnreadOversized = "meshtap_request_unread_oversized_total", "request bodies not read to their end: with a binary frame whose headers are longer than limits.max_frame_bytes";
     ResponseUnreadContentEncoding = "meshtap_response_unread_content_encoding_total", "answers not read to their end: compressed in a way that is not known";
     ResponseUnreadEncodingCorrupt = "meshtap_response_unread_encoding_corrupt_total", "answers not read to their end: damaged under their content coding";
     ResponseUnreadEncodingMemory = "meshtap_response_unread_encoding_memory_total", "answers not read to their end: asking for a window beyond limits.max_window_bytes";
@@ -55,7 +56,7 @@ metrics! {
     ResponseUnreadMalformed = "meshtap_response_unread_malformed_total", "answers not read to their end: malformed";
     ResponseUnreadTruncated = "meshtap_response_unread_truncated_total", "answers not read to their end: truncated";
     ResponseUnreadChecksum = "meshtap_response_unread_checksum_total", "answers not read to their end: with a wrong checksum in a binary frame";
-    ResponseUnreadOversized = "meshtap_response_unread_oversized_total", "answers not read to their end: with a binary frame longer than limits.max_frame_bytes";
+    ResponseUnreadOversized = "meshtap_response_unread_oversized_total", "answers not read to their end: with a binary frame whose headers are longer than limits.max_frame_bytes";
     UsageAbsent = "meshtap_usage_absent_total", "LLM calls without token counts, whatever the reason";
     AttributesTruncated = "meshtap_attributes_truncated_total", "strings cut at their bound and usage objects left out for their size";
     ContentCaptured = "meshtap_content_captured_total", "spans that left with content";

@@ -21,10 +21,12 @@ pub enum Load {
     EventStream,
     /// One JSON document, compressed.
     Gzip,
+    /// One JSON document in which everything that is kept is as long as it can be, and comes again and again.
+    Greedy,
 }
 
 impl Load {
-    pub const ALL: [Self; 4] = [Self::Json, Self::Sse, Self::EventStream, Self::Gzip];
+    pub const ALL: [Self; 5] = [Self::Json, Self::Sse, Self::EventStream, Self::Gzip, Self::Greedy];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -32,6 +34,7 @@ impl Load {
             Self::Sse => "server-sent events",
             Self::EventStream => "AWS event stream",
             Self::Gzip => "JSON in gzip",
+            Self::Greedy => "JSON, long names",
         }
     }
 
@@ -42,13 +45,14 @@ impl Load {
             Self::Sse => "growth_sse_kib",
             Self::EventStream => "growth_event_stream_kib",
             Self::Gzip => "growth_gzip_kib",
+            Self::Greedy => "growth_greedy_kib",
         }
     }
 
     const fn path(self) -> &'static str {
         match self {
             Self::Json | Self::Gzip => "/v1/embeddings",
-            Self::Sse => "/v1/chat/completions",
+            Self::Sse | Self::Greedy => "/v1/chat/completions",
             Self::EventStream => "/model/amazon.nova-lite-v1%3A0/converse-stream",
         }
     }
@@ -62,7 +66,7 @@ impl Load {
 
     const fn content_type(self) -> &'static str {
         match self {
-            Self::Json | Self::Gzip => "application/json",
+            Self::Json | Self::Gzip | Self::Greedy => "application/json",
             Self::Sse => "text/event-stream",
             Self::EventStream => "application/vnd.amazon.eventstream",
         }
@@ -74,6 +78,7 @@ impl Load {
             Self::Json => embeddings(bytes),
             Self::Sse => events(bytes),
             Self::EventStream => frames(bytes),
+            Self::Greedy => choices(bytes),
             Self::Gzip => {
                 let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
                 encoder.write_all(&embeddings(bytes)).expect("memory takes everything");
@@ -131,6 +136,25 @@ fn embeddings(bytes: usize) -> Vec<u8> {
         body.extend(format!(",{:.9}", random.f64() - 0.5).as_bytes());
     }
     body.extend(br#"]}],"model":"m","usage":{"prompt_tokens":7,"total_tokens":7}}"#);
+    body
+}
+
+fn choices(bytes: usize) -> Vec<u8> {
+    let name = "n".repeat(5_000);
+    let tool = format!(r#"{{"id":"{name}","type":"function","function":{{"name":"{name}"}}}}"#);
+    let tools = vec![tool; 200].join(",");
+    let mut body = format!(r#"{{"id":"{name}","model":"{name}","service_tier":"{name}","system_fingerprint":"{name}","choices":["#)
+        .into_bytes();
+    for index in 0.. {
+        let choice =
+            format!(r#"{{"index":{index},"finish_reason":"{name}","message":{{"tool_calls":[{tools}]}}}}"#);
+        body.extend(choice.as_bytes());
+        if body.len() >= bytes {
+            break;
+        }
+        body.push(b',');
+    }
+    body.extend(br#"],"usage":{"prompt_tokens":7,"completion_tokens":7,"total_tokens":14}}"#);
     body
 }
 

@@ -38,6 +38,7 @@ pub mod mesh;
 pub mod overhead;
 pub mod ports;
 pub mod process;
+pub mod receiver;
 pub mod sandbox;
 pub mod spans;
 pub mod standin;

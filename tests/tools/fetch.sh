@@ -19,7 +19,9 @@ cache=$(cd "$1" && pwd)
 fail() { printf 'make tools: %s\n' "$*" >&2; exit 1; }
 say() { printf 'make tools: %s\n' "$*" >&2; }
 need() { command -v "$1" >/dev/null || fail "$1 is missing; on Debian or Ubuntu: apt-get install $2"; }
-pin() { sed -n "s/^$1=//p" "$here/chdb.pin"; }
+# shellcheck source=tests/tools/npm.sh
+. "$here/npm.sh"
+pin() { pin_of "$here/chdb.pin" "$1"; }
 
 # Points the name $1 at $2 in one step.
 link() {
@@ -39,16 +41,7 @@ fetch_python() { # into folder $1
 
 fetch_chdb() { # into folder $1
   say "fetching the ClickHouse engine $(pin version), about 180 MB"
-  mkdir "$1"
-  local tarball
-  tarball=$(npm pack --silent --pack-destination "$scratch" "$(pin package)@$(pin version)") \
-    || fail "npm could not fetch $(pin package)@$(pin version) (see above)"
-  local integrity
-  integrity=sha512-$(python3 -c 'import base64, hashlib, sys
-print(base64.b64encode(hashlib.sha512(open(sys.argv[1], "rb").read()).digest()).decode())' "$scratch/$tarball")
-  [ "$integrity" = "$(pin integrity)" ] \
-    || fail "$tarball is not what chdb.pin expects: $integrity instead of $(pin integrity)"
-  tar -xzf "$scratch/$tarball" -C "$1" --strip-components=1 package/libchdb.so
+  fetch_npm "$here/chdb.pin" "$1" package/libchdb.so
 }
 
 # Makes the folder $1 with the function $2, unless it is there.

@@ -3,6 +3,7 @@
 pub mod error;
 pub mod params;
 pub mod router;
+pub mod sidecars;
 pub mod spans;
 pub mod traces;
 pub mod usage;

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::error::ApiError;
 use crate::config::units::parse_duration;
 use crate::model::{CallSide, Dimension, SpanId, SpanKey, TimeRange, TraceId};
+use crate::sidecars::VmFilter;
 use crate::store::{Order, SpanFilter};
 use crate::time::parse_rfc3339;
 
@@ -125,6 +126,14 @@ impl Params {
             equals,
             error: self.parse("error", "true or false", |text| text.parse().ok())?,
             end: self.text("end").map(str::to_owned),
+        })
+    }
+
+    pub fn vms(&self) -> Result<VmFilter, ApiError> {
+        Ok(VmFilter {
+            namespace: self.text("namespace").map(str::to_owned),
+            workload: self.text("workload").map(str::to_owned),
+            seen_since_unix_nanos: self.time()?.from_unix_nanos,
         })
     }
 

@@ -11,8 +11,9 @@ use axum::routing::get;
 use tokio::sync::Semaphore;
 
 use super::error::ApiError;
-use super::{spans, traces, usage};
+use super::{sidecars, spans, traces, usage};
 use crate::config;
+use crate::sidecars::Sidecars;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 
@@ -20,6 +21,7 @@ use crate::telemetry::metrics::Metrics;
 #[derive(Clone)]
 pub struct Api {
     pub(super) store: Arc<dyn Store>,
+    pub(super) sidecars: Arc<Sidecars>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) max_limit: usize,
     pub(super) max_trace_spans: usize,
@@ -28,9 +30,15 @@ pub struct Api {
 }
 
 impl Api {
-    pub fn new(config: &config::Http, store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        config: &config::Http,
+        store: Arc<dyn Store>,
+        sidecars: Arc<Sidecars>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             store,
+            sidecars,
             metrics,
             max_limit: config.max_limit,
             max_trace_spans: config.max_trace_spans,
@@ -45,6 +53,7 @@ pub fn routes(api: Api) -> Router {
         .route("/api/v1/spans", get(spans::list))
         .route("/api/v1/traces/{trace_id}", get(traces::get))
         .route("/api/v1/usage", get(usage::get))
+        .route("/api/v1/sidecars", get(sidecars::list))
         .route_layer(middleware::from_fn_with_state(api.clone(), bounded))
         .with_state(api)
 }

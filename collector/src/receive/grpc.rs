@@ -27,6 +27,7 @@ use super::watch::Reached;
 use crate::config;
 use crate::model::SpanRecord;
 use crate::normalize;
+use crate::sidecars::{Sidecars, Vm};
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::{BatchFailure, Metrics, Rejection};
 
@@ -38,17 +39,24 @@ pub struct Receiver {
     limits: Limits,
     slots: Arc<Semaphore>,
     store: Arc<dyn Store>,
+    sidecars: Arc<Sidecars>,
     metrics: Arc<Metrics>,
     tasks: TaskTracker,
     given_up: CancellationToken,
 }
 
 impl Receiver {
-    pub fn new(config: &config::Grpc, store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        config: &config::Grpc,
+        store: Arc<dyn Store>,
+        sidecars: Arc<Sidecars>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             limits: Limits::from(config),
             slots: Arc::new(Semaphore::new(config.max_concurrent_batches)),
             store,
+            sidecars,
             metrics,
             tasks: TaskTracker::new(),
             given_up: CancellationToken::new(),
@@ -87,15 +95,27 @@ impl Receiver {
                     resource_check.clone().and_then(|()| self.limits.check_scope(scope_spans.scope.as_ref()));
                 let scope = normalize::Scope::new(scope_spans.scope);
                 for span in scope_spans.spans {
-                    let position = admitted.records.len() + admitted.refusals.spans;
+                    let position = admitted.records.len() + admitted.heartbeats + admitted.refusals.spans;
                     match shared_check.clone().and_then(|()| self.limits.check_span(position, &span)) {
-                        Ok(()) => admitted.records.push(self.normalized(&resource, &scope, span)),
+                        Ok(()) => self.take(self.normalized(&resource, &scope, span), &mut admitted),
                         Err(refused) => admitted.refusals.add(refused, &self.metrics),
                     }
                 }
             }
         }
         admitted
+    }
+
+    /// A heartbeat is no span of anyone's trace: it is remembered, not stored.
+    fn take(&self, record: SpanRecord, admitted: &mut Admitted) {
+        match Vm::of(&record) {
+            Some(vm) => {
+                admitted.heartbeats += 1;
+                self.metrics.heartbeat_received();
+                self.sidecars.seen(vm);
+            }
+            None => admitted.records.push(record),
+        }
     }
 
     fn normalized(
@@ -184,6 +204,7 @@ fn count_spans(request: &ExportTraceServiceRequest) -> usize {
 #[derive(Debug, Default)]
 struct Admitted {
     records: Vec<SpanRecord>,
+    heartbeats: usize,
     refusals: Refusals,
 }
 

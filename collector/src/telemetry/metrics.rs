@@ -154,6 +154,7 @@ pub struct Metrics {
     batches_failed: Family<ReasonLabels, Counter>,
     batches_in_flight: Gauge,
     spans_received: Counter,
+    heartbeats_received: Counter,
     spans_stored: Counter,
     spans_duplicate: Counter,
     spans_rejected: Family<ReasonLabels, Counter>,
@@ -188,6 +189,10 @@ impl Metrics {
             ),
             batches_in_flight: add.metric("meshtap_batches_in_flight", "Export requests not yet answered"),
             spans_received: add.metric("meshtap_spans_received", "Spans in the requests that could be read"),
+            heartbeats_received: add.metric(
+                "meshtap_heartbeats_received",
+                "Spans that were heartbeats of the filter, not stored",
+            ),
             spans_stored: add.metric("meshtap_spans_stored", "Spans committed to the store"),
             spans_duplicate: add
                 .metric("meshtap_spans_duplicate", "Spans that were stored already when they came again"),
@@ -269,6 +274,10 @@ impl Metrics {
 
     pub fn span_rejected(&self, reason: Rejection) {
         self.spans_rejected.get_or_create(&ReasonLabels { reason: reason.as_str() }).inc();
+    }
+
+    pub fn heartbeat_received(&self) {
+        self.heartbeats_received.inc();
     }
 
     pub fn attribute_invalid(&self, attribute: &'static str) {

@@ -176,7 +176,8 @@ fn first_span(message: &[u8]) -> Option<SpanRecord> {
     let resource = normalize::Resource::new(spans.resource);
     let spans = spans.scope_spans.into_iter().next()?;
     let scope = normalize::Scope::new(spans.scope);
-    let (record, _) = normalize::record(&resource, &scope, spans.spans.into_iter().next()?);
+    let span = spans.spans.into_iter().find(|span| span.name != semconv::HEARTBEAT)?;
+    let (record, _) = normalize::record(&resource, &scope, span);
     Some(record)
 }
 

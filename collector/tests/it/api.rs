@@ -1,6 +1,9 @@
+use meshtap_filter::semconv;
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
 
-use crate::otlp::{call, request, span};
+use crate::otlp::{call, int, request, span, text};
 use crate::running::Running;
 
 #[tokio::test]
@@ -142,4 +145,69 @@ async fn readiness_follows_the_store() {
     assert_eq!((status, error["error"]["code"].as_str()), (503, Some("store_unavailable")));
     collector.store.recover();
     assert_eq!(collector.get("/health").await.0, 200);
+}
+
+#[tokio::test]
+async fn heartbeats_show_sidecars_and_are_no_calls() {
+    let collector = Running::start().await;
+    let start = now();
+    let beat = |id: u8, finished: i64, config: &str| Span {
+        name: semconv::HEARTBEAT.to_owned(),
+        start_time_unix_nano: start + u64::from(id),
+        end_time_unix_nano: start + u64::from(id),
+        attributes: vec![
+            text(semconv::MESHTAP_VM_ID, "0123456789abcdef"),
+            text(semconv::MESHTAP_MODULE_VERSION, "0.1.0"),
+            text(semconv::MESHTAP_CONFIG_SHA256, config),
+            int(semconv::MESHTAP_CONFIG_PROBLEMS, 2),
+            int(semconv::MESHTAP_SPANS_FINISHED, finished),
+        ],
+        ..span(id)
+    };
+    let other = Span { name: semconv::HEARTBEAT.to_owned(), ..span(9) };
+    for (spans, is_ours) in
+        [(vec![beat(2, 7, "new"), call(1, "gpt"), beat(3, 8, "new")], true), (vec![other], false)]
+    {
+        let mut request = request(spans);
+        if is_ours {
+            let scope = InstrumentationScope { name: semconv::SCOPE_NAME.to_owned(), ..Default::default() };
+            request.resource_spans[0].scope_spans[0].scope = Some(scope);
+        }
+        assert_eq!(collector.export(request).await.unwrap().partial_success, None);
+    }
+
+    let (status, list) = collector.json("/api/v1/sidecars?namespace=prod&workload=shop&from=-1h").await;
+    assert_eq!(status, 200, "{list}");
+    assert_eq!(
+        list,
+        json!({"truncated": false, "sidecars": [{
+            "namespace": "prod", "workload": "shop", "service": "shop", "pod": "shop-1", "instance": null,
+            "vm_id": "0123456789abcdef", "module_version": "0.1.0", "module_build": null, "config_sha256": "new",
+            "config_problems": 2, "config_problem_paths": [], "spans_finished": 8, "spans_dropped": null,
+            "last_seen": list["sidecars"][0]["last_seen"],
+        }]})
+    );
+    for nothing in ["/api/v1/sidecars?namespace=dev", "/api/v1/sidecars?from=2100-01-01T00:00:00Z"] {
+        assert_eq!(collector.json(nothing).await.1["sidecars"], json!([]), "{nothing}");
+    }
+    assert_eq!(collector.get("/api/v1/sidecars?model=gpt").await.0, 400);
+
+    let (_, spans) = collector.json("/api/v1/spans").await;
+    let names: Vec<_> = spans["spans"].as_array().unwrap().iter().map(|span| span["name"].clone()).collect();
+    assert_eq!(names, ["meshtap.heartbeat", "chat gpt"], "another sender's may be called what it likes");
+    let (_, usage) = collector.json("/api/v1/usage").await;
+    assert_eq!(usage["rows"][0]["calls"], 1);
+    assert_eq!(usage["rows"].as_array().unwrap().len(), 1);
+    for (sample, expected) in [
+        ("meshtap_heartbeats_received_total", 2.0),
+        ("meshtap_spans_received_total", 4.0),
+        ("meshtap_spans_stored_total", 2.0),
+    ] {
+        assert_eq!(collector.metric(sample).await, Some(expected), "{sample}");
+    }
+}
+
+fn now() -> u64 {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    since_epoch.as_nanos().try_into().unwrap()
 }

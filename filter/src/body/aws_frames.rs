@@ -1,20 +1,19 @@
 //! `application/vnd.amazon.eventstream` as Bedrock uses it: a JSON document in each frame, either bare or, through
 //! InvokeModelWithResponseStream, as base64 in a member called `bytes`. What an agent sends there is bare text.
+//!
+//! A frame that is too long to be collected is read as it comes, and only then turns out to be sound. When it does not,
+//! nobody knows any more which part of the answer is: all of it counts for nothing.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+mod envelope;
 
-use crate::content::Transcript;
 use crate::provider::{Adapter, Field, Operation};
 use crate::span::Unread;
-use crate::wire::aws_event_stream::{Frame, FrameError, Framer, Frames};
-use crate::wire::json::{Node, Scalar, Scanner, Sink};
+use crate::wire::aws_event_stream::{FrameError, Framer, Frames, Headers};
+use crate::wire::json::{Scalar, Scanner, Sink as _};
 
+use self::envelope::Envelope;
 use super::Reading;
 use super::content::ContentReader;
-
-/// Base64 is decoded in pieces of this many characters; a multiple of four.
-const BASE64_PIECE: usize = 1_024;
 
 #[derive(Debug)]
 pub(super) struct AwsFrames {
@@ -24,12 +23,26 @@ pub(super) struct AwsFrames {
 
 #[derive(Debug)]
 struct FrameReader {
-    envelope: Scanner<Field>,
+    frame: FrameKind,
+    envelope: Envelope,
     scanner: Scanner<Field>,
     content: ContentReader,
     /// Whether chunks hold documents, and not bare text.
     chunks_are_documents: bool,
     malformed: bool,
+    /// The frame that is read is not yet checked.
+    in_doubt: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FrameKind {
+    Document,
+    /// A document of which no more are needed.
+    LastDocument,
+    /// A document in an envelope.
+    Chunk,
+    /// Output that is no document.
+    Text,
 }
 
 impl AwsFrames {
@@ -37,11 +50,13 @@ impl AwsFrames {
         Self {
             framer: Framer::new(max_frame_bytes),
             reader: FrameReader {
-                envelope: Scanner::new(&ENVELOPE),
+                frame: FrameKind::Document,
+                envelope: Envelope::default(),
                 scanner: Scanner::new(adapter.event),
                 content: ContentReader::events(adapter),
                 chunks_are_documents: adapter.operation != Operation::InvokeAgent,
                 malformed: false,
+                in_doubt: false,
             },
         }
     }
@@ -49,6 +64,12 @@ impl AwsFrames {
     pub(super) fn feed(&mut self, chunk: &[u8], reading: &mut Reading) {
         let Self { framer, reader } = self;
         framer.feed(chunk, &mut Documents { reader, reading });
+        if framer.has_failed() && std::mem::take(&mut reader.in_doubt) {
+            reading.observer.forget_answer();
+            if let Some(transcript) = &mut reading.content {
+                transcript.forget_answer();
+            }
+        }
     }
 
     pub(super) fn finish(&self, cut: bool) -> Option<Unread> {
@@ -63,39 +84,55 @@ impl AwsFrames {
     }
 }
 
-/// Its only tag tells nothing. It is of the same type as those of the documents, because the scanner is compiled once
-/// for each type of tags: 6 KB.
-static ENVELOPE: Node<Field> = Node::object(&[("bytes", Node::scalar(Field::OutputText, usize::MAX))]);
-
 struct Documents<'a> {
     reader: &'a mut FrameReader,
     reading: &'a mut Reading,
 }
 
 impl Frames for Documents<'_> {
-    fn frame(&mut self, frame: Frame<'_>) {
-        let Reading { observer, content: transcript, .. } = &mut *self.reading;
-        if let Some(exception) = frame.header(":exception-type").or_else(|| frame.header(":error-code")) {
+    fn begin(&mut self, headers: Headers<'_>, is_checked: bool) {
+        let Self { reader, reading } = self;
+        let observer = &mut reading.observer;
+        reader.in_doubt = !is_checked;
+        if let Some(exception) = headers.text(":exception-type").or_else(|| headers.text(":error-code")) {
             observer.facts_mut().error = true;
             observer.scalar(Field::ErrorType, Scalar::String { bytes: exception, truncated: false });
         }
-        let event_type = frame.header(":event-type");
-        let is_chunk = event_type == Some(b"chunk");
-        let FrameReader { envelope, scanner, content, chunks_are_documents, malformed } = &mut *self.reader;
-        // Parts of what an endpoint of SageMaker sends are cut anywhere.
-        if event_type == Some(b"PayloadPart") || (is_chunk && !*chunks_are_documents) {
+        reader.frame = match headers.text(":event-type") {
+            // Parts of what an endpoint of SageMaker sends are cut anywhere.
+            Some(b"PayloadPart") => FrameKind::Text,
+            Some(b"chunk") if !reader.chunks_are_documents => FrameKind::Text,
+            Some(b"chunk") => FrameKind::Chunk,
+            Some(b"metadata" | b"messageStop") => FrameKind::LastDocument,
+            _ => FrameKind::Document,
+        };
+    }
+
+    fn payload(&mut self, bytes: &[u8]) {
+        let FrameReader { frame, envelope, scanner, content, .. } = &mut *self.reader;
+        let Reading { observer, content: transcript, .. } = &mut *self.reading;
+        let mut document = |bytes: &[u8]| {
+            scanner.feed(bytes, observer);
+            content.feed(bytes, transcript);
+        };
+        match frame {
+            FrameKind::Document | FrameKind::LastDocument => document(bytes),
+            FrameKind::Chunk => envelope.feed(bytes, &mut document),
+            FrameKind::Text => {}
+        }
+    }
+
+    fn end(&mut self) {
+        let FrameReader { frame, envelope, scanner, content, malformed, in_doubt, .. } = &mut *self.reader;
+        let Reading { observer, content: transcript, .. } = &mut *self.reading;
+        *in_doubt = false;
+        if *frame == FrameKind::Text {
             observer.open(Field::OutputText);
             observer.end_document();
             return;
         }
-        if is_chunk {
-            let mut inner = Inner { scanner, content, observer, transcript, valid: true };
-            envelope.feed(frame.payload, &mut inner);
-            *malformed |= !inner.valid || envelope.finish(&mut inner).is_err();
-            envelope.reset();
-        } else {
-            scanner.feed(frame.payload, observer);
-            content.feed(frame.payload, transcript);
+        if *frame == FrameKind::Chunk {
+            *malformed |= !envelope.finish();
         }
         if scanner.finish(observer).is_ok() {
             observer.end_document();
@@ -105,38 +142,8 @@ impl Frames for Documents<'_> {
         }
         scanner.reset();
         content.end_document(false, transcript);
-        if matches!(event_type, Some(b"metadata" | b"messageStop")) {
+        if *frame == FrameKind::LastDocument {
             observer.last_event();
-        }
-    }
-}
-
-/// Decodes the document inside `bytes`.
-struct Inner<'a> {
-    scanner: &'a mut Scanner<Field>,
-    content: &'a mut ContentReader,
-    observer: &'a mut crate::provider::Observer,
-    transcript: &'a mut Option<Box<Transcript>>,
-    valid: bool,
-}
-
-impl Sink<Field> for Inner<'_> {
-    fn open(&mut self, _: Field) {}
-    fn close(&mut self, _: Field) {}
-    fn verbatim(&mut self, _: Field, _json: Option<&[u8]>) {}
-
-    fn scalar(&mut self, _: Field, value: Scalar<'_>) {
-        let Scalar::String { bytes, .. } = value else { return };
-        let mut decoded = [0; BASE64_PIECE];
-        for piece in bytes.chunks(BASE64_PIECE) {
-            match STANDARD.decode_slice(piece, &mut decoded) {
-                Ok(length) => {
-                    let document = decoded.get(..length).unwrap_or_default();
-                    self.scanner.feed(document, self.observer);
-                    self.content.feed(document, self.transcript);
-                }
-                Err(_) => self.valid = false,
-            }
         }
     }
 }

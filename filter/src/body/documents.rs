@@ -14,27 +14,30 @@ pub(super) struct Document {
     scanner: Scanner<Field>,
     /// How documents after the first are read.
     next: &'static Node<Field>,
+    is_answer: bool,
     is_stream: bool,
+    /// The observer knows that the current document is complete.
+    has_ended: bool,
     content: ContentReader,
 }
 
 impl Document {
     pub(super) fn request(adapter: &'static Adapter) -> Self {
-        Self {
-            scanner: Scanner::new(adapter.request),
-            next: adapter.request,
-            is_stream: false,
-            content: ContentReader::request(adapter),
-        }
+        Self::new(adapter.request, adapter.request, false, ContentReader::request(adapter))
     }
 
     pub(super) fn answer(adapter: &'static Adapter) -> Self {
-        Self {
-            scanner: Scanner::new(adapter.response),
-            next: adapter.event,
-            is_stream: false,
-            content: ContentReader::answer(adapter),
-        }
+        Self::new(adapter.response, adapter.event, true, ContentReader::answer(adapter))
+    }
+
+    fn new(
+        first: &'static Node<Field>,
+        next: &'static Node<Field>,
+        is_answer: bool,
+        content: ContentReader,
+    ) -> Self {
+        let scanner = Scanner::new(first);
+        Self { scanner, next, is_answer, is_stream: false, has_ended: false, content }
     }
 
     /// Whether this is one answer, whose counts are final once read.
@@ -43,8 +46,8 @@ impl Document {
     }
 
     /// Whether this is one answer, and all of it has come.
-    pub(super) fn is_done(&self) -> bool {
-        self.is_single() && self.scanner.is_done()
+    pub(super) fn is_done(&self, reading: &Reading) -> bool {
+        self.is_single() && self.scanner.is_done() && !reading.observer.expects_more()
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8], reading: &mut Reading) {
@@ -53,15 +56,25 @@ impl Document {
             let used = self.scanner.feed_one(rest, &mut reading.observer);
             self.content.feed(rest.get(..used).unwrap_or(rest), &mut reading.content);
             rest = rest.get(used..).unwrap_or_default();
+            if self.is_stream {
+                self.end_document(reading);
+            }
             if !rest.starts_with(b"{") {
                 break;
             }
-            reading.observer.end_document();
+            self.end_document(reading);
             self.content.next_document(&mut reading.content);
             self.scanner = Scanner::new(self.next);
             self.is_stream = true;
+            self.has_ended = false;
         }
         self.scanner.feed(rest, &mut reading.observer);
+    }
+
+    fn end_document(&mut self, reading: &mut Reading) {
+        if self.scanner.is_done() && !std::mem::replace(&mut self.has_ended, true) {
+            reading.observer.end_document();
+        }
     }
 
     pub(super) fn finish(&mut self, cut: bool, reading: &mut Reading) -> Option<Unread> {
@@ -69,9 +82,10 @@ impl Document {
         match self.scanner.finish(&mut reading.observer) {
             Ok(()) => {
                 if self.is_stream {
-                    reading.observer.end_document();
+                    self.end_document(reading);
                 }
-                None
+                let is_part = self.is_answer && reading.observer.expects_more();
+                (!cut && is_part).then_some(Unread::Truncated)
             }
             Err(JsonError::Truncated) => (!cut).then_some(Unread::Truncated),
             Err(JsonError::Malformed) => Some(Unread::Malformed),
@@ -110,7 +124,7 @@ impl JsonLines {
         let Self { splitter, scanner, content, malformed } = self;
         splitter.finish(&mut Line { scanner, content, malformed, reading });
         // The last line had no ending and is not JSON: it is only a part of one.
-        (self.malformed && !cut).then_some(Unread::Truncated)
+        (!cut && (self.malformed || reading.observer.expects_more())).then_some(Unread::Truncated)
     }
 }
 

@@ -10,21 +10,6 @@ use super::content::ContentReader;
 
 /// What ends the streams of OpenAI and of all who follow it.
 const DONE: &[u8] = b"[DONE]";
-/// Events after which nothing comes, at the APIs that name their events.
-const LAST_EVENTS: [&[u8]; 12] = [
-    b"message_stop",
-    b"response.completed",
-    b"response.incomplete",
-    b"response.failed",
-    b"interaction.completed",
-    b"message-end",
-    b"conversation.response.done",
-    b"image_generation.completed",
-    b"image_edit.completed",
-    b"transcript.text.done",
-    b"transcription.done",
-    b"speech.audio.done",
-];
 
 #[derive(Debug)]
 pub(super) struct EventStream {
@@ -101,10 +86,8 @@ impl sse::Events for Event<'_> {
         if event.head.get(..event.bytes).is_some_and(|data| data.trim_ascii() == DONE) {
             observer.last_event();
         } else if event.scanner.finish(observer).is_ok() {
+            observer.event_name(event_type);
             observer.end_document();
-            if LAST_EVENTS.contains(&event_type) {
-                observer.last_event();
-            }
         } else if !event.scanner.is_empty() {
             observer.abandon_document();
             event.malformed = true;

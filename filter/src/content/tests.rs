@@ -15,6 +15,10 @@ use crate::span::{EnvoyFacts, Kind, Span};
 struct Map(HashMap<String, Vec<u8>>);
 
 impl Headers for Map {
+    fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) {
+        self.0.iter().for_each(|(name, value)| see(name.as_bytes(), value));
+    }
+
     fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.get(name).map(Vec::as_slice)
     }
@@ -39,7 +43,7 @@ impl<'a> Call<'a> {
     fn new(url: &'a str, request: &str, content_type: &'a str, response: impl Into<Vec<u8>>) -> Self {
         let mut config = Config { detect: Detect::Heuristic, ..Config::default() };
         config.content.mode = ContentMode::Full;
-        config.fingerprint.key = Some(Key::from_text("a key"));
+        config.api_key.fingerprint_key = Some(Key::from_text("a key"));
         Self {
             url,
             request: request.into(),

@@ -571,6 +571,13 @@ impl Transcript {
         Collector { side, store: &mut self.store }
     }
 
+    /// What was read of the answer turns out to mean nothing.
+    pub fn forget_answer(&mut self) {
+        let forgotten = cost_of(&std::mem::take(&mut self.store.output));
+        self.store.cost = self.store.cost.saturating_sub(forgotten);
+        self.collector(true).end_document(false);
+    }
+
     /// What is held, for its bound to be tested.
     #[cfg(test)]
     pub(super) fn held_bytes(&self) -> usize {

@@ -1,5 +1,11 @@
 //! Parts of authorities and paths.
 
+use std::borrow::Cow;
+
+use memchr::memchr;
+
+use crate::wire::is_same;
+
 /// Host and port of an authority; brackets stay off an IPv6 address.
 pub fn split_authority(authority: &[u8]) -> (&[u8], Option<u16>) {
     let (host, rest) = split_host(authority).unwrap_or((authority, &[]));
@@ -16,14 +22,39 @@ fn split_host(authority: &[u8]) -> Option<(&[u8], &[u8])> {
     authority.split_at_checked(position(authority, b':')?)
 }
 
-/// Whether the path ends so, give or take a slash.
-pub(super) fn ends_with(path: &str, end: &str) -> bool {
-    path.strip_suffix('/').unwrap_or(path).ends_with(end)
+/// Nearly every host is in lower case.
+pub(super) fn lower_case(host: &str) -> Cow<'_, str> {
+    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(host.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(host)
+    }
 }
 
-/// What is before the first `marker` and what is behind it. In one place: searching text is a lot of code.
+/// Whether the text ends so.
+pub(super) fn has_end(text: &str, end: &str) -> bool {
+    let from = text.len().checked_sub(end.len());
+    from.and_then(|from| text.as_bytes().get(from..)).is_some_and(|tail| is_same(tail, end.as_bytes()))
+}
+
+/// Whether the path ends so, give or take a slash.
+pub(super) fn ends_with(path: &str, end: &str) -> bool {
+    has_end(path.strip_suffix('/').unwrap_or(path), end)
+}
+
+/// What is before the first `marker` and what is behind it. The library's search prepares for texts far longer than a
+/// path.
 pub(super) fn split<'a>(text: &'a str, marker: &str) -> Option<(&'a str, &'a str)> {
-    text.split_once(marker)
+    let first = marker.bytes().next()?;
+    let mut from = 0_usize;
+    loop {
+        let at = memchr(first, text.as_bytes().get(from..)?)?.saturating_add(from);
+        let (before, rest) = text.split_at_checked(at)?;
+        if let Some(behind) = rest.strip_prefix(marker) {
+            return Some((before, behind));
+        }
+        from = at.saturating_add(1);
+    }
 }
 
 /// The segment behind a marker.

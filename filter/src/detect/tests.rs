@@ -1,7 +1,7 @@
 use super::*;
 
 fn detected(authority: &str, path: &str, mode: Detect) -> Option<String> {
-    let detected = detect(b"POST", authority.as_bytes(), path.as_bytes(), mode)?;
+    let detected = detect(b"POST", authority.as_bytes(), path.as_bytes(), mode, &Rules::default())?;
     let model = detected.model.map(|model| format!(" {model}")).unwrap_or_default();
     Some(format!("{} {}{model}", detected.provider_name, detected.adapter.name))
 }
@@ -55,7 +55,8 @@ fn other_traffic() {
     assert_eq!(known("api.openai.com", "/v1/chat/completions/x"), None);
     assert_eq!(known("api.openai.com.evil.example", "/v1/chat/completions"), None);
     assert_eq!(known("vllm.models", "/v1/chat/completions"), None);
-    let get = detect(b"GET", b"api.openai.com", b"/v1/chat/completions", Detect::Heuristic);
+    let get =
+        detect(b"GET", b"api.openai.com", b"/v1/chat/completions", Detect::Heuristic, &Rules::default());
     assert!(get.is_none());
 }
 
@@ -65,4 +66,22 @@ fn other_hosts_by_shape() {
     assert_eq!(by_shape("/v1/chat/completions").as_deref(), Some("openai openai.chat"));
     assert_eq!(by_shape("/anthropic/v1/messages").as_deref(), Some("anthropic anthropic.messages"));
     assert_eq!(by_shape("/v1/orders"), None);
+}
+
+#[test]
+fn rules_say_what_is_looked_at_and_whose_it_is() {
+    let document = br#"{
+        "exclude": [{"host": "api.openai.com", "path": "*/embeddings"}],
+        "rules": [{"host": "llm.internal", "detect": "heuristic", "provider": "vllm"}, {"provider": "mine"}]
+    }"#;
+    let (config, problems) = crate::config::parse(document);
+    assert_eq!(problems, []);
+    let provider = |authority: &str, path: &str| {
+        let detected = detect(b"POST", authority.as_bytes(), path.as_bytes(), config.detect, &config.rules)?;
+        Some(detected.provider_name.into_owned())
+    };
+    assert_eq!(provider("LLM.internal:8000", "/v1/chat/completions?x").as_deref(), Some("vllm"));
+    assert_eq!(provider("other.internal", "/v1/chat/completions"), None);
+    assert_eq!(provider("api.openai.com", "/v1/responses").as_deref(), Some("mine"));
+    assert_eq!(provider("api.openai.com", "/v1/embeddings?x"), None);
 }

@@ -10,6 +10,9 @@ use std::hash::{BuildHasher, Hasher};
 
 use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType};
 
+use crate::config::Header;
+use crate::wire::is_same;
+
 /// A status of the host that is not OK. <https://github.com/proxy-wasm/spec/tree/main/abi-versions/v0.2.1#proxy_status_t>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Status(u32);
@@ -61,6 +64,7 @@ mod import {
         ) -> u32;
         pub(super) fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
         pub(super) fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+        pub(super) fn proxy_set_effective_context(context_id: u32) -> u32;
         pub(super) fn proxy_get_status(code: *mut u32, message: *mut *mut u8, size: *mut usize) -> u32;
         pub(super) fn proxy_grpc_call(
             upstream: *const u8,
@@ -76,6 +80,13 @@ mod import {
             timeout: u32,
             token: *mut u32,
         ) -> u32;
+    }
+}
+
+mod export {
+    unsafe extern "C" {
+        /// What the crate exports for the host.
+        pub(super) fn proxy_on_queue_ready(context_id: u32, queue_id: u32);
     }
 }
 
@@ -152,25 +163,24 @@ pub(super) fn property_integer(path: &[&str]) -> Option<i64> {
 
 /// True for the first VM of this process that asks for `key`. All VMs of one `vm_id` share the memory of it.
 pub(super) fn claim(key: &str) -> bool {
+    share(key, b"1").is_none()
+}
+
+/// What the first VM of this process shares under `key`; `None` for that VM itself. The main thread's comes before those
+/// of the workers, so that no two are the first.
+pub(super) fn share(key: &str, value: &[u8]) -> Option<Vec<u8>> {
     const NOT_FOUND: u32 = 1;
     let mut cas = 0;
     let seen = received(|data, size| {
         // SAFETY: pointer and length describe `key`; the host writes a pointer, a length and a u32.
         unsafe { import::proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas) }
     });
-    match seen {
-        Ok(_) => false,
-        Err(Status(NOT_FOUND)) => {
-            let value = b"1";
-            // SAFETY: pointers and lengths describe `key` and `value`.
-            let set = unsafe {
-                import::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas)
-            };
-            set == OK
-        }
-        // A host without shared data: say it from every VM rather than from none.
-        Err(_) => true,
+    if seen == Err(Status(NOT_FOUND)) {
+        // SAFETY: pointers and lengths describe `key` and `value`. On a host that does not take it each VM is the first:
+        // things are said by all rather than by none.
+        unsafe { import::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) };
     }
+    seen.ok()
 }
 
 pub(super) fn define_metric(kind: MetricType, name: &str) -> Result<u32, Status> {
@@ -197,6 +207,34 @@ pub(super) fn grpc_status_message() -> String {
     .unwrap_or_default()
 }
 
+/// Calls `on_queue_ready` of a root context from the last callback of a stream, as if the host did: a call that the
+/// stream itself makes ends with it, and the crate looks for the stream when the answer comes.
+///
+/// The root context must be there. Until the callback returns, host and crate take it for the one that is called.
+pub(super) fn wake_root(root_id: u32) -> Result<(), Status> {
+    // SAFETY: no pointers.
+    check(unsafe { import::proxy_set_effective_context(root_id) })?;
+    // SAFETY: a function of the crate for the host to call, which takes numbers.
+    unsafe { export::proxy_on_queue_ready(root_id, 0) };
+    Ok(())
+}
+
+/// gRPC metadata as the host takes it: a count, a pair of lengths for each, then names and values, each with a NUL.
+pub(super) fn metadata(headers: &[Header]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut add = |part: &[u8]| bytes.extend_from_slice(part);
+    let length = |length: usize| u32::try_from(length).unwrap_or_default().to_le_bytes();
+    add(&length(headers.len()));
+    for text in headers.iter().flat_map(|header| [&header.name, &header.value]) {
+        add(&length(text.len()));
+    }
+    for text in headers.iter().flat_map(|header| [&header.name, &header.value]) {
+        add(text.as_bytes());
+        add(&[0]);
+    }
+    bytes
+}
+
 /// Makes one gRPC call whose answer nobody waits for, to learn whether the host takes calls to this service at all.
 ///
 /// `grpc_service` is a serialized `envoy.config.core.v3.GrpcService`; Envoy aborts on one that names no target.
@@ -204,11 +242,10 @@ pub(super) fn grpc_probe(
     grpc_service: &[u8],
     service: &str,
     method: &str,
+    metadata: &[u8],
     timeout_ms: u32,
 ) -> Result<(), Status> {
     let mut token = 0;
-    // No headers: the serialized map is its count alone.
-    let metadata = 0_u32.to_le_bytes();
     // SAFETY: pointers and lengths describe slices that outlive the call; the host writes one u32.
     check(unsafe {
         import::proxy_grpc_call(
@@ -237,6 +274,7 @@ pub(super) fn grpc_call(
     grpc_service: &[u8],
     service: &str,
     method: &str,
+    headers: &[Header],
     message: &[u8],
     timeout_ms: u32,
 ) -> Result<u32, Status> {
@@ -244,7 +282,8 @@ pub(super) fn grpc_call(
     // is all that is asked of a `str` whose bytes may not be UTF-8. The version is pinned for this.
     let upstream = unsafe { std::str::from_utf8_unchecked(grpc_service) };
     let timeout = std::time::Duration::from_millis(u64::from(timeout_ms));
-    proxy_wasm::hostcalls::dispatch_grpc_call(upstream, service, method, vec![], Some(message), timeout)
+    let metadata = headers.iter().map(|header| (header.name.as_str(), header.value.as_bytes())).collect();
+    proxy_wasm::hostcalls::dispatch_grpc_call(upstream, service, method, metadata, Some(message), timeout)
         .map_err(|status| Status(status as u32))
 }
 
@@ -275,33 +314,46 @@ pub(super) struct HeaderMap {
 }
 
 impl HeaderMap {
-    fn length(&self, at: usize) -> Option<usize> {
-        let word: [u8; 4] = self.bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        usize::try_from(u32::from_le_bytes(word)).ok()
+    fn find<'a>(&'a self, wanted: &[u8]) -> Option<&'a [u8]> {
+        let mut found = None;
+        self.walk(&mut |name, value| {
+            let is_it = is_same(name, wanted);
+            found = is_it.then_some(value);
+            is_it
+        })?;
+        found
     }
 
-    fn find(&self, wanted: &[u8]) -> Option<&[u8]> {
-        let count = self.length(0)?;
-        let mut lengths_at = 4_usize;
-        let mut text_at = count.checked_mul(8)?.checked_add(4)?;
-        for _ in 0..count {
-            let name_length = self.length(lengths_at)?;
-            let value_length = self.length(lengths_at.checked_add(4)?)?;
-            let name_end = text_at.checked_add(name_length)?;
-            let value_at = name_end.checked_add(1)?;
-            let value_end = value_at.checked_add(value_length)?;
-            if self.bytes.get(text_at..name_end)? == wanted {
-                return self.bytes.get(value_at..value_end);
+    /// Until `see` has seen enough; `None` where the bytes stop being a map.
+    #[inline]
+    fn walk<'a>(&'a self, see: &mut impl FnMut(&'a [u8], &'a [u8]) -> bool) -> Option<()> {
+        let (count, rest) = self.bytes.split_first_chunk()?;
+        let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+        let (lengths, mut text) = rest.split_at_checked(count.checked_mul(8)?)?;
+        for [n0, n1, n2, n3, v0, v1, v2, v3] in lengths.as_chunks().0 {
+            let name_length = usize::try_from(u32::from_le_bytes([*n0, *n1, *n2, *n3])).ok()?;
+            let value_length = usize::try_from(u32::from_le_bytes([*v0, *v1, *v2, *v3])).ok()?;
+            let (name, behind) = text.split_at_checked(name_length)?;
+            let (value, behind) = behind.get(1..)?.split_at_checked(value_length)?;
+            if see(name, value) {
+                break;
             }
-            lengths_at = lengths_at.checked_add(8)?;
-            text_at = value_end.checked_add(1)?;
+            text = behind.get(1..)?;
         }
-        None
+        Some(())
     }
 }
 
 impl crate::exchange::Headers for HeaderMap {
     fn get(&self, name: &str) -> Option<&[u8]> {
         self.find(name.as_bytes())
+    }
+
+    fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) {
+        // Bytes that are no map end the walk where they stop being one.
+        let _ = self.walk(&mut |name, value| {
+            see(name, value);
+            false
+        });
     }
 }

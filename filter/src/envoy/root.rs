@@ -9,12 +9,14 @@ use proxy_wasm::types::{BufferType, ContextType, LogLevel, MetricType};
 use super::host;
 use super::stream::Stream;
 use super::uncalled;
+use crate::caller::LastKey;
 use crate::config::{self, Config, Problem};
 use crate::export::{Batch, Exporter, Outcome};
 use crate::fingerprint::Key;
 use crate::identity::{self, PropertyRoot};
 use crate::otlp;
 use crate::stats::{Metric, Stats};
+use crate::trace_context::SpanContext;
 
 /// What the streams of a root context share with it.
 pub(super) struct Shared {
@@ -23,10 +25,27 @@ pub(super) struct Shared {
     pub(super) stats: Stats,
     pub(super) random: host::Random,
     pub(super) properties: PropertyRoot,
+    pub(super) last_key: LastKey,
     /// By [`Metric`], as the host knows them; `None` where it refused one.
     metric_ids: Vec<Option<u32>>,
     grpc_service: Vec<u8>,
+    metadata: Vec<u8>,
     calls: Calls,
+    heartbeat: Heartbeat,
+    /// This root context, until the host is done with it.
+    root_id: Option<u32>,
+}
+
+/// What the next heartbeat says.
+#[derive(Default)]
+struct Heartbeat {
+    vm_id: String,
+    config_sha256: String,
+    problems: Vec<Problem>,
+    spans_finished: u64,
+    spans_dropped: u64,
+    /// Zero until the first.
+    due_at: u64,
 }
 
 /// Whether the host takes calls to the configured service.
@@ -51,7 +70,7 @@ pub(super) struct Root {
 }
 
 impl Root {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(id: u32) -> Self {
         let config = Config::default();
         let shared = Shared {
             exporter: Exporter::new(config.clone(), Vec::new()),
@@ -59,9 +78,13 @@ impl Root {
             stats: Stats::default(),
             random: host::Random::new(),
             properties: PropertyRoot::Xds,
+            last_key: LastKey::default(),
             metric_ids: Vec::new(),
             grpc_service: Vec::new(),
+            metadata: Vec::new(),
             calls: Calls::Untried,
+            heartbeat: Heartbeat::default(),
+            root_id: Some(id),
         };
         Self { shared: Rc::new(RefCell::new(shared)) }
     }
@@ -83,6 +106,7 @@ impl Context for Root {
     /// The last streams of this configuration are over: whoever comes next in this VM sends what is left.
     fn on_done(&mut self) -> bool {
         self.with(|shared| {
+            shared.root_id = None;
             let batches = shared.exporter.abandon(&mut shared.stats);
             LEFT_BEHIND.with_borrow_mut(|left| left.extend(batches));
             shared.report_stats();
@@ -106,6 +130,14 @@ impl RootContext for Root {
         self.with(Shared::tick);
     }
 
+    /// Not for a queue of the host's: a stream found a batch that need not wait for the tick. See [`host::wake_root`].
+    fn on_queue_ready(&mut self, _queue_id: u32) {
+        self.with(|shared| {
+            shared.send_what_is_due(host::now());
+            shared.report_stats();
+        });
+    }
+
     fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
         Some(Box::new(Stream::new(Rc::clone(&self.shared))))
     }
@@ -117,14 +149,19 @@ impl RootContext for Root {
 
 impl Shared {
     fn configure(&mut self, document: &[u8]) {
-        let (mut config, problems) = config::parse(document);
-        config.fingerprint.key.get_or_insert_with(|| Key::random(&mut || self.random.next()));
+        let (mut config, problems, config_sha256) = config::parse_and_hash(document);
+        if config.api_key.fingerprint_key.is_none() {
+            config.api_key.fingerprint_key = Some(self.own_key());
+        }
         self.metric_ids = Metric::ALL.iter().map(|metric| define(*metric)).collect();
         self.report_problems(document, &problems);
+        let vm_id = format!("{:016x}", self.random.next());
+        self.heartbeat = Heartbeat { vm_id, config_sha256, problems, ..Heartbeat::default() };
         self.properties = PropertyRoot::probe(&mut host::property);
         let resource = identity::resource_attributes(self.properties, &mut host::property);
         let resource = otlp::encode_resource(&resource);
         self.grpc_service = otlp::encode_grpc_service(&config.collector.cluster, &config.collector.authority);
+        self.metadata = host::metadata(&config.collector.headers);
         self.calls = Calls::Untried;
         if host::set_tick_period(config.batch.max_age_ms).is_err() {
             self.stats.add(Metric::HostErrors, 1);
@@ -134,7 +171,23 @@ impl Shared {
         self.exporter = Exporter::new(config.clone(), resource);
         self.exporter.adopt(left, &mut self.stats);
         self.config = config;
+        self.last_key = LastKey::default();
         self.report_stats();
+    }
+
+    /// Of this proxy, until it ends.
+    fn own_key(&mut self) -> Key {
+        let mut next = || self.random.next();
+        let own = format!("{:x} {:x} {:x} {:x}", next(), next(), next(), next());
+        let shared = host::share("meshtap.fingerprint_key", own.as_bytes());
+        if shared.is_none() {
+            host::log(
+                LogLevel::Warn,
+                "meshtap: without api_key.fingerprint_key, fingerprints differ from proxy to proxy",
+            );
+        }
+        let shared = shared.and_then(|bytes| String::from_utf8(bytes).ok());
+        Key::from_text(&shared.unwrap_or(own))
     }
 
     /// Once for each configuration, not once for each of the VMs that get it.
@@ -161,17 +214,56 @@ impl Shared {
         }
         let random = self.random.next();
         self.exporter.expire(now, random, &mut self.stats);
-        while self.calls != Calls::Refused {
-            let Some(batch) = self.exporter.next_batch(now, &mut self.stats) else { break };
-            self.send(batch, now);
+        self.beat(now);
+        while self.send_next(now) {}
+        self.report_stats();
+    }
+
+    fn beat(&mut self, now: u64) {
+        const NANOS_PER_MILLI: u64 = 1_000_000;
+        let interval = self.config.heartbeat.interval_ms;
+        if interval == 0 || now < self.heartbeat.due_at {
+            return;
         }
         self.report_stats();
+        let Heartbeat { vm_id, config_sha256, problems, spans_finished, spans_dropped, due_at } =
+            &mut self.heartbeat;
+        *due_at = now.saturating_add(u64::from(interval).saturating_mul(NANOS_PER_MILLI));
+        let heartbeat = otlp::Heartbeat {
+            vm_id,
+            config_sha256,
+            problems,
+            spans_finished: *spans_finished,
+            spans_dropped: *spans_dropped,
+        };
+        let context = SpanContext::new(None, None, &mut || self.random.next());
+        self.stats.add(Metric::Heartbeats, 1);
+        self.exporter.push(otlp::encode_heartbeat(&heartbeat, &context, now), &mut self.stats);
+    }
+
+    /// The root context to wake when a batch need not wait for the tick.
+    pub(super) fn root_to_wake(&self, now: u64) -> Option<u32> {
+        self.root_id.filter(|_| self.calls != Calls::Refused && self.exporter.is_due(now))
+    }
+
+    fn send_what_is_due(&mut self, now: u64) {
+        while self.exporter.is_due(now) && self.send_next(now) {}
+    }
+
+    /// `false` when there is nothing that may be sent.
+    fn send_next(&mut self, now: u64) -> bool {
+        if self.calls == Calls::Refused {
+            return false;
+        }
+        let batch = self.exporter.next_batch(now, &mut self.stats);
+        batch.map(|batch| self.send(batch, now)).is_some()
     }
 
     fn send(&mut self, batch: Batch, now: u64) {
         let timeout = self.config.collector.timeout_ms;
         let call = self.probe().and_then(|()| {
-            host::grpc_call(&self.grpc_service, otlp::SERVICE, otlp::METHOD, &batch.message, timeout)
+            let headers = &self.config.collector.headers;
+            host::grpc_call(&self.grpc_service, otlp::SERVICE, otlp::METHOD, headers, &batch.message, timeout)
         });
         match call {
             Ok(token) => self.exporter.sent(token, batch, now, &mut self.stats),
@@ -191,7 +283,8 @@ impl Shared {
             return Ok(());
         }
         let timeout = self.config.collector.timeout_ms;
-        let probed = host::grpc_probe(&self.grpc_service, otlp::SERVICE, otlp::METHOD, timeout);
+        let probed =
+            host::grpc_probe(&self.grpc_service, otlp::SERVICE, otlp::METHOD, &self.metadata, timeout);
         self.calls = match probed {
             Ok(()) => Calls::Taken,
             Err(status) if status.is_call_failure() => Calls::Untried,
@@ -215,8 +308,8 @@ impl Shared {
         } else {
             Outcome::Status(status)
         };
-        let random = self.random.next();
-        if !self.exporter.answered(token, outcome, host::now(), random, &mut self.stats) {
+        let (random, now) = (self.random.next(), host::now());
+        if !self.exporter.answered(token, outcome, now, random, &mut self.stats) {
             return;
         }
         match outcome {
@@ -228,6 +321,7 @@ impl Shared {
             }
             _ => {}
         }
+        self.send_what_is_due(now);
         self.report_stats();
     }
 
@@ -241,7 +335,18 @@ impl Shared {
 
     fn report_stats(&mut self) {
         let ids = &self.metric_ids;
+        let heartbeat = &mut self.heartbeat;
         self.stats.take(|metric, change| {
+            let total = match metric {
+                Metric::SpansFinished => Some(&mut heartbeat.spans_finished),
+                Metric::SpansDroppedQueueFull | Metric::SpansDroppedRefused | Metric::SpansRejected => {
+                    Some(&mut heartbeat.spans_dropped)
+                }
+                _ => None,
+            };
+            if let Some(total) = total {
+                *total = total.saturating_add_signed(change);
+            }
             if let Some(Some(id)) = ids.get(metric as usize) {
                 // A metric that the host refuses is lost; there is no one to tell.
                 let _ = host::increment_metric(*id, change);

@@ -9,10 +9,11 @@ use proxy_wasm::types::{Action, BufferType, MapType};
 use super::host;
 use super::root::Shared;
 use super::uncalled;
+use crate::caller;
 use crate::ending::StreamLog;
 use crate::exchange::Exchange;
 use crate::otlp;
-use crate::span::{EnvoyFacts, Kind};
+use crate::span::{EnvoyFacts, Kind, Principals};
 use crate::stats::Metric;
 
 /// Bodies are copied in pieces of at most this size, however much the proxy hands over at once: with a window of gzip
@@ -32,7 +33,7 @@ impl Stream {
         Self { shared, exchange: None, was_asked: false }
     }
 
-    fn request_headers(&mut self, now: u64) -> Option<()> {
+    fn request_headers(&mut self, started: Option<u64>) -> Option<()> {
         let headers =
             host::header_map(MapType::HttpRequestHeaders).map_err(|_| self.count_host_error()).ok()?;
         let mut shared = self.shared.try_borrow_mut().ok()?;
@@ -41,7 +42,9 @@ impl Stream {
         let inbound = shared.properties.path(&["listener_direction"]);
         let kind = if host::property_integer(&inbound) == Some(1) { Kind::Server } else { Kind::Client };
         let random = &mut || shared.random.next();
-        let exchange = Exchange::start(detected, &shared.config, &headers, kind, now, random);
+        let started = started.unwrap_or_else(host::now);
+        let mut exchange = Exchange::start(detected, &shared.config, &headers, kind, started, random);
+        exchange.made_by(caller::read(&shared.config, &headers, kind, &mut shared.last_key));
         self.exchange = Some(Box::new(exchange));
         Some(())
     }
@@ -50,7 +53,7 @@ impl Stream {
     /// unless they were what was wrong with it.
     fn headers_in_hindsight(&mut self) {
         let started = host::property_integer(&["request", "time"]).and_then(|time| u64::try_from(time).ok());
-        let _ = self.request_headers(started.unwrap_or_else(host::now));
+        let _ = self.request_headers(started);
         self.response_headers();
     }
 
@@ -70,8 +73,11 @@ impl Stream {
         }
     }
 
-    fn facts(&self) -> Option<(StreamLog, EnvoyFacts)> {
-        let properties = self.shared.try_borrow().ok()?.properties;
+    fn facts(&self, kind: Kind) -> Option<(StreamLog, EnvoyFacts)> {
+        let (properties, wants_principals) = {
+            let shared = self.shared.try_borrow().ok()?;
+            (shared.properties, shared.config.identity.principals)
+        };
         let log = StreamLog {
             code_details: host::property_text(&["response", "code_details"]).unwrap_or_default(),
             flags: host::property_integer(&["response", "flags"])
@@ -83,9 +89,21 @@ impl Stream {
             route: host::property_text(&properties.path(&["route_name"])),
             attempts: host::property_integer(&["upstream", "request_attempt_count"])
                 .and_then(|attempts| u64::try_from(attempts).ok()),
+            principals: if wants_principals { principals(kind) } else { Principals::default() },
             ..EnvoyFacts::default()
         };
         Some((log, facts))
+    }
+}
+
+/// The URIs in the certificates of the connection to the other workload.
+fn principals(kind: Kind) -> Principals {
+    let side = if kind == Kind::Server { "connection" } else { "upstream" };
+    let peer = host::property_text(&[side, "uri_san_peer_certificate"]);
+    let local = host::property_text(&[side, "uri_san_local_certificate"]);
+    match kind {
+        Kind::Client => Principals { source: local, destination: peer },
+        Kind::Server => Principals { source: peer, destination: local },
     }
 }
 
@@ -115,7 +133,7 @@ impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         self.was_asked = true;
         // `None` says that nothing is looked at; the stream goes on either way.
-        let _ = self.request_headers(host::now());
+        let _ = self.request_headers(None);
         Action::Continue
     }
 
@@ -167,16 +185,23 @@ impl HttpContext for Stream {
         let Some(exchange) = self.exchange.take() else {
             return;
         };
-        let Some((log, envoy)) = self.facts() else { return };
+        let Some((log, envoy)) = self.facts(exchange.kind()) else { return };
         if log.goes_on() {
             return;
         }
-        let span = exchange.finish(log, envoy, host::now());
-        let Ok(mut shared) = self.shared.try_borrow_mut() else {
+        let now = host::now();
+        let span = exchange.finish(log, envoy, now);
+        let Ok(mut borrowed) = self.shared.try_borrow_mut() else {
             return;
         };
-        let shared = &mut *shared;
+        let shared = &mut *borrowed;
         shared.stats.span(&span);
         shared.exporter.push(otlp::encode_span(&span), &mut shared.stats);
+        let root_to_wake = shared.root_to_wake(now);
+        drop(borrowed);
+        if let Some(root_id) = root_to_wake {
+            // A host that refuses leaves it to the tick.
+            let _ = host::wake_root(root_id);
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::caller::{self, LastKey};
 use crate::span::Unread;
 use crate::usage::Usage;
 
@@ -48,6 +49,10 @@ fn stream() -> String {
 struct Map(HashMap<String, Vec<u8>>);
 
 impl Headers for Map {
+    fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) {
+        self.0.iter().for_each(|(name, value)| see(name.as_bytes(), value));
+    }
+
     fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.get(name).map(Vec::as_slice)
     }
@@ -106,6 +111,7 @@ impl Scenario {
         let request = headers(&request);
         let detected = Exchange::detect(&self.config, &request).expect("an LLM call");
         let mut exchange = Exchange::start(detected, &self.config, &request, Kind::Client, 1_000, &mut || 42);
+        exchange.made_by(caller::read(&self.config, &request, Kind::Client, &mut LastKey::default()));
         for chunk in cut(&self.request) {
             exchange.request_body(&chunk);
         }
@@ -135,10 +141,46 @@ fn counts(input: u64, output: u64) -> Usage {
 }
 
 #[test]
+fn no_span_holds_an_api_key() {
+    let mut scenario = Scenario::json(ANSWER);
+    scenario.config.api_key.fingerprint_key = Some(crate::fingerprint::Key::from_text("k"));
+    for headers in [
+        vec![("authorization", "Bearer s3cret-key")],
+        vec![("authorization", "Basic s3cret-key"), ("x-request-id", "1")],
+        vec![("authorization", "AWS4-HMAC-SHA256 Credential=s3cret-key/2025/s3, Signature=s3cret-key")],
+        vec![("x-api-key", "s3cret-key"), ("api-key", "s3cret-key"), ("x-goog-api-key", "s3cret-key")],
+        vec![(":path", "/v1/chat/completions?key=s3cret-key")],
+    ] {
+        scenario.request_headers = headers;
+        let span = scenario.whole();
+        assert!(span.caller.api_key_fingerprint.is_some());
+        let encoded = crate::otlp::encode_span(&span);
+        let bytes = crate::otlp::encode_request(&[], std::iter::once(&encoded));
+        assert!(!bytes.windows(10).any(|window| window == b"s3cret-key"), "{span:?}");
+        assert!(bytes.windows(12).any(|window| window == b"hmac-sha256:"));
+    }
+}
+
+#[test]
+fn the_user_of_a_header_comes_before_that_of_the_body() {
+    let mut scenario = Scenario::json(ANSWER);
+    scenario.request = br#"{"model":"gpt-4o","user":"of-the-body"}"#.to_vec();
+    assert_eq!(scenario.whole().facts.user_id.as_deref(), Some("of-the-body"));
+    scenario.request_headers.push(("x-user-id", "of-the-header"));
+    scenario.request_headers.push(("x-tenant-id", "shop"));
+    let span = scenario.whole();
+    assert_eq!(span.facts.user_id.as_deref(), Some("of-the-header"));
+    assert_eq!(span.caller.tenant_id.as_deref(), Some("shop"));
+}
+
+#[test]
 fn a_plain_answer() {
     let span = Scenario::json(ANSWER).whole();
     let seen = &span.facts;
-    assert_eq!((span.operation.otel_name(), span.api, span.provider_name), ("chat", "openai.chat", "openai"));
+    assert_eq!(
+        (span.operation.otel_name(), span.api, span.provider_name.as_ref()),
+        ("chat", "openai.chat", "openai")
+    );
     assert_eq!(seen.request_model.as_deref(), Some("gpt-4o-mini"));
     assert_eq!((seen.max_tokens, seen.seed, seen.choice_count), (Some(64), Some(7), Some(2)));
     assert_eq!((seen.temperature, seen.top_p), (Some(0.5), Some(0.9)));

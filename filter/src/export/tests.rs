@@ -99,6 +99,63 @@ fn calls_in_flight_are_limited() {
 }
 
 #[test]
+fn a_full_batch_does_not_wait() {
+    let mut rig = Rig::new(|config| {
+        config.batch.max_spans = 3;
+        config.batch.max_bytes = 4_096;
+        config.queue.max_in_flight = 2;
+    });
+    rig.push(2, 10);
+    assert!(!rig.exporter.is_due(0));
+    rig.push(1, 10);
+    assert!(rig.exporter.is_due(0), "by number");
+    let first = rig.send(0).unwrap();
+    assert!(!rig.exporter.is_due(0));
+    rig.push(1, 4_096);
+    assert!(rig.exporter.is_due(0), "by bytes");
+    let second = rig.send(0).unwrap();
+    rig.push(3, 10);
+    assert!(!rig.exporter.is_due(0), "no call is free");
+    rig.answer(first, OK, 0);
+    assert!(rig.exporter.is_due(0));
+    rig.answer(second, UNAVAILABLE, 0);
+    let pause = 500 * NANOS_PER_MILLI;
+    assert!(!rig.exporter.is_due(pause - 1), "paused");
+    let again = rig.send(pause).unwrap();
+    assert!(!rig.exporter.is_due(pause), "a call is under way that will tell");
+    rig.answer(again, OK, pause);
+    assert!(rig.exporter.is_due(pause));
+    rig.check_books(7);
+}
+
+#[test]
+fn what_comes_again_does_not_wait_for_the_tick() {
+    let mut rig = Rig::new(|_| {});
+    rig.push(1, 10);
+    let token = rig.send(0).unwrap();
+    rig.answer(token, UNAVAILABLE, 0);
+    assert!(!rig.exporter.is_due(0));
+    assert!(rig.exporter.is_due(SECOND));
+}
+
+#[test]
+fn calls_that_fail_together_are_one_failure() {
+    let mut rig = Rig::new(|config| config.batch.max_spans = 1);
+    rig.push(4, 10);
+    let tokens: Vec<u32> = (0..4).map(|_| rig.send(0).unwrap()).collect();
+    for token in tokens {
+        rig.answer(token, UNAVAILABLE, 0);
+    }
+    let pause = 500 * NANOS_PER_MILLI;
+    assert_eq!((rig.exporter.failures_in_a_row(), rig.exporter.paused_until), (1, pause));
+    let only = rig.send(pause).expect("the pause is over");
+    assert_eq!(rig.send(pause), None, "one asks, the others wait");
+    rig.answer(only, OK, pause);
+    assert!((0..3).all(|_| rig.send(pause).is_some()));
+    rig.check_books(4);
+}
+
+#[test]
 fn accepted_and_rejected_spans_are_told_apart() {
     let mut rig = Rig::new(|_| {});
     rig.push(5, 10);

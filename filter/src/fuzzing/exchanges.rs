@@ -20,6 +20,10 @@ use crate::usage::UsageSource;
 struct Map<'a>(Vec<(&'static str, &'a [u8])>);
 
 impl Headers for Map<'_> {
+    fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) {
+        self.0.iter().for_each(|(name, value)| see(name.as_bytes(), value));
+    }
+
     fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
@@ -96,6 +100,7 @@ fn limits(small: bool) -> Limits {
     }
     Limits {
         max_attribute_bytes: 64,
+        max_list_bytes: 128,
         max_raw_usage_bytes: 32,
         max_frame_bytes: 1 << 10,
         max_window_bytes: 32 << 10,
@@ -143,7 +148,7 @@ impl Played<'_> {
 
     fn play(&self, cuts: Cuts) -> Span {
         let detected = Detected {
-            provider_name: "fuzzed",
+            provider_name: "fuzzed".into(),
             adapter: self.adapter,
             model: None,
             conversation: None,

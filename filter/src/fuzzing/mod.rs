@@ -22,8 +22,9 @@ use self::choices::{Choices, however_cut};
 use crate::config::{self, Config, Detect, MAX_ATTRIBUTE_BYTES, MAX_RAW_USAGE_BYTES};
 use crate::detect::{self, Detected};
 use crate::provider::{Adapter, Field};
+use crate::rules::Rules;
 use crate::trace_context::SpanContext;
-use crate::wire::aws_event_stream::{Frame, FrameError, Framer, Frames};
+use crate::wire::aws_event_stream::{FrameError, Framer, Frames, Headers};
 use crate::wire::encoding::{Bounds, Decoder, held_bytes};
 use crate::wire::json::{JsonError, Scalar, Scanner, Sink};
 use crate::wire::lines::{Lines, Splitter};
@@ -206,14 +207,24 @@ pub fn lines(data: &[u8]) {
 
 struct Log {
     frames: Vec<(Option<Vec<u8>>, Vec<u8>)>,
+    begun: (Option<Vec<u8>>, Vec<u8>),
+    is_checked: bool,
     max_bytes: usize,
 }
 
 impl Frames for Log {
-    fn frame(&mut self, frame: Frame<'_>) {
-        assert!(frame.payload.len() <= self.max_bytes);
-        let kind = frame.header(":event-type").map(<[u8]>::to_owned);
-        self.frames.push((kind, frame.payload.to_owned()));
+    fn begin(&mut self, headers: Headers<'_>, is_checked: bool) {
+        self.begun = (headers.text(":event-type").map(<[u8]>::to_owned), Vec::new());
+        self.is_checked = is_checked;
+    }
+
+    fn payload(&mut self, bytes: &[u8]) {
+        self.begun.1.extend_from_slice(bytes);
+    }
+
+    fn end(&mut self) {
+        assert!(!self.is_checked || self.begun.1.len() <= self.max_bytes);
+        self.frames.push(std::mem::take(&mut self.begun));
     }
 }
 
@@ -223,13 +234,13 @@ pub fn aws_event_stream(data: &[u8]) {
     let (cuts, how, adapter) = (choices.byte(), choices.byte(), adapter(choices.byte()));
     let max_bytes = [32 << 10, 1 << 10, 100, 16][usize::from(how >> 6)];
     let body = if how & 1 == 0 { choices.rest().to_owned() } else { framed(choices, how) };
-    let (_, end) = however_cut(body.len(), cuts, |cuts| {
-        let mut log = Log { frames: Vec::new(), max_bytes };
+    let (_, _, end) = however_cut(body.len(), cuts, |cuts| {
+        let mut log = Log { frames: Vec::new(), begun: (None, Vec::new()), is_checked: true, max_bytes };
         let mut framer = Framer::new(max_bytes);
         for piece in cuts.pieces(&body) {
             framer.feed(piece, &mut log);
         }
-        (log.frames, framer.finish())
+        (log.frames, log.begun, framer.finish())
     });
     assert!(how & 3 != 1 || !matches!(end, Err(FrameError::Checksum | FrameError::Truncated)), "{end:?}");
     exchanges::answer(adapter, "application/vnd.amazon.eventstream", cuts, &body);
@@ -335,17 +346,17 @@ pub fn encodings(data: &[u8]) {
 pub fn detect(data: &[u8]) {
     let mut choices = Choices(data);
     let (method, authority, path) = (choices.until(b'\n'), choices.until(b'\n'), choices.rest());
-    let heuristic = detect::detect(method, authority, path, Detect::Heuristic);
-    let known = detect::detect(method, authority, path, Detect::Known);
+    let heuristic = detect::detect(method, authority, path, Detect::Heuristic, &Rules::default());
+    let known = detect::detect(method, authority, path, Detect::Known, &Rules::default());
     assert!(method == b"POST" || heuristic.is_none());
     let what = |detected: &Detected| {
-        (detected.provider_name, detected.adapter.name, detected.model.clone(), detected.streams)
+        (detected.provider_name.clone(), detected.adapter.name, detected.model.clone(), detected.streams)
     };
     if let Some(known) = &known {
         assert_eq!(heuristic.as_ref().map(what), Some(what(known)), "a known host is looked at in any case");
     }
     let upper = authority.to_ascii_uppercase();
-    let in_upper_case = detect::detect(method, &upper, path, Detect::Heuristic);
+    let in_upper_case = detect::detect(method, &upper, path, Detect::Heuristic, &Rules::default());
     assert_eq!(in_upper_case.as_ref().map(what), heuristic.as_ref().map(what));
     let model = heuristic.and_then(|detected| detected.model).unwrap_or_default();
     assert!(model.len() <= path.len());

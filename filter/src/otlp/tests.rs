@@ -4,6 +4,7 @@ use opentelemetry_proto::tonic::trace::v1::Span as Decoded;
 use prost::Message;
 
 use super::*;
+use crate::caller::Caller;
 use crate::ending::{End, ErrorType};
 use crate::provider::Facts;
 use crate::span::{EnvoyFacts, Http, StreamTimes};
@@ -24,7 +25,7 @@ pub(crate) fn span() -> Span {
         end: 1_700_000_002_000_000_000,
         operation: Operation::Chat,
         api: "openai.chat",
-        provider_name: "openai",
+        provider_name: "openai".into(),
         facts: Facts {
             request_model: Some("gpt-4o".into()),
             stream: Some(true),
@@ -60,6 +61,7 @@ pub(crate) fn span() -> Span {
         ending: End::UpstreamReset,
         error_type: Some(ErrorType::UpstreamReset),
         envoy: EnvoyFacts { cluster: Some("outbound|80||api.openai.com".into()), ..EnvoyFacts::default() },
+        caller: Caller { session_id: Some("session-1".into()), ..Caller::default() },
         content: None,
     }
 }
@@ -76,6 +78,32 @@ fn attribute(span: &Decoded, name: &str) -> Option<Any> {
     let first = found.next()?.value.clone()?.value;
     assert!(found.next().is_none(), "{name} is there twice");
     first
+}
+
+#[test]
+fn a_heartbeat_is_a_span_of_no_length_that_is_no_call() {
+    let problems = vec![Problem { path: "batch.size".into(), message: "unknown".into() }; 10];
+    let heartbeat = Heartbeat {
+        vm_id: "0123456789abcdef",
+        config_sha256: "ab",
+        problems: &problems,
+        spans_finished: 7,
+        spans_dropped: 0,
+    };
+    let bytes = encode_heartbeat(&heartbeat, &SpanContext::new(None, None, &mut || 5), 1_000);
+    let span = Decoded::decode(bytes.as_slice()).expect("valid OTLP");
+    assert_eq!((span.name.as_str(), span.kind), ("meshtap.heartbeat", 1));
+    assert_eq!((span.start_time_unix_nano, span.end_time_unix_nano), (1_000, 1_000));
+    assert_eq!((span.trace_id.len(), span.span_id.len(), span.parent_span_id.len()), (16, 8, 0));
+    let text = |value: &str| Some(Any::StringValue(value.into()));
+    assert_eq!(attribute(&span, names::MESHTAP_VM_ID), text("0123456789abcdef"));
+    assert_eq!(attribute(&span, names::MESHTAP_MODULE_VERSION), text(env!("CARGO_PKG_VERSION")));
+    assert_eq!(attribute(&span, names::MESHTAP_CONFIG_PROBLEMS), Some(Any::IntValue(10)));
+    let paths = attribute(&span, names::MESHTAP_CONFIG_PROBLEM_PATHS);
+    assert!(matches!(paths, Some(Any::ArrayValue(paths)) if paths.values.len() == 8));
+    assert_eq!(attribute(&span, names::MESHTAP_SPANS_FINISHED), Some(Any::IntValue(7)));
+    assert_eq!(attribute(&span, names::MESHTAP_SPANS_DROPPED), Some(Any::IntValue(0)));
+    assert!(span.attributes.iter().all(|attribute| attribute.key.starts_with("meshtap.")));
 }
 
 #[test]
@@ -98,6 +126,8 @@ fn another_implementation_reads_what_is_written() {
 
     let text = |value: &str| Some(Any::StringValue(value.into()));
     assert_eq!(attribute(span, names::GEN_AI_OPERATION_NAME), text("chat"));
+    assert_eq!(attribute(span, names::MESHTAP_SESSION_ID), text("session-1"));
+    assert_eq!(attribute(span, names::MESHTAP_TENANT_ID), None);
     assert_eq!(attribute(span, names::GEN_AI_REQUEST_STREAM), Some(Any::BoolValue(true)));
     assert_eq!(attribute(span, names::GEN_AI_REQUEST_TEMPERATURE), Some(Any::DoubleValue(0.25)));
     assert_eq!(

@@ -74,6 +74,7 @@ pub(super) static BLOCK: Node<Field> =
 
 /// All kinds of events in one: they share no key that means two things.
 static EVENT: Node<Field> = Node::object(&[
+    ("type", Node::scalar(Field::EventType, 64)),
     ("message", Node::object(MESSAGE)),
     ("content_block", CONTENT_BLOCK),
     ("delta", Node::object(DELTA)),

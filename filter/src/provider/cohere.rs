@@ -76,6 +76,7 @@ static TOOL_CALL: Node<Field> = Node::object(&[
 
 /// v1 sends flat events and the whole answer in the last; v2 has everything below `delta`.
 static EVENT: Node<Field> = Node::object(&[
+    ("type", Node::scalar(Field::EventType, 64)),
     ("id", text(Field::ResponseId)),
     ("text", output()),
     ("response", Node::object(BODY)),

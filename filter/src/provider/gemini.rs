@@ -100,6 +100,8 @@ static BODY: Fields = &[
     ("responseId", text(Field::ResponseId)),
     ("modelVersion", text(Field::ResponseModel)),
     ("candidates", Node::array(&CANDIDATE)),
+    // Nothing comes after a prompt that was refused.
+    ("promptFeedback", Node::object(&[("blockReason", Node::scalar(Field::LastEvent, 1))])),
     ("usageMetadata", usage(USAGE)),
     ("error", ERROR),
 ];

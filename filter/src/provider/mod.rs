@@ -198,11 +198,16 @@ pub enum Field {
     ToolIndex,
     ToolId,
     ToolType,
+    /// Or a piece of it.
     ToolName,
+    /// Only whether there are any, and how they begin.
+    ToolArguments,
     /// The whole list of items, as a stream repeats it at its end.
     ToolList,
-    /// What the last event of a stream has.
+    /// What the last event of a stream has, or whether an event is the last.
     LastEvent,
+    /// The name of an event, inside it.
+    EventType,
 
     Usage,
     InputTokens,

@@ -5,14 +5,32 @@ use crate::config::Limits;
 use crate::decimal;
 use crate::exchange::Headers;
 use crate::usage::{IMPOSSIBLE, Reported};
+use crate::wire::is_same;
 use crate::wire::json::{Scalar, Sink};
 
 /// Most choices whose finish reason is kept (`n` is at most 128 at OpenAI).
 const MAX_CHOICES: usize = 128;
 /// Most stop sequences that are kept (the APIs take 4 to 16).
 const MAX_STOP_SEQUENCES: usize = 16;
+/// Most formats of vectors that are kept.
+const MAX_ENCODING_FORMATS: usize = 8;
 /// Most tool calls whose name is kept.
 const MAX_TOOL_CALLS: usize = 128;
+/// Events after which nothing comes, at the APIs that name their events.
+const LAST_EVENTS: [&[u8]; 12] = [
+    b"message_stop",
+    b"response.completed",
+    b"response.incomplete",
+    b"response.failed",
+    b"interaction.completed",
+    b"message-end",
+    b"conversation.response.done",
+    b"image_generation.completed",
+    b"image_edit.completed",
+    b"transcript.text.done",
+    b"transcription.done",
+    b"speech.audio.done",
+];
 
 /// A bounded string of a body.
 pub type Text = Option<String>;
@@ -49,7 +67,7 @@ pub struct Facts {
     pub system_fingerprint: Text,
     /// By choice index.
     pub finish_reasons: Vec<(u64, String)>,
-    /// Names of the calls that the client has to run, in order.
+    /// Names of the calls that the client has to run, by choice and place, once all has been read.
     pub tool_calls: Vec<String>,
 
     pub reported: Reported,
@@ -70,11 +88,17 @@ pub struct Facts {
     pub truncated: u32,
 }
 
-/// What identifies a tool call of which several pieces may come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ToolKey {
-    Place { choice: u64, index: u64, id: Option<u64> },
-    Id(u64),
+/// One tool call, of which several pieces may come.
+#[derive(Debug)]
+struct ToolCall {
+    choice: u64,
+    index: Option<u64>,
+    id: Option<u64>,
+    name: Text,
+    /// Some of its arguments came.
+    has_arguments: bool,
+    /// Which document had its latest piece.
+    document: u64,
 }
 
 /// How far the newest usage object was read.
@@ -89,13 +113,31 @@ enum UsageObject {
     Interrupted,
 }
 
-/// One tool call while its object is read.
+/// What documents said about the end of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StreamEnd {
+    Unsaid,
+    /// One said that it was not the last.
+    Expected,
+    Seen,
+}
+
+/// Which counts of the usage object that is read have a figure other than zero, under any of their names.
 #[derive(Debug, Default)]
-struct ToolInProgress {
+struct CacheFigures {
+    read: bool,
+    creation: bool,
+}
+
+/// A tool call, or a piece of one, while its object is read.
+#[derive(Debug, Default)]
+struct ToolPiece {
     index: Option<u64>,
     id: Option<u64>,
     kind: Text,
     name: Text,
+    /// The first byte of its arguments.
+    arguments: Option<u8>,
 }
 
 /// Reads values into [`Facts`] as the scanners report them.
@@ -105,25 +147,34 @@ pub struct Observer {
     facts: Facts,
     max_attribute_bytes: usize,
     max_raw_usage_bytes: usize,
+    max_list_bytes: usize,
 
     in_choice: bool,
     choice_index: Option<u64>,
     choice_position: u64,
     choice_reason: Text,
     fallback_finish_reason: Text,
-    /// Innermost last; deeper ones are not looked at.
-    tools: Vec<ToolInProgress>,
-    tool_keys: Vec<ToolKey>,
+    /// Those that are open, innermost last.
+    tools: Vec<ToolPiece>,
+    /// Those of the choice that is open: its index may come after them.
+    choice_tools: Vec<ToolPiece>,
+    /// By choice and index, then as they came.
+    calls: Vec<ToolCall>,
     /// While the whole list is read: its calls so far.
-    tool_list: Option<Vec<String>>,
+    tool_list: Option<Vec<ToolCall>>,
 
     usage_object: UsageObject,
     /// Error objects that are open, one inside the other.
     open_errors: u32,
+    cache_figures: CacheFigures,
+    /// Tells documents apart.
+    document: u64,
     document_has_output: bool,
+    /// Whether the document says that it is the last.
+    document_is_last: Option<bool>,
     documents: u64,
     output_documents: u64,
-    saw_last_event: bool,
+    stream_end: StreamEnd,
 }
 
 impl Observer {
@@ -133,20 +184,25 @@ impl Observer {
             facts: Facts::default(),
             max_attribute_bytes: limits.max_attribute_bytes,
             max_raw_usage_bytes: limits.max_raw_usage_bytes,
+            max_list_bytes: limits.max_list_bytes,
             in_choice: false,
             choice_index: None,
             choice_position: 0,
             choice_reason: None,
             fallback_finish_reason: None,
             tools: Vec::new(),
-            tool_keys: Vec::new(),
+            choice_tools: Vec::new(),
+            calls: Vec::new(),
             tool_list: None,
             usage_object: UsageObject::Read,
             open_errors: 0,
+            cache_figures: CacheFigures::default(),
+            document: 0,
             document_has_output: false,
+            document_is_last: None,
             documents: 0,
             output_documents: 0,
-            saw_last_event: false,
+            stream_end: StreamEnd::Unsaid,
         }
     }
 
@@ -164,6 +220,8 @@ impl Observer {
         {
             self.finish_reason(0, reason);
         }
+        self.take_choice_tools();
+        self.facts.tool_calls = self.calls.into_iter().filter_map(|call| call.name).collect();
         self.facts
     }
 
@@ -188,7 +246,7 @@ impl Observer {
 
     /// Whether the event came after which nothing comes.
     pub fn saw_last_event(&self) -> bool {
-        self.saw_last_event
+        self.stream_end == StreamEnd::Seen
     }
 
     /// Whether the newest usage object has counts and was not read to its end.
@@ -196,12 +254,34 @@ impl Observer {
         matches!(self.usage_object, UsageObject::Open | UsageObject::Interrupted)
     }
 
+    /// Whether a document said that more would come, and none did that was the last.
+    pub fn expects_more(&self) -> bool {
+        let is_awaited = match self.stream_end {
+            StreamEnd::Unsaid => self.document_is_last == Some(false),
+            StreamEnd::Expected => self.document_is_last != Some(true),
+            StreamEnd::Seen => false,
+        };
+        is_awaited && !self.facts.error
+    }
+
     pub fn last_event(&mut self) {
-        self.saw_last_event = true;
+        self.stream_end = StreamEnd::Seen;
+    }
+
+    /// The document that is read, or was just read, is an event of this name.
+    pub fn event_name(&mut self, name: &[u8]) {
+        if LAST_EVENTS.contains(&name) {
+            self.document_is_last = Some(true);
+        }
     }
 
     /// A document of a stream is complete.
     pub fn end_document(&mut self) {
+        self.stream_end = match (self.stream_end, self.document_is_last) {
+            (_, Some(true)) => StreamEnd::Seen,
+            (StreamEnd::Unsaid, Some(false)) => StreamEnd::Expected,
+            (known, _) => known,
+        };
         self.documents = self.documents.saturating_add(1);
         if std::mem::take(&mut self.document_has_output) {
             self.output_documents = self.output_documents.saturating_add(1);
@@ -217,12 +297,40 @@ impl Observer {
             UsageObject::Read | UsageObject::New => UsageObject::Read,
         };
         self.open_errors = 0;
+        self.cache_figures = CacheFigures::default();
+        self.document = self.document.wrapping_add(1);
+        self.document_is_last = None;
         self.in_choice = false;
         self.choice_index = None;
         self.choice_reason = None;
         self.choice_position = 0;
         self.tools.clear();
+        self.choice_tools.clear();
         self.tool_list = None;
+    }
+
+    /// The answer turned out to be damaged, nobody knows where: what it said is not certain.
+    pub fn forget_answer(&mut self) {
+        self.abandon_document();
+        let facts = &mut self.facts;
+        for text in [
+            &mut facts.response_id,
+            &mut facts.response_model,
+            &mut facts.response_service_tier,
+            &mut facts.system_fingerprint,
+            &mut facts.raw_usage,
+            &mut facts.error_type,
+            &mut facts.error_status,
+            &mut facts.error_code,
+            &mut self.fallback_finish_reason,
+        ] {
+            *text = None;
+        }
+        facts.error = false;
+        facts.finish_reasons.clear();
+        facts.reported = Reported::default();
+        facts.metrics = Reported::default();
+        self.calls.clear();
     }
 
     /// Documents, and documents with output, since the last time this was asked.
@@ -239,11 +347,34 @@ impl Observer {
         (!text.is_empty()).then_some(text)
     }
 
+    /// Whether the lists have room for one more text, or for more of one; if not, it is counted.
+    fn has_room(&mut self, text: &str) -> bool {
+        let facts = &self.facts;
+        let calls =
+            self.calls.iter().chain(self.tool_list.iter().flatten()).filter_map(|call| call.name.as_ref());
+        let lengths = facts
+            .stop_sequences
+            .iter()
+            .chain(&facts.encoding_formats)
+            .chain(facts.finish_reasons.iter().map(|(_, reason)| reason))
+            .chain(calls)
+            .chain(self.choice_tools.iter().filter_map(|piece| piece.name.as_ref()))
+            .map(String::len);
+        let has_room = lengths.fold(text.len(), usize::saturating_add) <= self.max_list_bytes;
+        if !has_room {
+            self.count_truncated();
+        }
+        has_room
+    }
+
     fn count_truncated(&mut self) {
         self.facts.truncated = self.facts.truncated.saturating_add(1);
     }
 
     fn finish_reason(&mut self, index: u64, reason: String) {
+        if !self.has_room(&reason) {
+            return;
+        }
         let reasons = &mut self.facts.finish_reasons;
         if let Some((_, known)) = reasons.iter_mut().find(|(known, _)| *known == index) {
             *known = reason;
@@ -256,6 +387,7 @@ impl Observer {
     }
 
     fn close_choice(&mut self) {
+        self.take_choice_tools();
         let index = self.choice_index.take().unwrap_or(self.choice_position);
         if let Some(reason) = self.choice_reason.take() {
             self.finish_reason(index, reason);
@@ -264,33 +396,68 @@ impl Observer {
         self.choice_position = self.choice_position.saturating_add(1);
     }
 
+    fn take_choice_tools(&mut self) {
+        let choice = self.choice_index.unwrap_or(self.choice_position);
+        let mut pieces = std::mem::take(&mut self.choice_tools);
+        for piece in pieces.drain(..) {
+            self.tool_piece(choice, piece);
+        }
+        self.choice_tools = pieces;
+    }
+
     fn close_tool(&mut self) {
-        let Some(tool) = self.tools.pop() else { return };
-        let Some(name) = tool.name else { return };
-        if !(self.adapter.is_client_tool)(tool.kind.as_deref()) {
+        let Some(mut piece) = self.tools.pop() else { return };
+        self.document_has_output |= piece.name.is_some() || piece.arguments.is_some();
+        if !(self.adapter.is_client_tool)(piece.kind.as_deref()) {
             return;
+        }
+        if let Some(name) = piece.name.take() {
+            piece.name = self.has_room(&name).then_some(name);
         }
         if let Some(list) = &mut self.tool_list {
-            if list.len() < MAX_TOOL_CALLS {
-                list.push(name);
+            if list.len() < MAX_TOOL_CALLS && piece.name.is_some() {
+                list.push(ToolCall::new(0, piece, self.document));
             }
-            return;
-        }
-        let choice = self.choice_index.unwrap_or(self.choice_position);
-        let key = match (tool.index, tool.id) {
-            (Some(index), id) => Some(ToolKey::Place { choice, index, id }),
-            (None, Some(id)) => Some(ToolKey::Id(id)),
-            (None, None) => None,
-        };
-        if key.is_some_and(|key| self.tool_keys.iter().any(|known| is_same_call(*known, key))) {
-            return;
-        }
-        if self.facts.tool_calls.len() < MAX_TOOL_CALLS {
-            self.tool_keys.extend(key);
-            self.facts.tool_calls.push(name);
-        } else {
+        } else if !self.in_choice {
+            self.tool_piece(0, piece);
+        } else if self.choice_tools.len() < MAX_TOOL_CALLS {
+            self.choice_tools.push(piece);
+        } else if piece.name.is_some() {
             self.count_truncated();
         }
+    }
+
+    fn tool_piece(&mut self, choice: u64, piece: ToolPiece) {
+        if let Some(call) = self.call_of(choice, &piece).and_then(|at| self.calls.get_mut(at)) {
+            call.document = self.document;
+            if call.add(piece, self.max_attribute_bytes) {
+                self.count_truncated();
+            }
+        } else if self.calls.len() < MAX_TOOL_CALLS {
+            if piece.name.is_some() || piece.id.is_some() {
+                let place = (choice, piece.index);
+                let at = self.calls.partition_point(|known| (known.choice, known.index) <= place);
+                self.calls.insert(at, ToolCall::new(choice, piece, self.document));
+            }
+        } else if piece.name.is_some() {
+            self.count_truncated();
+        }
+    }
+
+    /// Where the call is that a piece belongs to, unless it begins one.
+    fn call_of(&self, choice: u64, piece: &ToolPiece) -> Option<usize> {
+        let newest = |is_it: &dyn Fn(&ToolCall) -> bool| {
+            self.calls.iter().rposition(|call| {
+                call.choice == choice && (piece.index.is_none() || call.index == piece.index) && is_it(call)
+            })
+        };
+        let of_its_id = piece.id.and_then(|_| newest(&|call| call.id == piece.id));
+        let at = match piece.index {
+            Some(_) => of_its_id.or_else(|| newest(&|_| true)),
+            None => of_its_id,
+        }?;
+        let call = self.calls.get(at)?;
+        (!call.is_over(piece, call.document == self.document)).then_some(at)
     }
 
     /// What the request asks for.
@@ -307,7 +474,7 @@ impl Observer {
             Field::Seed => self.facts.seed = integer(value),
             Field::ChoiceCount => self.facts.choice_count = integer(value),
             Field::StopSequence => {
-                if let Some(text) = self.text(value) {
+                if let Some(text) = self.text(value).filter(|text| self.has_room(text)) {
                     if self.facts.stop_sequences.len() < MAX_STOP_SEQUENCES {
                         self.facts.stop_sequences.push(text);
                     } else {
@@ -325,8 +492,12 @@ impl Observer {
             Field::ReasoningLevel => self.facts.reasoning_level = self.text(value),
             Field::Dimensions => self.facts.dimensions = integer(value),
             Field::EncodingFormat => {
-                if let Some(text) = self.text(value).filter(|_| self.facts.encoding_formats.len() < 8) {
-                    self.facts.encoding_formats.push(text);
+                if let Some(text) = self.text(value).filter(|text| self.has_room(text)) {
+                    if self.facts.encoding_formats.len() < MAX_ENCODING_FORMATS {
+                        self.facts.encoding_formats.push(text);
+                    } else {
+                        self.count_truncated();
+                    }
                 }
             }
             Field::ConversationId => keep(self.text(value), &mut self.facts.conversation_id),
@@ -338,8 +509,23 @@ impl Observer {
         true
     }
 
+    /// Whether a stream says again what it said before, as most do with every event.
+    fn is_known(&self, tag: Field, value: Scalar<'_>) -> bool {
+        let known = match tag {
+            Field::ResponseId => &self.facts.response_id,
+            Field::ResponseModel => &self.facts.response_model,
+            Field::ResponseServiceTier => &self.facts.response_service_tier,
+            Field::SystemFingerprint => &self.facts.system_fingerprint,
+            _ => return false,
+        };
+        matches!((value, known), (Scalar::String { bytes, truncated: false }, Some(known)) if is_same(known.as_bytes(), bytes))
+    }
+
     /// What the answer says, counts aside.
     fn answer(&mut self, tag: Field, value: Scalar<'_>) -> bool {
+        if self.is_known(tag, value) {
+            return true;
+        }
         match tag {
             Field::ResponseId => keep(self.text(value), &mut self.facts.response_id),
             Field::ResponseModel => keep(self.text(value), &mut self.facts.response_model),
@@ -364,14 +550,11 @@ impl Observer {
                     matches!(value, Scalar::String { bytes, .. } if !bytes.is_empty());
             }
             Field::ToolIndex => self.tool(|tool| tool.index = token_count(value)),
-            Field::ToolId => {
-                self.tool(|tool| {
-                    tool.id = if let Scalar::String { bytes: [_, ..], .. } = value {
-                        identity(value)
-                    } else {
-                        tool.id
-                    }
-                });
+            Field::ToolId => self.tool(|tool| tool.id = identity(value).or(tool.id)),
+            Field::ToolArguments => {
+                if let Scalar::String { bytes: [first, ..], .. } = value {
+                    self.tool(|tool| tool.arguments = Some(*first));
+                }
             }
             Field::ToolType => {
                 let kind = self.text(value);
@@ -393,7 +576,14 @@ impl Observer {
             Field::Error => {
                 self.facts.error |= matches!(value, Scalar::String { .. }) && is_something(value);
             }
-            Field::LastEvent => self.saw_last_event |= matches!(value, Scalar::Bool(true)),
+            Field::LastEvent if is_something(value) => {
+                self.document_is_last = Some(value != Scalar::Bool(false));
+            }
+            Field::EventType => {
+                if let Scalar::String { bytes, .. } = value {
+                    self.event_name(bytes);
+                }
+            }
             _ => return false,
         }
         true
@@ -416,8 +606,12 @@ impl Observer {
             Field::OutputTokens => set(&mut reported.output_tokens, value),
             Field::MoreOutputTokens => add(&mut reported.output_tokens, value),
             Field::TotalTokens => set(&mut reported.total_tokens, value),
-            Field::CacheReadTokens => set(&mut reported.cache_read_tokens, value),
-            Field::CacheCreationTokens => set(&mut reported.cache_creation_tokens, value),
+            Field::CacheReadTokens => {
+                set_unless_zero(&mut reported.cache_read_tokens, value, &mut self.cache_figures.read);
+            }
+            Field::CacheCreationTokens => {
+                set_unless_zero(&mut reported.cache_creation_tokens, value, &mut self.cache_figures.creation);
+            }
             Field::ReasoningTokens => set(&mut reported.reasoning_tokens, value),
             Field::ToolUseTokens => set(&mut reported.tool_use_tokens, value),
             Field::BilledInputTokens => set(&mut reported.billed_input_tokens, value),
@@ -432,21 +626,65 @@ impl Observer {
         true
     }
 
-    fn tool(&mut self, set: impl FnOnce(&mut ToolInProgress)) {
+    fn tool(&mut self, set: impl FnOnce(&mut ToolPiece)) {
         if let Some(tool) = self.tools.last_mut() {
             set(tool);
         }
     }
 }
 
-/// A later piece of a call has its place, and its id or none.
-fn is_same_call(known: ToolKey, piece: ToolKey) -> bool {
-    match (known, piece) {
-        (
-            ToolKey::Place { choice, index, id },
-            ToolKey::Place { choice: other_choice, index: other_index, id: other_id },
-        ) => choice == other_choice && index == other_index && (other_id.is_none() || id == other_id),
-        (known, piece) => known == piece,
+impl ToolCall {
+    fn new(choice: u64, piece: ToolPiece, document: u64) -> Self {
+        let ToolPiece { index, id, kind: _, name, arguments } = piece;
+        Self { choice, index, id, name, has_arguments: arguments.is_some(), document }
+    }
+
+    /// Whether a piece that has the place or the id of this call begins another one. Some send all their calls under one
+    /// place and without ids, some cut names into pieces, and some say the whole name with each piece.
+    fn is_over(&self, piece: &ToolPiece, in_one_document: bool) -> bool {
+        let has_its_id = self.id == piece.id && self.id.is_some();
+        if self.id.is_some() && piece.id.is_some() && !has_its_id {
+            return self.name.is_some();
+        }
+        let (Some(known), Some(name)) = (&self.name, &piece.name) else { return false };
+        let is_repeated = name.starts_with(known.as_str());
+        if in_one_document {
+            // Nobody cuts what goes out at once.
+            return !has_its_id || !is_repeated;
+        }
+        if has_its_id {
+            return false;
+        }
+        if self.has_arguments {
+            // A name does not go on behind its arguments.
+            return !is_repeated || (self.id.is_none() && piece.arguments == Some(b'{'));
+        }
+        piece.id.is_some() && !is_repeated
+    }
+
+    /// Says whether something of its name was cut off.
+    fn add(&mut self, piece: ToolPiece, max_bytes: usize) -> bool {
+        self.id = piece.id.or(self.id);
+        let had_arguments = self.has_arguments;
+        self.has_arguments |= piece.arguments.is_some();
+        match (&mut self.name, piece.name) {
+            (Some(known), Some(name)) if !name.starts_with(known.as_str()) => {
+                if had_arguments {
+                    return false;
+                }
+                known.push_str(&name);
+                let is_longer = known.len() > max_bytes;
+                if is_longer {
+                    known.truncate(known.floor_char_boundary(max_bytes));
+                }
+                is_longer
+            }
+            (known, Some(name)) => {
+                *known = Some(name);
+                false
+            }
+            (_, None) => false,
+        }
     }
 }
 
@@ -458,16 +696,18 @@ impl Sink<Field> for Observer {
                 self.choice_index = None;
                 self.choice_reason = None;
             }
-            Field::Tool => self.tools.push(ToolInProgress::default()),
+            Field::Tool => self.tools.push(ToolPiece::default()),
+            Field::ToolArguments => self.tool(|tool| tool.arguments = Some(b'{')),
             Field::ToolList => self.tool_list = Some(Vec::new()),
             Field::OutputText => self.document_has_output = true,
             Field::Usage => {
                 self.usage_object = UsageObject::New;
+                self.cache_figures = CacheFigures::default();
             }
             Field::Error => self.open_errors = self.open_errors.saturating_add(1),
             // A schema in place of the name of a format.
             Field::OutputFormat => self.facts.output_format = Some("json_schema".to_owned()),
-            Field::LastEvent => self.saw_last_event = true,
+            Field::LastEvent => self.document_is_last = Some(true),
             Field::OfferedTool => self.facts.offered_tools = self.facts.offered_tools.saturating_add(1),
             _ => {}
         }
@@ -476,15 +716,10 @@ impl Sink<Field> for Observer {
     fn close(&mut self, tag: Field) {
         match tag {
             Field::Choice => self.close_choice(),
-            Field::Tool => {
-                let is_call =
-                    self.tools.last().is_some_and(|tool| tool.name.is_some() || tool.index.is_some());
-                self.document_has_output |= is_call;
-                self.close_tool();
-            }
+            Field::Tool => self.close_tool(),
             Field::ToolList => {
                 if let Some(list) = self.tool_list.take().filter(|list| !list.is_empty()) {
-                    self.facts.tool_calls = list;
+                    self.calls = list;
                 }
             }
             Field::Document => self.end_document(),
@@ -550,9 +785,21 @@ fn add(slot: &mut Option<u64>, value: Scalar<'_>) {
     }
 }
 
-/// Tells ids apart, nothing more (FNV-1a).
+/// Like `set`, for a count that some give under two names in one object: a zero takes nothing away from the other.
+fn set_unless_zero(slot: &mut Option<u64>, value: Scalar<'_>, has_figure: &mut bool) {
+    let is_zero = token_count(value) == Some(0);
+    if !(is_zero && *has_figure) {
+        set(slot, value);
+    }
+    *has_figure |= !is_zero && value != Scalar::Null;
+}
+
+/// Tells ids apart, nothing more (FNV-1a). Mistral says `"null"` where there is none.
 fn identity(value: Scalar<'_>) -> Option<u64> {
     let Scalar::String { bytes, .. } = value else { return None };
+    if matches!(bytes, b"" | b"null") {
+        return None;
+    }
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });
@@ -634,5 +881,25 @@ mod tests {
             observer.close(Field::Choice);
         }
         assert_eq!(observer.facts.finish_reasons, [(0, "stop".into()), (2, "tool_calls".into())]);
+    }
+
+    #[test]
+    fn lists_have_a_bound_together() {
+        let limits = Limits { max_list_bytes: 1_024, ..crate::config::Config::default().limits };
+        let mut observer = Observer::new(&crate::provider::openai_chat::CHAT, &limits);
+        let name = "n".repeat(300);
+        let text = Scalar::String { bytes: name.as_bytes(), truncated: false };
+        for index in 0..10 {
+            observer.open(Field::Choice);
+            observer.scalar(Field::ChoiceIndex, Scalar::Number(&index.to_string()));
+            observer.open(Field::Tool);
+            observer.scalar(Field::ToolName, text);
+            observer.close(Field::Tool);
+            observer.scalar(Field::FinishReason, text);
+            observer.close(Field::Choice);
+        }
+        let facts = observer.into_facts();
+        assert_eq!((facts.tool_calls.len(), facts.finish_reasons.len()), (2, 1));
+        assert_eq!(facts.truncated, 17);
     }
 }

@@ -152,10 +152,15 @@ static TOOL_CALL_DELTA: Node<Field> = Node::object(&[
     ("index", number(Field::ToolIndex)),
     ("id", text(Field::ToolId)),
     ("type", text(Field::ToolType)),
-    ("function", FUNCTION),
-    ("custom", FUNCTION),
+    ("function", FUNCTION_DELTA),
+    ("custom", FUNCTION_DELTA),
 ])
 .reported(Field::Tool);
+
+const FUNCTION_DELTA: Node<Field> =
+    Node::object(&[("name", text(Field::ToolName)), ("arguments", ARGUMENTS), ("input", ARGUMENTS)]);
+/// Some send them as an object.
+const ARGUMENTS: Node<Field> = marker(Field::ToolArguments).or_scalar(Field::ToolArguments, 1);
 
 pub(super) static USAGE: Fields = &[
     ("prompt_tokens", number(Field::InputTokens)),

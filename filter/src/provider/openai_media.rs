@@ -35,6 +35,7 @@ static REQUEST: Node<Field> = Node::object(&[
 static RESPONSE: Node<Field> = Node::object(&[
     ("id", text(Field::ResponseId)),
     ("model", text(Field::ResponseModel)),
+    ("type", Node::scalar(Field::EventType, 64)),
     ("delta", output()),
     ("usage", usage(USAGE)),
     // Pages, at OCR.

@@ -66,22 +66,26 @@ static RESPONSE: Node<Field> = Node::object(BODY);
 static ITEM: Node<Field> =
     Node::object(&[("type", text(Field::ToolType)), ("name", text(Field::ToolName))]).reported(Field::Tool);
 
+/// An item of output comes when it is begun and again when it is done, at the same place. Its `id` may be another one
+/// each time.
 static EVENT: Node<Field> = Node::object(&[
+    ("type", Node::scalar(Field::EventType, 64)),
     ("response", Node::object(BODY)),
-    ("item", EVENT_ITEM),
+    ("output_index", number(Field::ToolIndex)),
+    (
+        "item",
+        Node::object(&[
+            ("type", text(Field::ToolType)),
+            ("call_id", text(Field::ToolId)),
+            ("name", text(Field::ToolName)),
+        ]),
+    ),
     // `response.output_text.delta`, `response.reasoning_summary_text.delta`, `response.function_call_arguments.delta`, …
     ("delta", output()),
     // `error` events carry their error beside or inside.
     ("error", ERROR),
     ("code", text(Field::ErrorCode)),
     ("message", Node::scalar(Field::Error, 1)),
-]);
-
-/// Comes when it is begun and again when it is done.
-const EVENT_ITEM: Node<Field> = Node::object(&[
-    ("type", text(Field::ToolType)),
-    ("id", text(Field::ToolId)),
-    ("name", text(Field::ToolName)),
 ])
 .reported(Field::Tool);
 

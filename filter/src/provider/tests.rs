@@ -1,5 +1,6 @@
 //! One exchange of each API, in the shape that its provider documents, through everything but the host. Its parts:
-//! mistakes that others made in counting, tokens of other kinds than text, what is asked for, and the rarer endpoints.
+//! mistakes that others made in counting, tokens of other kinds than text, what is asked for, tool calls in pieces, where
+//! streams end, and the rarer endpoints.
 
 mod accounting;
 mod bedrock;
@@ -10,6 +11,8 @@ mod hosts;
 mod modalities;
 mod requests;
 mod spellings;
+mod streams;
+mod tool_calls;
 
 use std::collections::HashMap;
 
@@ -22,6 +25,10 @@ use crate::usage::{Usage, UsageSource};
 struct Map(HashMap<String, Vec<u8>>);
 
 impl Headers for Map {
+    fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) {
+        self.0.iter().for_each(|(name, value)| see(name.as_bytes(), value.as_ref()));
+    }
+
     fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.get(name).map(Vec::as_slice)
     }
@@ -140,7 +147,7 @@ impl<'a> Call<'a> {
         let reasons: Vec<_> = facts.finish_reasons.iter().map(|(_, reason)| reason.as_str()).collect();
         let seen = format!(
             "{} {} {} stream={} -> {} {} [{}] calls[{}] {}",
-            span.provider_name,
+            span.provider_name.as_ref(),
             span.operation.name(),
             text(&facts.request_model),
             facts.stream.map_or("-", |stream| if stream { "yes" } else { "no" }),

@@ -7,9 +7,9 @@ use super::spans::Spans;
 use super::{Kind, MAX_CUT_REST, MIN_RULE_CHARS, Rules, marker_length, problem, work};
 use crate::config::Problem;
 
-pub(super) const MAX_LITERALS: usize = 1_000;
+pub const MAX_LITERALS: usize = 1_000;
 /// Of one literal.
-pub(super) const MAX_LITERAL_BYTES: usize = 128;
+pub const MAX_LITERAL_BYTES: usize = 128;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Literals {

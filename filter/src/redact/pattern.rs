@@ -24,13 +24,13 @@ use super::spans::Spans;
 use super::{Kind, MAX_CUT_REST, marker_length, problem, work};
 use crate::config::Problem;
 
-pub(super) const MAX_PATTERNS: usize = 32;
+pub const MAX_PATTERNS: usize = 32;
 /// Of all patterns together.
 pub(super) const MAX_STATES: usize = 500;
 /// Of one pattern.
 pub(super) const MAX_PATTERN_STATES: usize = 250;
 /// Of the text of one pattern: so many ranges a class may have at most.
-pub(super) const MAX_PATTERN_BYTES: usize = 1_000;
+pub const MAX_PATTERN_BYTES: usize = 1_000;
 
 /// The place of a step.
 type State = u16;

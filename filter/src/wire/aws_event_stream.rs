@@ -1,9 +1,12 @@
 //! `application/vnd.amazon.eventstream`: binary frames, each with headers, a payload and two checksums.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html>
 //!
-//! A frame is handed on only when both of its checksums hold. A frame that comes in pieces is collected, up to a bound;
-//! a longer one is passed over, and said. After a wrong checksum or an impossible length nothing can be trusted: the
+//! A frame within the bound is handed on only when both of its checksums hold; when it comes in pieces, they are
+//! collected. The payload of a longer one is handed on as it comes, and said to be whole once its checksum holds: whoever
+//! receives it has to be able to take it back. After a wrong checksum or an impossible length nothing can be trusted: the
 //! rest of the stream is ignored.
+
+use crc::{Digest, Table};
 
 use super::CRC;
 
@@ -15,22 +18,24 @@ const MIN_FRAME_BYTES: usize = 16;
 const MAX_HEADERS_BYTES: usize = 128 << 10;
 const MAX_FRAME_BYTES: usize = (24 << 20) + MAX_HEADERS_BYTES + MIN_FRAME_BYTES;
 
-/// Receives frames.
+/// Receives frames. The bytes of all `payload` calls of one frame are the same however the input is cut.
 pub trait Frames {
-    fn frame(&mut self, frame: Frame<'_>);
+    /// A frame begins. Unless it `is_checked`, it counts for nothing without its `end`.
+    fn begin(&mut self, headers: Headers<'_>, is_checked: bool);
+    /// The next bytes of its payload.
+    fn payload(&mut self, bytes: &[u8]);
+    /// It is whole, and its checksums hold.
+    fn end(&mut self);
 }
 
-/// One frame whose checksums hold.
+/// The headers of one frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Frame<'a> {
-    headers: &'a [u8],
-    pub payload: &'a [u8],
-}
+pub struct Headers<'a>(&'a [u8]);
 
-impl<'a> Frame<'a> {
+impl<'a> Headers<'a> {
     /// The value of a header that is a string.
-    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
-        let mut rest = self.headers;
+    pub fn text(&self, name: &str) -> Option<&'a [u8]> {
+        let mut rest = self.0;
         while let Some((found, value)) = next_header(&mut rest) {
             if found == name.as_bytes() {
                 return value;
@@ -77,7 +82,7 @@ pub enum FrameError {
     Checksum,
     /// The stream ends inside a frame.
     Truncated,
-    /// A frame was longer than the bound; what came after it was read.
+    /// The headers of a frame were longer than the bound; what came after it was read.
     Oversized,
 }
 
@@ -85,20 +90,63 @@ pub enum FrameError {
 #[derive(Debug)]
 pub struct Framer {
     max_frame_bytes: usize,
-    /// The frame that has begun, never longer than `max_frame_bytes`.
+    /// The frame that has begun, or the part of it before its payload; never longer than `max_frame_bytes`.
     partial: Vec<u8>,
+    long: Option<LongFrame>,
     /// Bytes of an oversized frame still to be passed over.
     skipping: usize,
     oversized: bool,
     failed: Option<FrameError>,
 }
 
+/// A frame whose payload is handed on as it comes.
+struct LongFrame {
+    sum: Digest<'static, u32, Table<1>>,
+    payload_left: usize,
+    /// The checksum that it has, as far as it came.
+    expected: [u8; 4],
+    expected_bytes: usize,
+}
+
+impl std::fmt::Debug for LongFrame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LongFrame").field("payload_left", &self.payload_left).finish_non_exhaustive()
+    }
+}
+
+impl LongFrame {
+    /// Moves `rest` past what it used; says whether the frame is complete.
+    fn feed(&mut self, rest: &mut &[u8], frames: &mut dyn Frames) -> Result<bool, FrameError> {
+        if let Some(payload) = take(rest, self.payload_left.min(rest.len())) {
+            self.sum.update(payload);
+            self.payload_left = self.payload_left.saturating_sub(payload.len());
+            frames.payload(payload);
+        }
+        while self.payload_left == 0
+            && let Some(slot) = self.expected.get_mut(self.expected_bytes)
+        {
+            let Some([byte]) = take(rest, 1) else { return Ok(false) };
+            *slot = *byte;
+            self.expected_bytes = self.expected_bytes.saturating_add(1);
+        }
+        if self.payload_left > 0 {
+            Ok(false)
+        } else if self.sum.clone().finalize() == u32::from_be_bytes(self.expected) {
+            frames.end();
+            Ok(true)
+        } else {
+            Err(FrameError::Checksum)
+        }
+    }
+}
+
 impl Framer {
-    /// Frames that are longer than `max_frame_bytes` and come in pieces are passed over.
+    /// Frames that are longer than `max_frame_bytes` are not collected.
     pub fn new(max_frame_bytes: usize) -> Self {
         Self {
             max_frame_bytes: max_frame_bytes.max(PRELUDE_BYTES),
             partial: Vec::new(),
+            long: None,
             skipping: 0,
             oversized: false,
             failed: None,
@@ -115,8 +163,14 @@ impl Framer {
             } else if let Err(error) = self.frame(&mut rest, frames) {
                 self.failed = Some(error);
                 self.partial = Vec::new();
+                self.long = None;
             }
         }
+    }
+
+    /// Whether nothing can be trusted any more.
+    pub fn has_failed(&self) -> bool {
+        self.failed.is_some()
     }
 
     /// How the stream ended.
@@ -124,7 +178,7 @@ impl Framer {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        if self.skipping > 0 || !self.partial.is_empty() {
+        if self.skipping > 0 || self.long.is_some() || !self.partial.is_empty() {
             return Err(FrameError::Truncated);
         }
         if self.oversized { Err(FrameError::Oversized) } else { Ok(()) }
@@ -132,29 +186,51 @@ impl Framer {
 
     /// Moves `rest` past what it used: a whole frame, or as much of one as there is.
     fn frame(&mut self, rest: &mut &[u8], frames: &mut dyn Frames) -> Result<(), FrameError> {
+        if let Some(long) = &mut self.long {
+            if long.feed(rest, frames)? {
+                self.long = None;
+            }
+            return Ok(());
+        }
         if self.partial.is_empty()
             && let Some(length) = frame_length(rest)?
             && let Some(whole) = take_whole(rest, length, self.max_frame_bytes)
         {
-            frames.frame(check_frame(whole)?);
-            return Ok(());
+            return hand_on(whole, frames);
         }
         self.collect(rest, PRELUDE_BYTES);
         let Some(length) = frame_length(&self.partial)? else { return Ok(()) };
         if length > self.max_frame_bytes {
-            self.oversized = true;
-            self.skipping = length.saturating_sub(self.partial.len());
-            self.partial.clear();
+            self.long_frame(rest, length, frames);
             return Ok(());
         }
         self.collect(rest, length);
         if self.partial.len() == length {
             let partial = std::mem::take(&mut self.partial);
-            frames.frame(check_frame(&partial)?);
+            hand_on(&partial, frames)?;
             self.partial = partial;
             self.partial.clear();
         }
         Ok(())
+    }
+
+    fn long_frame(&mut self, rest: &mut &[u8], length: usize, frames: &mut dyn Frames) {
+        let headers_end = headers_end(&self.partial);
+        if headers_end > self.max_frame_bytes {
+            self.oversized = true;
+            self.skipping = length.saturating_sub(self.partial.len());
+            self.partial.clear();
+            return;
+        }
+        self.collect(rest, headers_end);
+        if self.partial.len() == headers_end {
+            frames.begin(Headers(self.partial.get(PRELUDE_BYTES..).unwrap_or_default()), false);
+            let mut sum = CRC.digest();
+            sum.update(&self.partial);
+            self.partial.clear();
+            let payload_left = length.saturating_sub(headers_end).saturating_sub(4);
+            self.long = Some(LongFrame { sum, payload_left, expected: [0; 4], expected_bytes: 0 });
+        }
     }
 
     fn collect(&mut self, rest: &mut &[u8], up_to: usize) {
@@ -184,13 +260,20 @@ fn frame_length(bytes: &[u8]) -> Result<Option<usize>, FrameError> {
     if fits { Ok(Some(length)) } else { Err(FrameError::Malformed) }
 }
 
-fn check_frame(bytes: &[u8]) -> Result<Frame<'_>, FrameError> {
+fn headers_end(bytes: &[u8]) -> usize {
+    word(bytes, 4).unwrap_or(0).saturating_add(PRELUDE_BYTES)
+}
+
+/// A whole frame.
+fn hand_on(bytes: &[u8], frames: &mut dyn Frames) -> Result<(), FrameError> {
     check_sum(bytes)?;
-    let body_end = bytes.len().saturating_sub(4);
-    let headers_end = word(bytes, 4).unwrap_or(0).saturating_add(PRELUDE_BYTES);
+    let headers_end = headers_end(bytes);
     let headers = bytes.get(PRELUDE_BYTES..headers_end).ok_or(FrameError::Malformed)?;
-    let payload = bytes.get(headers_end..body_end).ok_or(FrameError::Malformed)?;
-    Ok(Frame { headers, payload })
+    let payload = bytes.get(headers_end..bytes.len().saturating_sub(4)).ok_or(FrameError::Malformed)?;
+    frames.begin(Headers(headers), true);
+    frames.payload(payload);
+    frames.end();
+    Ok(())
 }
 
 /// The last four bytes are the checksum of those before them.
@@ -233,12 +316,21 @@ mod tests {
     }
 
     #[derive(Default)]
-    struct Log(Vec<String>);
+    struct Log {
+        frames: Vec<String>,
+        begun: String,
+    }
 
     impl Frames for Log {
-        fn frame(&mut self, frame: Frame<'_>) {
-            let kind = String::from_utf8_lossy(frame.header(":event-type").unwrap_or(b"-")).into_owned();
-            self.0.push(format!("{kind}|{}", String::from_utf8_lossy(frame.payload)));
+        fn begin(&mut self, headers: Headers<'_>, is_checked: bool) {
+            let kind = String::from_utf8_lossy(headers.text(":event-type").unwrap_or(b"-"));
+            self.begun = format!("{kind}{}", if is_checked { "|" } else { "?|" });
+        }
+        fn payload(&mut self, bytes: &[u8]) {
+            self.begun += &String::from_utf8_lossy(bytes);
+        }
+        fn end(&mut self) {
+            self.frames.push(std::mem::take(&mut self.begun));
         }
     }
 
@@ -249,7 +341,7 @@ mod tests {
             framer.feed(piece, &mut log);
             assert!(framer.partial.capacity() <= 200);
         }
-        (log.0, framer.finish())
+        (log.frames, framer.finish())
     }
 
     fn check(input: &[u8], expected: &[&str], end: Result<(), FrameError>) {
@@ -287,10 +379,10 @@ mod tests {
             head.extend_from_slice(value);
         }
         head.extend_from_slice(b"\x01y\x07\x00\x02ok");
-        assert_eq!(Frame { headers: &head, payload: b"" }.header("y"), Some(&b"ok"[..]));
-        assert_eq!(Frame { headers: &head, payload: b"" }.header("x"), None);
+        assert_eq!(Headers(&head).text("y"), Some(&b"ok"[..]));
+        assert_eq!(Headers(&head).text("x"), None);
         head.insert(0, 200);
-        assert_eq!(Frame { headers: &head, payload: b"" }.header("y"), None);
+        assert_eq!(Headers(&head).text("y"), None);
     }
 
     #[test]
@@ -315,8 +407,32 @@ mod tests {
     }
 
     #[test]
-    fn oversized_frames_are_passed_over() {
-        let input = [event("a", "{}"), event("big", &"x".repeat(500)), event("b", "{}")].concat();
+    fn the_payload_of_a_long_frame_is_handed_on_as_it_comes() {
+        let big = "x".repeat(500);
+        let input = [event("a", "{}"), event("big", &big), event("b", "{}")].concat();
+        check(&input, &["a|{}", &format!("big?|{big}"), "b|{}"], Ok(()));
+        // Around the bound, the shortest and the longest of each.
+        let lengths = |length: usize| frame(&[], "x".repeat(length - 16).as_bytes());
+        check(&lengths(200), &[&format!("-|{}", "x".repeat(184))], Ok(()));
+        check(&lengths(201), &[&format!("-?|{}", "x".repeat(185))], Ok(()));
+        check(&frame(&[("h", &"v".repeat(183))], b""), &["-?|"], Ok(()));
+    }
+
+    #[test]
+    fn a_long_frame_counts_for_nothing_when_its_checksum_is_wrong() {
+        let big = event("big", &"x".repeat(500));
+        for at in [12, 70, 300, big.len() - 4, big.len() - 1] {
+            let mut bad = big.clone();
+            bad[at] ^= 1;
+            let input = [event("a", "{}"), bad, event("b", "{}")].concat();
+            check(&input, &["a|{}"], Err(FrameError::Checksum));
+        }
+    }
+
+    #[test]
+    fn frames_with_oversized_headers_are_passed_over() {
+        let big = frame(&[("h", &"v".repeat(300))], b"payload");
+        let input = [event("a", "{}"), big, event("b", "{}")].concat();
         check(&input, &["a|{}", "b|{}"], Err(FrameError::Oversized));
     }
 
@@ -324,7 +440,10 @@ mod tests {
     fn a_stream_may_end_inside_a_frame() {
         let input = [event("a", "{}"), event("b", "{}")].concat();
         check(&input[..input.len() - 1], &["a|{}"], Err(FrameError::Truncated));
-        let big = event("big", &"x".repeat(500));
-        check(&big[..big.len() - 1], &[], Err(FrameError::Truncated));
+        for big in [event("big", &"x".repeat(500)), frame(&[("h", &"v".repeat(300))], b"")] {
+            for end in [big.len() - 1, big.len() - 4, big.len() - 20] {
+                check(&big[..end], &[], Err(FrameError::Truncated));
+            }
+        }
     }
 }

@@ -6,7 +6,12 @@
 //!
 //! Invariant: the calls to the [`Sink`] are the same however the input is cut into chunks.
 
+mod opening;
+
 use memchr::memchr2;
+
+use self::opening::Opening;
+use super::is_same;
 
 /// Levels of nesting that a [`Node`] tree may name.
 pub const MAX_LEVELS: usize = 16;
@@ -95,8 +100,17 @@ impl<T: Copy> Node<T> {
         Self { verbatim: Some((tag, Bound::new(max_bytes))), ..self }
     }
 
-    fn member(&'static self, key: &[u8]) -> Option<&'static Self> {
-        self.keys.iter().find(|(name, _)| name.as_bytes() == key).map(|(_, node)| node)
+    /// Documents of one kind have their members in one order, and the tables follow it: the search begins where the
+    /// last one ended.
+    fn member(&'static self, key: &[u8], from: &mut usize) -> Option<&'static Self> {
+        let (before, behind) = self.keys.split_at_checked(*from).unwrap_or((self.keys, &[]));
+        let is_it = |(name, _): &(&str, Self)| is_same(name.as_bytes(), key);
+        let at = match behind.iter().position(is_it) {
+            Some(at) => at.saturating_add(*from),
+            None => before.iter().position(is_it)?,
+        };
+        *from = at.saturating_add(1);
+        self.keys.get(at).map(|(_, node)| node)
     }
 }
 
@@ -149,7 +163,7 @@ enum State {
     FirstKey,
     /// After `,` in an object.
     Key,
-    /// Inside a key, before the colon, or inside a kept string.
+    /// Inside a key, or a kept string, that was cut or has escapes.
     KeyString,
     Colon,
     String,
@@ -168,23 +182,38 @@ enum State {
     },
     /// After a value: `,` or the end of its container.
     AfterValue,
-    SkipString,
-    SkipEscape,
+    /// A string that nobody asked for.
+    SkipString {
+        escaped: bool,
+    },
     /// A number or literal that nobody asked for.
     SkipPrimitive,
     /// Inside a container that nobody asked for.
-    SkipContainer,
-    SkipContainerString,
-    SkipContainerEscape,
+    SkipContainer {
+        string: bool,
+        escaped: bool,
+    },
     /// The document's value is complete.
     Done,
     Failed,
+}
+
+impl State {
+    /// Where white space means nothing.
+    fn is_between(self) -> bool {
+        matches!(
+            self,
+            Self::Value | Self::FirstItem | Self::FirstKey | Self::Key | Self::Colon | Self::AfterValue
+        )
+    }
 }
 
 #[derive(Debug)]
 struct Level<T: 'static> {
     node: &'static Node<T>,
     object: bool,
+    /// Behind the last of its members that was named.
+    next_member: usize,
 }
 
 impl<T> Clone for Level<T> {
@@ -201,6 +230,8 @@ struct Copying<T> {
     max_bytes: usize,
     /// Levels open (kept and skipped) where the copied value began.
     outside: usize,
+    /// Where in the chunk that is being read the copying goes on.
+    from: usize,
     overflow: bool,
 }
 
@@ -229,6 +260,8 @@ pub struct Scanner<T: 'static> {
     high_surrogate: Option<u16>,
     copying: Option<Copying<T>>,
     copy: Vec<u8>,
+    /// Of the documents so far, from the second on.
+    opening: Option<Box<Opening<T>>>,
 }
 
 impl<T: Copy> Scanner<T> {
@@ -249,6 +282,7 @@ impl<T: Copy> Scanner<T> {
             high_surrogate: None,
             copying: None,
             copy: Vec::new(),
+            opening: None,
         }
     }
 
@@ -268,6 +302,11 @@ impl<T: Copy> Scanner<T> {
         self.high_surrogate = None;
         self.copying = None;
         self.copy.clear();
+        let is_plain =
+            !self.root.keys.is_empty() && self.root.container.is_none() && self.root.verbatim.is_none();
+        if is_plain && self.opening.is_none() {
+            self.opening = Some(Box::new(Opening::new()));
+        }
     }
 
     pub fn feed(&mut self, bytes: &[u8], sink: &mut dyn Sink<T>) {
@@ -278,30 +317,46 @@ impl<T: Copy> Scanner<T> {
     }
 
     /// Like `feed`, but stops in front of what follows the document, and says where that is.
-    pub fn feed_one(&mut self, bytes: &[u8], sink: &mut dyn Sink<T>) -> usize {
-        let mut at = 0;
-        let mut copied_from = 0;
-        while let Some(&byte) = bytes.get(at) {
-            if self.state == State::Done && !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
-                return at;
-            }
-            let copying_before = self.copying.is_some();
-            let next = self.step(bytes, at, byte, sink);
-            if !copying_before && self.copying.is_some() {
-                copied_from = at;
-            }
-            at = next;
-            if let Some(copying) = &self.copying
-                && self.open_levels() <= copying.outside
-            {
-                self.copy_bytes(bytes.get(copied_from..at).unwrap_or_default());
-                self.end_copy(sink);
-            }
+    pub fn feed_one(&mut self, chunk: &[u8], sink: &mut dyn Sink<T>) -> usize {
+        if let Some(copying) = &mut self.copying {
+            copying.from = 0;
         }
-        if self.copying.is_some() {
-            self.copy_bytes(bytes.get(copied_from..).unwrap_or_default());
+        let mut rest = self.repeat_opening(chunk, sink);
+        while let Some((&byte, tail)) = rest.split_first() {
+            rest = match self.state {
+                State::Value
+                | State::FirstItem
+                | State::FirstKey
+                | State::Key
+                | State::Colon
+                | State::AfterValue => self.tokens(chunk, rest, sink),
+                State::SkipContainer { .. } => self.skip_container(chunk, rest, sink),
+                State::SkipString { .. } => self.skip_string(rest),
+                State::SkipPrimitive => self.skip_primitive(rest),
+                State::KeyString => self.key_string(rest),
+                State::String => self.string(rest, sink),
+                State::Escape { key } => {
+                    self.escape(byte, key);
+                    tail
+                }
+                State::Unicode { key, digits, code } => {
+                    self.unicode(byte, key, digits, code);
+                    tail
+                }
+                State::Number => self.number(rest, sink),
+                State::Literal { text, matched } => {
+                    self.literal(byte, text, matched, sink);
+                    tail
+                }
+                State::Done if is_space(byte) => tail,
+                State::Done => return chunk.len().saturating_sub(rest.len()),
+                State::Failed => &[],
+            };
         }
-        bytes.len()
+        if let Some(copying) = &self.copying {
+            self.copy_bytes(chunk.get(copying.from..).unwrap_or_default());
+        }
+        chunk.len()
     }
 
     /// Says whether the document was whole. A number at the very end is only complete here.
@@ -334,82 +389,155 @@ impl<T: Copy> Scanner<T> {
         self.depth.saturating_add(self.skipped)
     }
 
-    /// Consumes from `at` and returns where to go on; always consumes, or moves to a state that does.
-    fn step(&mut self, bytes: &[u8], at: usize, byte: u8, sink: &mut dyn Sink<T>) -> usize {
-        let after = at.saturating_add(1);
-        match self.state {
-            State::SkipContainer => return self.skip_container(bytes, at),
-            State::SkipContainerString => {
-                return self.skip_string(bytes, at, State::SkipContainer, State::SkipContainerEscape);
-            }
-            State::SkipContainerEscape => self.state = State::SkipContainerString,
-            State::SkipString => return self.skip_plain_string(bytes, at),
-            State::SkipEscape => self.state = State::SkipString,
-            State::String => return self.string(bytes, at, sink),
-            State::KeyString => return self.key_string(bytes, at),
-            State::Escape { key } => self.escape(byte, key),
-            State::Unicode { key, digits, code } => self.unicode(byte, key, digits, code),
-            State::Number => return self.number(byte, at, sink),
-            State::SkipPrimitive => return self.skip_primitive(byte, at),
-            State::Literal { text, matched } => self.literal(byte, text, matched, sink),
-            State::Failed => return bytes.len(),
-            _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => {}
-            State::FirstItem if byte == b']' => self.close(false, sink),
-            State::Value | State::FirstItem => self.value(byte, sink),
-            State::FirstKey if byte == b'}' => self.close(true, sink),
-            State::FirstKey | State::Key if byte == b'"' => {
-                self.begin_text();
-                self.state = State::KeyString;
-            }
-            State::Colon if byte == b':' => self.state = State::Value,
-            State::AfterValue => self.after_value(byte, sink),
-            State::FirstKey | State::Key | State::Colon | State::Done => self.state = State::Failed,
+    /// Passes over what a document has in common with an earlier one.
+    fn repeat_opening<'a>(&mut self, chunk: &'a [u8], sink: &mut dyn Sink<T>) -> &'a [u8] {
+        if self.is_empty()
+            && let Some(opening) = &mut self.opening
+            && let Some((length, next_member)) = opening.repeat(self.root, self.max_kept_bytes, chunk, sink)
+            && let Some(level) = self.levels.first_mut()
+        {
+            *level = Some(Level { node: self.root, object: true, next_member });
+            self.depth = 1;
+            self.state = State::Key;
+            return chunk.get(length..).unwrap_or_default();
         }
-        after
+        chunk
     }
 
-    fn value(&mut self, byte: u8, sink: &mut dyn Sink<T>) {
-        let node = self.next.take();
-        let kept = |(tag, bound): (T, Bound)| (tag, bound.bytes().min(self.max_kept_bytes));
-        self.reading = node.and_then(|node| node.scalar).map(kept);
-        let wanted = self.reading.is_some();
+    /// Keys, values and what stands between them, as far as they are whole. What is cut off at the end of the chunk, or
+    /// has escapes, is left to a state of its own.
+    fn tokens<'a>(&mut self, chunk: &'a [u8], mut rest: &'a [u8], sink: &mut dyn Sink<T>) -> &'a [u8] {
+        while let Some((&byte, tail)) = rest.split_first() {
+            rest = match (self.state, byte) {
+                (State::FirstKey | State::Key, b'"') => self.key(tail),
+                (State::Colon, b':') => {
+                    self.state = State::Value;
+                    tail
+                }
+                (State::FirstItem, b']') | (State::FirstKey, b'}') => {
+                    self.close(byte == b'}', chunk, tail, sink);
+                    tail
+                }
+                (State::Value | State::FirstItem, b'{' | b'[') => {
+                    let node = self.next.take();
+                    self.open(byte == b'{', node, chunk.len().saturating_sub(rest.len()), sink);
+                    tail
+                }
+                (state, _) if is_space(byte) && state.is_between() => tail,
+                (State::Value | State::FirstItem, _) => self.value(byte, rest, tail, sink),
+                (State::AfterValue, b',') => {
+                    self.after_comma();
+                    tail
+                }
+                (State::AfterValue, b'}' | b']') => {
+                    self.close(byte == b'}', chunk, tail, sink);
+                    tail
+                }
+                (State::AfterValue | State::FirstKey | State::Key | State::Colon, _) => {
+                    self.state = State::Failed;
+                    tail
+                }
+                _ => return rest,
+            };
+        }
+        rest
+    }
+
+    /// Behind the opening quote of a key.
+    #[inline]
+    fn key<'a>(&mut self, text: &'a [u8]) -> &'a [u8] {
+        if let Some((plain, b'"', rest)) = split_plain(text) {
+            self.next = self.top().and_then(|level| level.node.member(plain, &mut level.next_member));
+            self.state = State::Colon;
+            return rest;
+        }
+        self.begin_text();
+        self.state = State::KeyString;
+        text
+    }
+
+    /// A scalar that begins with `byte` and goes on in `tail`.
+    #[inline]
+    fn value<'a>(&mut self, byte: u8, rest: &'a [u8], tail: &'a [u8], sink: &mut dyn Sink<T>) -> &'a [u8] {
+        let scalar = self.next.take().and_then(|node| node.scalar);
+        self.reading = scalar.map(|(tag, bound)| (tag, bound.bytes().min(self.max_kept_bytes)));
         match byte {
-            b'{' | b'[' => self.open(byte == b'{', node, sink),
-            b'"' if wanted => {
-                self.begin_text();
-                self.state = State::String;
+            b'"' => self.whole_string(tail, sink),
+            b'-' | b'0'..=b'9' if self.reading.is_some() => self.whole_number(rest, sink),
+            b't' if self.reading.is_some() => self.whole_literal(b"true", rest, tail, sink),
+            b'f' if self.reading.is_some() => self.whole_literal(b"false", rest, tail, sink),
+            b'n' if self.reading.is_some() => self.whole_literal(b"null", rest, tail, sink),
+            b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
+                self.state = State::SkipPrimitive;
+                self.skip_primitive(tail)
             }
-            b'"' => self.state = State::SkipString,
-            b'-' | b'0'..=b'9' if wanted => {
-                self.begin_text();
-                self.text.push(byte);
-                self.state = State::Number;
+            _ => {
+                self.state = State::Failed;
+                tail
             }
-            b't' | b'f' | b'n' if wanted => {
-                let text: &[u8] = match byte {
-                    b't' => b"true",
-                    b'f' => b"false",
-                    _ => b"null",
-                };
-                self.state = State::Literal { text, matched: 1 };
-            }
-            b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => self.state = State::SkipPrimitive,
-            _ => self.state = State::Failed,
         }
     }
 
-    fn open(&mut self, object: bool, node: Option<&'static Node<T>>, sink: &mut dyn Sink<T>) {
+    #[inline]
+    fn whole_string<'a>(&mut self, text: &'a [u8], sink: &mut dyn Sink<T>) -> &'a [u8] {
+        let Some((tag, max_bytes)) = self.reading else {
+            self.state = State::SkipString { escaped: false };
+            return self.skip_string(text);
+        };
+        if let Some((plain, b'"', rest)) = split_plain(text) {
+            let kept = plain.get(..max_bytes).unwrap_or(plain);
+            sink.scalar(tag, Scalar::String { bytes: kept, truncated: kept.len() < plain.len() });
+            self.end_value();
+            return rest;
+        }
+        self.begin_text();
+        self.state = State::String;
+        text
+    }
+
+    #[inline]
+    fn whole_number<'a>(&mut self, text: &'a [u8], sink: &mut dyn Sink<T>) -> &'a [u8] {
+        self.begin_text();
+        self.state = State::Number;
+        let Some(length) = text.iter().position(|byte| !is_of_number(*byte)) else {
+            self.push_bounded(text, MAX_NUMBER_BYTES);
+            return &[];
+        };
+        let (digits, rest) = text.split_at_checked(length).unwrap_or((text, &[]));
+        self.report_number(digits, digits.len() > MAX_NUMBER_BYTES, sink);
+        rest
+    }
+
+    #[inline]
+    fn whole_literal<'a>(
+        &mut self,
+        text: &'static [u8],
+        rest: &'a [u8],
+        tail: &'a [u8],
+        sink: &mut dyn Sink<T>,
+    ) -> &'a [u8] {
+        if let Some(rest) = rest.strip_prefix(text) {
+            self.report_literal(text, sink);
+            return rest;
+        }
+        self.state = State::Literal { text, matched: 1 };
+        tail
+    }
+
+    /// An object or array begins, `at` bytes into the chunk.
+    fn open(&mut self, object: bool, node: Option<&'static Node<T>>, at: usize, sink: &mut dyn Sink<T>) {
         if let Some(node) = node {
             if let (Some((tag, bound)), None) = (node.verbatim, &self.copying) {
                 let max_bytes = bound.bytes().min(self.max_kept_bytes);
                 self.copy.clear();
-                self.copying = Some(Copying { tag, max_bytes, outside: self.open_levels(), overflow: false });
+                let outside = self.open_levels();
+                self.copying = Some(Copying { tag, max_bytes, outside, from: at, overflow: false });
             }
             let named = if object { !node.keys.is_empty() } else { node.items.is_some() };
             if (named || node.container.is_some())
                 && let Some(slot) = self.levels.get_mut(self.depth)
             {
-                *slot = Some(Level { node, object });
+                *slot = Some(Level { node, object, next_member: 0 });
                 self.depth = self.depth.saturating_add(1);
                 self.next = if object { None } else { node.items };
                 self.state = if object { State::FirstKey } else { State::FirstItem };
@@ -422,40 +550,54 @@ impl<T: Copy> Scanner<T> {
         self.skipped = 1;
         self.skipped_objects = u64::from(object);
         self.skipped_unknown = 0;
-        self.state = State::SkipContainer;
+        self.state = State::SkipContainer { string: false, escaped: false };
     }
 
-    fn close(&mut self, object: bool, sink: &mut dyn Sink<T>) {
+    fn close(&mut self, object: bool, chunk: &[u8], rest: &[u8], sink: &mut dyn Sink<T>) {
         match self.top() {
             Some(level) if level.object == object => {
+                let node = level.node;
                 self.depth = self.depth.saturating_sub(1);
-                if let Some(tag) = level.node.container {
+                if let Some(tag) = node.container {
                     sink.close(tag);
                 }
-                self.end_value();
+                self.end_container(chunk, rest, sink);
             }
             _ => self.state = State::Failed,
         }
     }
 
-    fn top(&self) -> Option<Level<T>> {
-        self.levels.get(self.depth.checked_sub(1)?).copied().flatten()
+    /// An object or array ended right before `rest`.
+    fn end_container(&mut self, chunk: &[u8], rest: &[u8], sink: &mut dyn Sink<T>) {
+        self.end_value();
+        if let Some(copying) = &self.copying
+            && self.open_levels() <= copying.outside
+        {
+            let end = chunk.len().saturating_sub(rest.len());
+            self.copy_bytes(chunk.get(copying.from..end).unwrap_or_default());
+            self.end_copy(sink);
+        }
     }
 
+    #[inline]
+    fn top(&mut self) -> Option<&mut Level<T>> {
+        self.levels.get_mut(self.depth.checked_sub(1)?)?.as_mut()
+    }
+
+    #[inline]
     fn end_value(&mut self) {
         self.state = if self.depth == 0 { State::Done } else { State::AfterValue };
     }
 
-    fn after_value(&mut self, byte: u8, sink: &mut dyn Sink<T>) {
-        match (byte, self.top()) {
-            (b',', Some(level)) if level.object => self.state = State::Key,
-            (b',', Some(level)) => {
+    #[inline]
+    fn after_comma(&mut self) {
+        match self.top() {
+            Some(level) if level.object => self.state = State::Key,
+            Some(level) => {
                 self.next = level.node.items;
                 self.state = State::Value;
             }
-            (b'}', _) => self.close(true, sink),
-            (b']', _) => self.close(false, sink),
-            _ => self.state = State::Failed,
+            None => self.state = State::Failed,
         }
     }
 
@@ -466,10 +608,17 @@ impl<T: Copy> Scanner<T> {
     }
 
     fn push_text(&mut self, bytes: &[u8], max_bytes: usize) {
+        if !bytes.is_empty() {
+            self.end_text(max_bytes);
+            self.push_bounded(bytes, max_bytes);
+        }
+    }
+
+    /// Half a surrogate pair that nothing follows.
+    fn end_text(&mut self, max_bytes: usize) {
         if self.high_surrogate.take().is_some() {
             self.push_bounded("\u{fffd}".as_bytes(), max_bytes);
         }
-        self.push_bounded(bytes, max_bytes);
     }
 
     fn push_bounded(&mut self, bytes: &[u8], max_bytes: usize) {
@@ -478,61 +627,46 @@ impl<T: Copy> Scanner<T> {
         self.truncated |= bytes.len() > room;
     }
 
-    /// A key: looked up in place when it is whole and plain, collected otherwise.
-    fn key_string(&mut self, bytes: &[u8], at: usize) -> usize {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let Some(found) = memchr2(b'"', b'\\', rest) else {
+    /// A key that was cut or has escapes.
+    fn key_string<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
+        let Some((plain, stop, rest)) = split_plain(rest) else {
             self.push_text(rest, MAX_KEY_BYTES);
-            return bytes.len();
+            return &[];
         };
-        let plain = rest.get(..found).unwrap_or_default();
-        let after = at.saturating_add(found).saturating_add(1);
-        if rest.get(found) == Some(&b'\\') {
-            if !plain.is_empty() {
-                self.push_text(plain, MAX_KEY_BYTES);
-            }
+        self.push_text(plain, MAX_KEY_BYTES);
+        if stop == b'\\' {
             self.state = State::Escape { key: true };
-            return after;
+            return rest;
         }
-        let node = self.top().map(|level| level.node);
-        self.next = if self.text.is_empty() && self.high_surrogate.is_none() {
-            node.and_then(|node| node.member(plain))
-        } else {
-            self.push_text(plain, MAX_KEY_BYTES);
-            if self.truncated { None } else { node.and_then(|node| node.member(&self.text)) }
-        };
+        self.end_text(MAX_KEY_BYTES);
+        let text = std::mem::take(&mut self.text);
+        let is_whole = !self.truncated;
+        let level = self.top().filter(|_| is_whole);
+        self.next = level.and_then(|level| level.node.member(&text, &mut level.next_member));
+        self.text = text;
         self.state = State::Colon;
-        after
+        rest
     }
 
-    /// A kept string: handed over in place when it is whole and plain, collected otherwise.
-    fn string(&mut self, bytes: &[u8], at: usize, sink: &mut dyn Sink<T>) -> usize {
+    /// A kept string that was cut or has escapes.
+    fn string<'a>(&mut self, rest: &'a [u8], sink: &mut dyn Sink<T>) -> &'a [u8] {
         let Some((tag, max_bytes)) = self.reading else {
-            self.state = State::SkipString;
-            return at;
+            self.state = State::SkipString { escaped: false };
+            return rest;
         };
-        let rest = bytes.get(at..).unwrap_or_default();
-        let Some(found) = memchr2(b'"', b'\\', rest) else {
+        let Some((plain, stop, rest)) = split_plain(rest) else {
             self.push_text(rest, max_bytes);
-            return bytes.len();
+            return &[];
         };
-        let plain = rest.get(..found).unwrap_or_default();
-        let after = at.saturating_add(found).saturating_add(1);
-        if rest.get(found) == Some(&b'\\') {
-            if !plain.is_empty() {
-                self.push_text(plain, max_bytes);
-            }
+        self.push_text(plain, max_bytes);
+        if stop == b'\\' {
             self.state = State::Escape { key: false };
-            return after;
+            return rest;
         }
-        if self.text.is_empty() && self.high_surrogate.is_none() && plain.len() <= max_bytes {
-            sink.scalar(tag, Scalar::String { bytes: plain, truncated: self.truncated });
-        } else {
-            self.push_text(plain, max_bytes);
-            sink.scalar(tag, Scalar::String { bytes: &self.text, truncated: self.truncated });
-        }
+        self.end_text(max_bytes);
+        sink.scalar(tag, Scalar::String { bytes: &self.text, truncated: self.truncated });
         self.end_value();
-        after
+        rest
     }
 
     fn bound(&self, key: bool) -> usize {
@@ -604,24 +738,33 @@ impl<T: Copy> Scanner<T> {
         self.push_bounded(encoded, max_bytes);
     }
 
-    fn number(&mut self, byte: u8, at: usize, sink: &mut dyn Sink<T>) -> usize {
-        if matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E') {
-            self.push_bounded(&[byte], MAX_NUMBER_BYTES);
-            return at.saturating_add(1);
+    /// A number that was cut.
+    fn number<'a>(&mut self, rest: &'a [u8], sink: &mut dyn Sink<T>) -> &'a [u8] {
+        let length = rest.iter().position(|byte| !is_of_number(*byte)).unwrap_or(rest.len());
+        let (digits, rest) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+        self.push_bounded(digits, MAX_NUMBER_BYTES);
+        if !rest.is_empty() {
+            self.end_number(sink);
         }
-        self.end_number(sink);
-        at
+        rest
     }
 
     fn end_number(&mut self, sink: &mut dyn Sink<T>) {
+        let text = std::mem::take(&mut self.text);
+        self.report_number(&text, self.truncated, sink);
+        self.text = text;
+    }
+
+    #[inline]
+    fn report_number(&mut self, digits: &[u8], is_overlong: bool, sink: &mut dyn Sink<T>) {
         self.end_value();
         let Some((tag, _)) = self.reading else { return };
-        if self.truncated {
+        if is_overlong {
             sink.scalar(tag, Scalar::Overlong);
             return;
         }
-        match std::str::from_utf8(&self.text) {
-            Ok(text) if is_number(text.as_bytes()) => sink.scalar(tag, Scalar::Number(text)),
+        match std::str::from_utf8(digits) {
+            Ok(text) if is_number(digits) => sink.scalar(tag, Scalar::Number(text)),
             _ => self.state = State::Failed,
         }
     }
@@ -636,6 +779,11 @@ impl<T: Copy> Scanner<T> {
             self.state = State::Literal { text, matched };
             return;
         }
+        self.report_literal(text, sink);
+    }
+
+    #[inline]
+    fn report_literal(&mut self, text: &'static [u8], sink: &mut dyn Sink<T>) {
         if let Some((tag, _)) = self.reading {
             let value = match text {
                 b"true" => Scalar::Bool(true),
@@ -647,62 +795,77 @@ impl<T: Copy> Scanner<T> {
         self.end_value();
     }
 
-    fn skip_plain_string(&mut self, bytes: &[u8], at: usize) -> usize {
-        let next = self.skip_string(bytes, at, State::Done, State::SkipEscape);
-        if self.state == State::Done {
-            self.end_value();
+    /// A string that nobody asked for.
+    fn skip_string<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
+        let escaped = self.state == State::SkipString { escaped: true };
+        match skip_string(rest, escaped) {
+            Skipped::All { escaped } => {
+                self.state = State::SkipString { escaped };
+                &[]
+            }
+            Skipped::To(rest) => {
+                self.end_value();
+                rest
+            }
         }
-        next
     }
 
-    fn skip_string(&mut self, bytes: &[u8], at: usize, ended: State, escaped: State) -> usize {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let Some(found) = memchr2(b'"', b'\\', rest) else {
-            return bytes.len();
-        };
-        self.state = if rest.get(found) == Some(&b'"') { ended } else { escaped };
-        at.saturating_add(found).saturating_add(1)
-    }
-
-    fn skip_primitive(&mut self, byte: u8, at: usize) -> usize {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.') {
-            return at.saturating_add(1);
-        }
+    fn skip_primitive<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
+        let length = rest.iter().position(|byte| !is_of_primitive(*byte));
+        let Some(length) = length else { return &[] };
         self.end_value();
-        at
+        rest.get(length..).unwrap_or_default()
     }
 
-    fn skip_container(&mut self, bytes: &[u8], at: usize) -> usize {
-        let mut at = at;
-        while let Some(&byte) = bytes.get(at) {
-            at = at.saturating_add(1);
-            match byte {
-                b'"' => {
-                    self.state = State::SkipContainerString;
-                    return at;
+    /// A container that nobody asked for.
+    fn skip_container<'a>(
+        &mut self,
+        chunk: &'a [u8],
+        mut rest: &'a [u8],
+        sink: &mut dyn Sink<T>,
+    ) -> &'a [u8] {
+        let (mut in_string, mut escaped) = match self.state {
+            State::SkipContainer { string, escaped } => (string, escaped),
+            _ => (false, false),
+        };
+        loop {
+            if in_string {
+                match skip_string(rest, escaped) {
+                    Skipped::All { escaped } => {
+                        self.state = State::SkipContainer { string: true, escaped };
+                        return &[];
+                    }
+                    Skipped::To(behind) => rest = behind,
                 }
+                (in_string, escaped) = (false, false);
+            }
+            let Some((byte, tail)) = split_structural(rest) else {
+                self.state = State::SkipContainer { string: false, escaped: false };
+                return &[];
+            };
+            rest = tail;
+            match byte {
+                b'"' => in_string = true,
                 b'{' | b'[' => {
                     self.skipped = self.skipped.saturating_add(1);
                     self.skipped_objects = (self.skipped_objects << 1) | u64::from(byte == b'{');
                     self.skipped_unknown = self.skipped_unknown.max(self.skipped.saturating_sub(64));
                 }
-                b'}' | b']' => {
+                _ => {
                     let is_known = self.skipped > self.skipped_unknown;
                     if is_known && (self.skipped_objects & 1 == 1) != (byte == b'}') {
                         self.state = State::Failed;
-                        return at;
+                        return rest;
                     }
                     self.skipped_objects >>= 1;
                     self.skipped = self.skipped.saturating_sub(1);
                     if self.skipped == 0 {
-                        self.end_value();
-                        return at;
+                        self.end_container(chunk, rest, sink);
+                        return rest;
                     }
                 }
-                _ => {}
             }
         }
-        at
     }
 
     fn copy_bytes(&mut self, bytes: &[u8]) {
@@ -721,6 +884,97 @@ impl<T: Copy> Scanner<T> {
             }
         }
     }
+}
+
+/// What became of a string that is passed over.
+enum Skipped<'a> {
+    /// Its end is not here; the last byte escapes the next.
+    All { escaped: bool },
+    /// What follows it.
+    To(&'a [u8]),
+}
+
+fn skip_string(mut rest: &[u8], escaped: bool) -> Skipped<'_> {
+    if escaped {
+        match rest.split_first() {
+            Some((_, tail)) => rest = tail,
+            None => return Skipped::All { escaped },
+        }
+    }
+    loop {
+        match split_plain(rest) {
+            None => return Skipped::All { escaped: false },
+            Some((_, b'"', tail)) => return Skipped::To(tail),
+            Some((_, _, tail)) => match tail.split_first() {
+                Some((_, tail)) => rest = tail,
+                None => return Skipped::All { escaped: true },
+            },
+        }
+    }
+}
+
+/// What comes before the first quote or backslash, which of the two it is, and what comes behind it.
+fn split_plain(text: &[u8]) -> Option<(&[u8], u8, &[u8])> {
+    let length = plain_length(text)?;
+    let (plain, rest) = text.split_at_checked(length)?;
+    let (stop, rest) = rest.split_first()?;
+    Some((plain, *stop, rest))
+}
+
+/// Most strings are short: only behind this many words is it worth while to call for the vectorized search.
+const WORDS: usize = 6;
+
+fn plain_length(text: &[u8]) -> Option<usize> {
+    let (words, _) = text.as_chunks::<8>();
+    let mut at = 0_usize;
+    for word in words.iter().take(WORDS) {
+        let word = u64::from_le_bytes(*word);
+        let hits = zero_bytes(word ^ repeated(b'"')) | zero_bytes(word ^ repeated(b'\\'));
+        if hits != 0 {
+            return Some(at.saturating_add((hits.trailing_zeros() / 8) as usize));
+        }
+        at = at.saturating_add(8);
+    }
+    Some(at.saturating_add(memchr2(b'"', b'\\', text.get(at..)?)?))
+}
+
+const fn repeated(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// The highest bit of the first byte that is zero, and perhaps of some behind it.
+const fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(repeated(0x01)) & !word & repeated(0x80)
+}
+
+/// The first quote or bracket, and what comes behind it.
+fn split_structural(mut text: &[u8]) -> Option<(u8, &[u8])> {
+    // Blocks without any are told at once: vectors of numbers have megabytes of them.
+    while let Some((block, tail)) = text.split_first_chunk::<16>() {
+        if block.iter().fold(false, |any, byte| any | is_structural(*byte)) {
+            break;
+        }
+        text = tail;
+    }
+    let at = text.iter().position(|byte| is_structural(*byte))?;
+    text.get(at..)?.split_first().map(|(byte, tail)| (*byte, tail))
+}
+
+/// Brackets of objects are those of arrays and one bit.
+const fn is_structural(byte: u8) -> bool {
+    byte == b'"' || byte | 0x20 == b'{' || byte | 0x20 == b'}'
+}
+
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+const fn is_of_primitive(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
+}
+
+const fn is_of_number(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
 }
 
 enum Units {

@@ -1,7 +1,8 @@
 //! Server-sent events framed over bytes, as the WHATWG HTML standard section 9.2.6 interprets an event stream.
 //!
 //! LF, CRLF and CR end lines; comments, unknown fields and `id`/`retry` are passed over; data is handed on as it comes,
-//! never collected, so that an event of any size costs nothing. Data lines of one event are joined by LF.
+//! never collected, so that an event of any size costs nothing. Data lines of one event are joined by LF. A byte order
+//! mark is not expected here: whoever reads a body passes over it.
 //!
 //! Invariant: the bytes of all `data` calls between two `dispatch` calls are the same however the input is cut.
 
@@ -20,8 +21,6 @@ pub trait Events {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// At the start of the stream, this many bytes into a byte order mark.
-    Mark(usize),
     /// At the start of a line or inside its field name.
     Field,
     /// Right after the colon, where one space is dropped.
@@ -30,8 +29,6 @@ enum State {
     /// In a line that means nothing to us.
     Ignore,
 }
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
@@ -56,7 +53,7 @@ pub struct Framer {
 impl Default for Framer {
     fn default() -> Self {
         Self {
-            state: State::Mark(0),
+            state: State::Field,
             name: [0; MAX_FIELD_BYTES],
             name_bytes: 0,
             field: Field::Other,
@@ -76,16 +73,6 @@ impl Framer {
                 continue;
             }
             match self.state {
-                State::Mark(matched) if BYTE_ORDER_MARK.get(matched) == Some(&byte) => {
-                    let matched = matched.saturating_add(1);
-                    self.state =
-                        if matched < BYTE_ORDER_MARK.len() { State::Mark(matched) } else { State::Field };
-                    rest = tail;
-                }
-                State::Mark(matched) => {
-                    // Not a byte order mark after all: what looked like one begins an unknown field.
-                    self.state = if matched == 0 { State::Field } else { State::Ignore };
-                }
                 State::Field => {
                     self.field_byte(byte, events);
                     rest = tail;
@@ -256,13 +243,6 @@ mod tests {
     fn comments_and_other_fields_are_passed_over() {
         check(": ping\n\nid: 1\nretry: 3\ndata: a\nfoo: b\ndatabase: c\n\n", &["|a"]);
         check(":\n: x\n\n", &[]);
-    }
-
-    #[test]
-    fn a_byte_order_mark_is_dropped_at_the_start_only() {
-        check(b"\xef\xbb\xbfdata: a\n\n", &["|a"]);
-        check(b"data: \xef\xbb\xbfa\n\n", &["|\u{feff}a"]);
-        check(b"\xef\xbbdata: a\n\ndata: b\n\n", &["|b"]);
     }
 
     #[test]

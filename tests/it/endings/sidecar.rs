@@ -55,6 +55,7 @@ impl Door {
             virtual_hosts: vec![json!({"name": "nowhere", "domains": [NO_ROUTE]})],
             clusters: clusters.to_vec(),
             manager: manager.as_object().cloned().unwrap_or_default(),
+            ..Settings::default()
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Filter, Listener, Settings};
 use crate::tools;
@@ -53,15 +53,23 @@ fn listener(listener: &Listener) -> Value {
             "virtual_hosts": virtual_hosts,
         },
     });
-    for (name, value) in fields {
-        manager[name] = value.clone();
-    }
-    json!({
+    merge(&mut manager, fields);
+    let mut chain = json!({"filters": [typed("envoy.filters.network.http_connection_manager", &manager)]});
+    merge(&mut chain, &listener.settings.chain);
+    let mut json = json!({
         "name": listener.name,
         "traffic_direction": "OUTBOUND",
         "address": socket_address(listener.port),
-        "filter_chains": [{"filters": [typed("envoy.filters.network.http_connection_manager", &manager)]}],
-    })
+        "filter_chains": [chain],
+    });
+    merge(&mut json, &listener.settings.listener);
+    json
+}
+
+fn merge(into: &mut Value, fields: &Map<String, Value>) {
+    for (name, value) in fields {
+        into[name] = value.clone();
+    }
 }
 
 fn wasm(filter: &Filter) -> Value {
@@ -88,7 +96,9 @@ fn wasm(filter: &Filter) -> Value {
 
 /// The provider's cluster, and the collector's where the listener has the filter.
 fn clusters(listener: &Listener) -> Vec<Value> {
-    let mut clusters = vec![cluster(&provider_cluster(&listener.name), listener.upstream)];
+    let mut provider = cluster(&provider_cluster(&listener.name), listener.upstream);
+    merge(&mut provider, &listener.settings.provider);
+    let mut clusters = vec![provider];
     if let Some(filter) = &listener.filter {
         let mut collector = cluster(&filter.cluster, filter.collector);
         collector["typed_extension_protocol_options"] = json!({

@@ -48,6 +48,12 @@ pub struct Settings {
     pub clusters: Vec<Value>,
     /// Fields of the HTTP connection manager.
     pub manager: Map<String, Value>,
+    /// Fields of the listener.
+    pub listener: Map<String, Value>,
+    /// Fields of its only filter chain.
+    pub chain: Map<String, Value>,
+    /// Fields of the provider's cluster.
+    pub provider: Map<String, Value>,
 }
 
 impl Listener {
@@ -85,7 +91,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Small batches that leave soon, so that tests need not wait.
+    /// Small batches that leave soon, so that tests need not wait, and no heartbeats among them.
     pub fn exporting_to(collector: SocketAddr) -> Self {
         let cluster = format!("meshtap-{}", collector.port());
         let configuration = json!({
@@ -96,6 +102,8 @@ impl Filter {
             },
             "batch": {"max_age_ms": 50},
             "retry": {"initial_backoff_ms": 100, "max_backoff_ms": 500},
+            "heartbeat": {"interval_ms": 0},
+            "api_key": {"fingerprint_key": "of the tests of meshtap"},
         });
         Self { collector, cluster, configuration: configuration.to_string() }
     }

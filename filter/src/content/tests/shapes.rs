@@ -310,6 +310,24 @@ input [{"role":"user","parts":[{"type":"text","content":"look"},{"type":"blob","
     Call::new(&format!("{base}/converse-stream"), "{}", AWS_STREAM, stream).check(CONVERSE_OUTPUT);
 }
 
+/// A frame of that length is read before its checksum is known.
+#[test]
+fn an_answer_that_turns_out_to_be_damaged_says_nothing() {
+    let url = "bedrock-runtime.us-east-1.amazonaws.com/model/m/converse-stream";
+    let request = r#"{"messages":[{"role":"user","content":[{"text":"look"}]}]}"#;
+    let input = r#"input [{"role":"user","parts":[{"type":"text","content":"look"}]}]"#;
+    let output = r#"output [{"role":"assistant","parts":[{"type":"text","content":"Hello"}],"finish_reason":"unknown"}]"#;
+    let delta = |text: &str, spaces: usize| {
+        let spaces = " ".repeat(spaces);
+        let payload = format!(r#"{{"contentBlockIndex":0,"delta":{{"text":"{text}"}}{spaces}}}"#);
+        frame("contentBlockDelta", &payload)
+    };
+    let mut stream = [delta("Hel", 0), delta("lo", 40_000)].concat();
+    Call::new(url, request, AWS_STREAM, stream.clone()).check(&format!("{input}\n{output}"));
+    *stream.last_mut().unwrap() ^= 1;
+    Call::new(url, request, AWS_STREAM, stream).check(input);
+}
+
 #[test]
 fn bedrock_guarded_and_cited_texts() {
     Call::json(

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use super::*;
 use crate::fuzzing::frame;
+use crate::wire::CRC;
 
 /// Deeper than any stack.
 const DEEP: usize = 100_000;
@@ -275,6 +276,17 @@ fn broken_frames() {
         [good.as_slice(), &bad, &of(br#"{"usage":{"inputTokens":99}}"#)].concat()
     };
     let behind = |more: &[u8]| frames([good.as_slice(), more].concat());
+    let long = of(&[&vec![b' '; 40_000], usage.as_slice()].concat());
+    let long_headers = {
+        let mut head = vec![1, b'x', 7, 0x9c, 0x40];
+        head.resize(5 + 40_000, b'v');
+        let mut out =
+            [16 + head.len(), head.len()].map(|word| u32::try_from(word).unwrap().to_be_bytes()).concat();
+        out.extend_from_slice(&CRC.checksum(&out).to_be_bytes());
+        out.extend_from_slice(&head);
+        out.extend_from_slice(&CRC.checksum(&out).to_be_bytes());
+        out
+    };
     let nested = |close: usize| format!("{{\"x\":{}{}}}", "[".repeat(10_000), "]".repeat(close));
     check(&[
         ("nothing wrong", frames(good.clone()), "- 19/2 - -"),
@@ -284,10 +296,19 @@ fn broken_frames() {
         ("a wrong checksum of the frame", frames(damaged(good.len() - 1)), "- 19/2 checksum -"),
         ("a damaged length", frames(damaged(3)), "- 19/2 checksum -"),
         ("a damaged payload", frames(damaged(60)), "- 19/2 checksum -"),
-        ("longer than its bound", behind(&of(&vec![b' '; 40_000])), "- 19/2 oversized -"),
+        ("longer than is collected", behind(&of(&vec![b' '; 40_000])), "- 19/2 - -"),
+        ("the counts in a frame that is longer", frames(long.clone()), "- 19/2 - -"),
         (
-            "the counts in a frame that is too long",
-            frames([of(&vec![b' '; 40_000]), good.clone()].concat()),
+            "longer, and truncated",
+            frames([good.as_slice(), &long[..long.len() - 1]].concat()),
+            "- 19/2 truncated -",
+        ),
+        ("longer, with a wrong checksum", frames(turned(long.clone(), 1)), "- -/- checksum checksum"),
+        ("longer, with a damaged payload", frames(turned(long.clone(), 40_000)), "- -/- checksum checksum"),
+        ("longer, and garbage", behind(&of(&vec![b'x'; 40_000])), "- 19/2 malformed -"),
+        (
+            "headers longer than their bound",
+            frames([long_headers, good.clone()].concat()),
             "- 19/2 oversized -",
         ),
         ("garbage between frames", behind(b"garbage, and more of it"), "- 19/2 checksum -"),
@@ -371,7 +392,7 @@ fn broken_codings() {
         scenario.config.limits.max_window_bytes = 1 << 10;
         scenario
     };
-    check(&[
+    check(&vec![
         ("gzip: nothing wrong", coded("gzip", gzip(body)), "a 19/2 - -"),
         ("gzip: truncated", coded("gzip", gzip(body)[..40].to_vec()), "- -/- truncated truncated"),
         (

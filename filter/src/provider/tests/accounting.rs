@@ -564,18 +564,49 @@ fn an_event_of_more_than_256_kib_is_read() {
     );
 }
 
-/// Frames have checksums, and are held until theirs is known: these have a bound.
+/// Frames have checksums, and are held until theirs is known, up to a bound; longer ones are read as they come.
 #[test]
-fn a_frame_beyond_its_bound_is_dropped_and_counted_and_the_rest_read() {
-    let big = format!(r#"{{"delta":{{"text":"{}"}}}}"#, "y".repeat(300 << 10));
+fn a_frame_of_any_length_is_read() {
+    let text = "y".repeat(300 << 10);
+    let usage = r#""usage":{"inputTokens":4,"outputTokens":6,"totalTokens":10}"#;
     let frames = [
-        frame("contentBlockDelta", &big),
-        frame("metadata", r#"{"usage":{"inputTokens":4,"outputTokens":6,"totalTokens":10}}"#),
+        frame("contentBlockDelta", &format!(r#"{{"delta":{{"text":"{text}"}}}}"#)),
+        frame("metadata", &format!(r#"{{"trace":"{text}",{usage}}}"#)),
     ];
     let url = format!("{BEDROCK}/m/converse-stream");
-    let span = Call::new(&url, "{}", "application/vnd.amazon.eventstream", frames.concat()).whole();
-    assert_eq!(counts(&span), "in=4 out=6 read=- write=- think=- total=10");
-    assert_eq!(span.http.response_unread, Some(Unread::Oversized));
+    let call = Call::new(&url, "{}", "application/vnd.amazon.eventstream", frames.concat());
+    let span = call.counts("in=4 out=6 read=- write=- think=- total=10");
+    assert_eq!(span.stream.output_chunks, 1);
+
+    let chunk = |document: &str| {
+        use base64::Engine as _;
+        let encoded = base64::engine::general_purpose::STANDARD.encode(document);
+        frame("chunk", &format!(r#"{{"bytes":"{encoded}","p":"abcd"}}"#))
+    };
+    let start =
+        r#"{"type":"message_start","message":{"id":"a","usage":{"input_tokens":4,"output_tokens":1}}}"#;
+    let delta = format!(
+        r#"{{"type":"message_delta","x":"{text}","delta":{{"stop_reason":"end_turn"}},"usage":{{"output_tokens":6}}}}"#
+    );
+    let stop = r#"{"type":"message_stop"}"#;
+    let url = format!("{BEDROCK}/anthropic.claude/invoke-with-response-stream");
+    let body = [chunk(start), chunk(&delta), chunk(stop)].concat();
+    let mut call = Call::new(&url, "{}", "application/vnd.amazon.eventstream", body);
+    call.counts("in=4 out=6 read=- write=- think=- total=-");
+
+    let end = call.response.len() - chunk(stop).len();
+    call.response[end - 1] ^= 1;
+    let span = call.no_counts("checksum");
+    let facts = &span.facts;
+    assert_eq!((&facts.response_id, &facts.raw_usage, facts.finish_reasons.len()), (&None, &None, 0));
+    assert_eq!((span.error_type, span.http.response_unread), (None, Some(Unread::Checksum)));
+
+    // Where it never ends, what it said is true, and not final.
+    call.response.truncate(end - 1);
+    let span = call.whole();
+    assert_eq!(counts(&span), "in=4 out=6 read=- write=- think=- total=-");
+    assert_eq!(span.usage_source, UsageSource::ProviderPartial);
+    assert_eq!(span.http.response_unread, Some(Unread::Truncated));
 }
 
 #[test]

@@ -172,3 +172,42 @@ fn errors_in_a_good_answer_are_errors() {
     let call = Call::sse("api.cohere.com/v2/chat", "{}", &[&format!("event: message-end\n{end}")]);
     assert!(error_of(&call).is_some());
 }
+
+/// Gateways pass on what the provider behind them says, beside their own name for it.
+#[test]
+fn a_cached_count_of_zero_hides_no_other() {
+    let usage = |inner: &str| format!(r#"{{"usage":{{"prompt_tokens":110,"completion_tokens":5,{inner}}}}}"#);
+    let mut fields = [
+        r#""cache_read_input_tokens":80"#,
+        r#""cached_tokens":0"#,
+        r#""prompt_tokens_details":{"cached_tokens":0}"#,
+    ];
+    for _ in 0..fields.len() {
+        fields.rotate_left(1);
+        chat(&usage(&fields.join(","))).counts("in=110 out=5 read=80 write=- think=- total=-");
+    }
+    let mut fields =
+        [r#""cache_creation_input_tokens":20"#, r#""prompt_tokens_details":{"cache_write_tokens":0}"#];
+    for _ in 0..fields.len() {
+        fields.rotate_left(1);
+        chat(&usage(&fields.join(","))).counts("in=110 out=5 read=- write=20 think=- total=-");
+    }
+    chat(&usage(r#""cached_tokens":0,"cache_read_input_tokens":0"#))
+        .counts("in=110 out=5 read=0 write=- think=- total=-");
+}
+
+#[test]
+fn a_later_usage_object_may_say_that_nothing_was_cached() {
+    let event = |cached: u32| {
+        let usage =
+            format!(r#""usage":{{"prompt_tokens":10,"completion_tokens":5,"cached_tokens":{cached}}}"#);
+        format!(r#"data: {{"choices":[],{usage}}}"#)
+    };
+    Call::sse(CHAT, "{}", &[&event(8), &event(0), "data: [DONE]"])
+        .counts("in=10 out=5 read=0 write=- think=- total=-");
+
+    let start = r#"data: {"type":"message_start","message":{"usage":{"input_tokens":10,"cache_read_input_tokens":8}}}"#;
+    let delta = r#"data: {"type":"message_delta","usage":{"cache_read_input_tokens":0,"output_tokens":5}}"#;
+    Call::sse(MESSAGES, "{}", &[start, delta, r#"data: {"type":"message_stop"}"#])
+        .counts("in=10 out=5 read=0 write=- think=- total=-");
+}

@@ -1,6 +1,7 @@
 //! The rarer endpoints and services: recognized, counted, and read where they say what a call took.
 
 use super::*;
+use crate::rules::Rules;
 
 /// One call that is only counted.
 fn counted(method: &str, url: &str, expected: &str) {
@@ -9,7 +10,11 @@ fn counted(method: &str, url: &str, expected: &str) {
         ..Call::json(url, "", r#"{"id":"x_1","object":"x","status":"validating","usage":null}"#)
     };
     let span = call.no_counts("not_sent");
-    assert_eq!(format!("{} {}", span.provider_name, span.operation.name()), expected, "{method} {url}");
+    assert_eq!(
+        format!("{} {}", span.provider_name.as_ref(), span.operation.name()),
+        expected,
+        "{method} {url}"
+    );
     assert_eq!(span.operation.otel_name(), span.operation.name());
 }
 
@@ -44,7 +49,13 @@ fn files_and_batches_are_counted_and_not_parsed() {
 #[test]
 fn what_is_read_back_is_no_call() {
     let detected = |method: &str, authority: &str, path: &str| {
-        crate::detect::detect(method.as_bytes(), authority.as_bytes(), path.as_bytes(), Detect::Heuristic)
+        crate::detect::detect(
+            method.as_bytes(),
+            authority.as_bytes(),
+            path.as_bytes(),
+            Detect::Heuristic,
+            &Rules::default(),
+        )
     };
     for path in [
         "/v1/batches",
@@ -272,7 +283,7 @@ fn cloudflare() {
         "{}",
     )
     .whole();
-    assert_eq!((span.api, span.provider_name), ("bedrock.converse", "cloudflare"));
+    assert_eq!((span.api, span.provider_name.as_ref()), ("bedrock.converse", "cloudflare"));
 }
 
 #[test]
@@ -316,7 +327,7 @@ fn the_same_shapes_at_other_places() {
     let api = |url: &str, expected: &str| {
         let span = Call::json(url, "{}", "{}").whole();
         assert_eq!(
-            format!("{} {} {}", span.provider_name, span.api, span.operation.name()),
+            format!("{} {} {}", span.provider_name.as_ref(), span.api, span.operation.name()),
             expected,
             "{url}"
         );

@@ -64,7 +64,7 @@ fn bedrock_arns() {
                 )
                 .whole();
                 assert_eq!(span.facts.request_model.as_ref(), Some(&arn));
-                assert_eq!((span.api, span.provider_name), (api, "aws.bedrock"), "{arn}");
+                assert_eq!((span.api, span.provider_name.as_ref()), (api, "aws.bedrock"), "{arn}");
             }
         }
         let span = Call::json(&format!("{BEDROCK}/{escaped}/converse"), "{}", "{}").whole();

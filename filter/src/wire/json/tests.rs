@@ -1,5 +1,7 @@
 mod places;
 
+use proptest::prelude::{Just, Strategy, prop_assert_eq, prop_oneof, proptest};
+
 use super::*;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +92,25 @@ fn strings_are_unescaped_and_bounded() {
     check(r#"{"id":"\ude00a"}"#, &["Id=\"\u{fffd}a\""], Ok(()));
     check(r#"{"id":"123456789"}"#, &[r#"Id="12345678"…"#], Ok(()));
     check(b"{\"id\":\"\xff\"}", &["Id=\"\u{fffd}\""], Ok(()));
+}
+
+#[test]
+fn a_bound_for_all_holds_for_every_document_of_a_stream() {
+    let mut scanner = Scanner::bounded(&ROOT, 4);
+    for _ in 0..3 {
+        let mut log = Log::default();
+        scanner.feed(br#"{"id":"123456","count":1,"stop":"1234","usage":{"tokens":1}}"#, &mut log);
+        assert_eq!(scanner.finish(&mut log), Ok(()));
+        let expected = [
+            r#"Id="1234"…"#,
+            r#"Count=Number("1")"#,
+            r#"Stop="1234""#,
+            r#"Tokens=Number("1")"#,
+            "Usage is None",
+        ];
+        assert_eq!(log.0, expected);
+        scanner.reset();
+    }
 }
 
 #[test]
@@ -192,4 +213,63 @@ fn memory_does_not_grow_with_the_document() {
         scanner.feed(&[b'x'; 100], &mut log);
     }
     assert!(scanner.text.capacity() <= 64, "{}", scanner.text.capacity());
+}
+
+#[test]
+fn a_string_that_is_cut_keeps_its_white_space() {
+    check(
+        "{\"id\":\"   a  b\", \"stop\" : [ \" \\n c \" ] }",
+        &["Id=\"   a  b\"", "Stop=\" \\n c \""],
+        Ok(()),
+    );
+}
+
+/// Documents of a stream, most of which begin alike.
+fn streams() -> impl Strategy<Value = Vec<String>> {
+    let value = prop_oneof![
+        Just("1"),
+        Just("17"),
+        Just("-0.5e3"),
+        Just("01"),
+        Just("\"a\""),
+        Just("\"a longer text\""),
+        Just("\"a\\n\""),
+        Just("true"),
+        Just("null"),
+        Just("nul"),
+        Just("[1]"),
+        Just("{\"name\":\"x\"}"),
+    ];
+    let key =
+        prop_oneof![Just("id"), Just("count"), Just("flag"), Just("stop"), Just("other"), Just("usage")];
+    let comma = prop_oneof![8 => Just(","), 2 => Just(", "), 1 => Just(" ,")];
+    let member = (key, value, comma).prop_map(|(key, value, comma)| format!("\"{key}\":{value}{comma}"));
+    let opening = proptest::collection::vec(member.clone(), 0..8);
+    let document = (0..9_usize, proptest::collection::vec(member, 0..3), 0..60_usize);
+    (opening, proptest::collection::vec(document, 1..12)).prop_map(|(opening, documents)| {
+        let document = |(common, more, cut): (usize, Vec<String>, usize)| {
+            let members: String = opening.iter().take(common).chain(&more).map(String::as_str).collect();
+            let whole = format!("{{{members}\"id\":\"last\"}}");
+            whole.get(..whole.len().min(cut.max(20))).unwrap_or(&whole).to_owned()
+        };
+        documents.into_iter().map(document).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_came_before_changes_nothing(documents in streams(), cut in 1..40_usize) {
+        for pieces in [cut, usize::MAX] {
+            let mut scanner = Scanner::new(&ROOT);
+            for document in &documents {
+                let mut log = Log::default();
+                for piece in document.as_bytes().chunks(pieces.min(document.len())) {
+                    scanner.feed(piece, &mut log);
+                }
+                let end = scanner.finish(&mut log);
+                prop_assert_eq!((log.0, end), read(&[document.as_bytes()]), "{}", document);
+                scanner.reset();
+            }
+        }
+    }
 }
