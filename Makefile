@@ -25,9 +25,13 @@ tools: ## Fetch the pinned Envoy, ClickHouse engine and Python SDKs into .tools 
 	@tests/tools/fetch.sh $(MESHTAP_CACHE)
 
 # No path of the machine that builds it gets into the module: the same source gives the same bytes.
+# The registry's folder has the same name on every machine; its path would stand in the module sixty times.
+CARGO_FOLDER := $(or $(CARGO_HOME),$(HOME)/.cargo)
 # SIMD, because every JSON text is searched with it; functions are inlined less than is usual at that level, because Envoy
 # compiles all of the module at its start.
-WASM_RUSTFLAGS := -Ctarget-feature=+simd128 -Cllvm-args=-inline-threshold=100 --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-path-prefix=$(CURDIR)=meshtap
+WASM_RUSTFLAGS := -Ctarget-feature=+simd128 -Cllvm-args=-inline-threshold=100 \
+	--remap-path-prefix=$(CARGO_FOLDER)=cargo --remap-path-prefix=$(CURDIR)=meshtap \
+	--remap-path-prefix=$(CARGO_FOLDER)/registry/src/index.crates.io-1949cf8c6b5b557f=cargo
 wasm noop: export RUSTFLAGS = $(WASM_RUSTFLAGS)
 # What a heartbeat says of the module, since it cannot read itself: a hash of what it was built from.
 wasm: export MESHTAP_BUILD = $(shell tests/tools/build_id.sh)

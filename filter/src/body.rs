@@ -4,11 +4,13 @@
 //! start means nothing in any of them.
 
 mod aws_frames;
+mod content;
 mod documents;
 mod event_stream;
 mod form;
 
 use crate::config::Limits;
+use crate::content::Transcript;
 use crate::exchange::Headers;
 use crate::provider::{Adapter, Observer, Operation};
 use crate::span::{StreamTimes, UnixNanos, Unread};
@@ -23,6 +25,8 @@ use self::form::Form;
 #[derive(Debug)]
 pub struct Reading {
     pub observer: Observer,
+    /// Only where content is switched on and collected for this exchange.
+    pub content: Option<Box<Transcript>>,
     pub times: StreamTimes,
     /// The latest time that was handed in; it never goes back.
     pub now: UnixNanos,
@@ -209,7 +213,7 @@ impl Reader {
             0 => Self::AwsFrames(Box::new(AwsFrames::new(adapter, max_frame_bytes))),
             _ if is_transcript && !is_json => Self::Nothing,
             _ if is_field => Self::EventStream(Box::new(EventStream::new(adapter))),
-            _ if said == Said::JsonLines => Self::JsonLines(Box::new(JsonLines::new(adapter.event))),
+            _ if said == Said::JsonLines => Self::JsonLines(Box::new(JsonLines::new(adapter))),
             _ => Self::Document(Box::new(Document::answer(adapter))),
         }
     }

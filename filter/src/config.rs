@@ -14,12 +14,12 @@ use std::rc::Rc;
 #[cfg(not(target_arch = "wasm32"))]
 pub use self::settings::{Setting, Values, settings};
 
-use crate::rules::{MAX_ENTRIES, Place, Rule, Rules};
-
 use nojson::{JsonValueKind, RawJson, RawJsonValue};
-use sha2::{Digest as _, Sha256};
 
-use crate::fingerprint::Key;
+use crate::decimal;
+use crate::fingerprint::{self, Key};
+use crate::redact::{self, Redactor};
+use crate::rules::{MAX_ENTRIES, Place, Rule, Rules};
 
 /// Everything that can be set, with its valid values only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,9 @@ pub struct Config {
     pub correlation: Correlation,
     pub api_key: ApiKey,
     pub heartbeat: Heartbeat,
+    pub content: Content,
+    /// What is taken out of texts where the mode is `redacted`.
+    pub redactor: Rc<Redactor>,
 }
 
 /// Where spans go.
@@ -115,6 +118,51 @@ pub struct Limits {
     pub max_expansion_ratio: u64,
 }
 
+/// What is kept of what the messages say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    pub mode: ContentMode,
+    /// Most bytes of JSON of one message.
+    pub max_message_bytes: usize,
+    /// Most bytes of JSON of one span.
+    pub max_span_bytes: usize,
+    /// Of how many traces content is kept.
+    pub sample_rate: SampleRate,
+    /// The content of an exchange that failed is kept whatever the rate.
+    pub errors: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContentMode {
+    Off,
+    /// No text leaves the pod: a keyed fingerprint and a length stand in for each.
+    Fingerprint,
+    /// Texts without what is recognised as sensitive.
+    Redacted,
+    Full,
+}
+
+/// A part of all traces, in 2^-56: the random bits that every trace id has at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SampleRate(u64);
+
+impl SampleRate {
+    pub const ALL: Self = Self(1 << 56);
+
+    /// From 0.0 to 1.0.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "guarded: from 0 to 2^56")]
+    pub fn new(rate: f64) -> Option<Self> {
+        let whole = f64::from(1 << 28) * f64::from(1 << 28);
+        (0.0..=1.0).contains(&rate).then_some(Self((rate * whole) as u64))
+    }
+
+    /// The same for every span of a trace, in whichever proxy.
+    pub fn keeps(self, trace_id: &[u8; 16]) -> bool {
+        let random_bits = u128::from_be_bytes(*trace_id) & u128::from(Self::ALL.0.saturating_sub(1));
+        random_bits < u128::from(self.0)
+    }
+}
+
 /// What is said of both ends of a call beyond the resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -122,7 +170,7 @@ pub struct Identity {
     pub principals: bool,
 }
 
-/// What stands for the API keys of calls.
+/// What stands for the API keys of calls, and for texts where the content's mode is `Fingerprint`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
     /// Absent until the host hands in randomness, where the configuration names none.
@@ -198,6 +246,14 @@ impl Default for Config {
             },
             api_key: ApiKey { fingerprint_key: None },
             heartbeat: Heartbeat { interval_ms: 60_000 },
+            content: Content {
+                mode: ContentMode::Off,
+                max_message_bytes: 8 << 10,
+                max_span_bytes: 32 << 10,
+                sample_rate: SampleRate::ALL,
+                errors: true,
+            },
+            redactor: Rc::new(Redactor::new(&redact::Rules::default()).0),
         }
     }
 }
@@ -230,7 +286,7 @@ pub fn parse_and_hash(document: &[u8]) -> (Config, Vec<Problem>, String) {
     // No JSON has such a byte.
     public.retain(|byte| *byte != 0);
     let mut hash = String::new();
-    for byte in Sha256::digest(&public) {
+    for byte in fingerprint::sha256(&public) {
         for digit in [byte >> 4, byte & 0xf] {
             hash.push(char::from_digit(u32::from(digit), 16).unwrap_or_default());
         }
@@ -307,45 +363,7 @@ fn read(object: Json<'_>, findings: &mut Findings) -> Config {
             ),
             max_backoff_ms: section.number("max_backoff_ms", 20, 300_000, default.retry.max_backoff_ms),
         }),
-        limits: root.section("limits", |section| Limits {
-            max_attribute_bytes: section.number(
-                "max_attribute_bytes",
-                64,
-                MAX_ATTRIBUTE_BYTES,
-                default.limits.max_attribute_bytes,
-            ),
-            max_list_bytes: section.number(
-                "max_list_bytes",
-                1 << 10,
-                64 << 10,
-                default.limits.max_list_bytes,
-            ),
-            max_raw_usage_bytes: section.number(
-                "max_raw_usage_bytes",
-                0,
-                MAX_RAW_USAGE_BYTES,
-                default.limits.max_raw_usage_bytes,
-            ),
-            max_frame_bytes: section.number(
-                "max_frame_bytes",
-                1 << 10,
-                1 << 20,
-                default.limits.max_frame_bytes,
-            ),
-            max_window_bytes: section.number(
-                "max_window_bytes",
-                32 << 10,
-                64 << 20,
-                default.limits.max_window_bytes,
-            ),
-            max_decoder_bytes: section.number(
-                "max_decoder_bytes",
-                64 << 10,
-                1 << 30,
-                default.limits.max_decoder_bytes,
-            ),
-            max_expansion_ratio: u64::from(section.number("max_expansion_ratio", 2, 10_000, 256_u32)),
-        }),
+        limits: root.section("limits", |section| read_limits(section, &default.limits)),
         identity: root.section("identity", |section| Identity {
             principals: section.boolean("principals", default.identity.principals),
         }),
@@ -367,6 +385,8 @@ fn read(object: Json<'_>, findings: &mut Findings) -> Config {
         heartbeat: root.section("heartbeat", |section| Heartbeat {
             interval_ms: section.number("interval_ms", 0, 3_600_000, default.heartbeat.interval_ms),
         }),
+        content: root.section("content", |section| read_content(section, &default.content)),
+        redactor: root.section("redaction", read_redaction),
     };
     root.finish();
     config
@@ -396,8 +416,73 @@ fn place(section: &mut Section<'_, '_>) -> Place {
     Place { host, path: section.text("path", "*".to_owned()) }
 }
 
+fn read_limits(section: &mut Section<'_, '_>, default: &Limits) -> Limits {
+    Limits {
+        max_attribute_bytes: section.number(
+            "max_attribute_bytes",
+            64,
+            MAX_ATTRIBUTE_BYTES,
+            default.max_attribute_bytes,
+        ),
+        max_list_bytes: section.number("max_list_bytes", 1 << 10, 64 << 10, default.max_list_bytes),
+        max_raw_usage_bytes: section.number(
+            "max_raw_usage_bytes",
+            0,
+            MAX_RAW_USAGE_BYTES,
+            default.max_raw_usage_bytes,
+        ),
+        max_frame_bytes: section.number("max_frame_bytes", 1 << 10, 1 << 20, default.max_frame_bytes),
+        max_window_bytes: section.number("max_window_bytes", 32 << 10, 64 << 20, default.max_window_bytes),
+        max_decoder_bytes: section.number("max_decoder_bytes", 64 << 10, 1 << 30, default.max_decoder_bytes),
+        max_expansion_ratio: u64::from(section.number("max_expansion_ratio", 2, 10_000, 256_u32)),
+    }
+}
+
+fn read_content(section: &mut Section<'_, '_>, default: &Content) -> Content {
+    let max = MAX_CONTENT_BYTES;
+    Content {
+        mode: section.choice("mode", CONTENT_MODES, default.mode),
+        max_message_bytes: section.number("max_message_bytes", 256, max, default.max_message_bytes),
+        max_span_bytes: section.number("max_span_bytes", 1 << 10, max, default.max_span_bytes),
+        sample_rate: section.sample_rate("sample_rate"),
+        errors: section.boolean("errors", default.errors),
+    }
+}
+
+fn read_redaction(section: &mut Section<'_, '_>) -> Rc<Redactor> {
+    #[cfg(not(target_arch = "wasm32"))]
+    section.note_redaction();
+    let literals = section.texts("literals");
+    let ignore_case = section.boolean("ignore_case", false);
+    let patterns = section.texts("patterns");
+    let mut off = Vec::new();
+    for name in section.texts("off") {
+        if let Some(kind) = redact::Kind::BUILT_IN.iter().find(|kind| kind.name() == name) {
+            off.push(*kind);
+        } else {
+            let known = redact::Kind::BUILT_IN.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+            section.report("off", format!("no kind is called {name:?}; known are {known}; ignored"));
+        }
+    }
+    let (redactor, mistakes) = Redactor::new(&redact::Rules { off, literals, ignore_case, patterns });
+    for Problem { path, message } in mistakes {
+        section.report(&path, message);
+    }
+    Rc::new(redactor)
+}
+
 /// The largest value that `limits.max_attribute_bytes` may have.
 pub const MAX_ATTRIBUTE_BYTES: usize = 4_096;
+/// The largest value that `content.max_message_bytes` and `content.max_span_bytes` may have.
+pub const MAX_CONTENT_BYTES: usize = 256 << 10;
+
+const CONTENT_MODES: &[(&str, ContentMode)] = &[
+    ("off", ContentMode::Off),
+    ("fingerprint", ContentMode::Fingerprint),
+    ("redacted", ContentMode::Redacted),
+    ("full", ContentMode::Full),
+];
+
 /// The largest value that `limits.max_raw_usage_bytes` may have.
 pub const MAX_RAW_USAGE_BYTES: usize = 8_192;
 
@@ -644,6 +729,38 @@ impl<'a, 'p> Section<'a, 'p> {
         })
     }
 
+    fn sample_rate(&mut self, key: &'static str) -> SampleRate {
+        #[cfg(not(target_arch = "wasm32"))]
+        self.note(key, Values::Share);
+        let Some(value) = self.value(key) else { return SampleRate::ALL };
+        let rate = value.as_number_str().ok().and_then(decimal::parse);
+        rate.and_then(SampleRate::new).unwrap_or_else(|| {
+            // Less content is the safer mistake.
+            let message = format!("expected a number from 0.0 to 1.0, found {}; using 0.0", shown(value));
+            self.report(key, message);
+            SampleRate(0)
+        })
+    }
+
+    /// A list of texts; what is none is reported and left out.
+    fn texts(&mut self, key: &'static str) -> Vec<String> {
+        let mut texts = Vec::new();
+        let Some(value) = self.value(key) else { return texts };
+        let Ok(items) = value.to_array() else {
+            self.report(key, format!("expected a list of texts, found {}; ignored", kind(value.kind())));
+            return texts;
+        };
+        for (index, item) in items.enumerate() {
+            if let Ok(text) = item.to_unquoted_string_str() {
+                texts.push(text.into_owned());
+            } else {
+                let message = format!("expected a text, found {}; ignored", kind(item.kind()));
+                self.report(&format!("{key}[{index}]"), message);
+            }
+        }
+        texts
+    }
+
     fn choice<T: Copy + PartialEq>(
         &mut self,
         key: &'static str,
@@ -714,7 +831,7 @@ fn is_header(name: &str, value: &str) -> bool {
     reason = "guarded: a whole number in the range of u32"
 )]
 fn whole_number(digits: &str) -> Option<u32> {
-    let number: f64 = digits.parse().ok()?;
+    let number = decimal::parse(digits)?;
     (number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number)).then_some(number as u32)
 }
 
@@ -797,7 +914,10 @@ mod tests {
             "correlation": {"user_headers": ["X-User"], "session_headers": ["a", "b"], "tenant_headers": [],
                 "correlation_headers": ["x-id"]},
             "api_key": {"fingerprint_key": "sixteen bytes or more"},
-            "heartbeat": {"interval_ms": 0}
+            "heartbeat": {"interval_ms": 0},
+            "content": {"mode": "redacted", "max_message_bytes": 1024, "max_span_bytes": 4096, "sample_rate": 0.25,
+                "errors": false},
+            "redaction": {"off": ["phone"], "literals": ["Falcon"], "ignore_case": true, "patterns": ["ACME-\\d{6}"]}
         }"#;
         let (config, problems) = parse(document.as_bytes());
         assert_eq!(problems, vec![]);
@@ -845,6 +965,22 @@ mod tests {
                 },
                 api_key: ApiKey { fingerprint_key: Some(Key::from_text("sixteen bytes or more")) },
                 heartbeat: Heartbeat { interval_ms: 0 },
+                content: Content {
+                    mode: ContentMode::Redacted,
+                    max_message_bytes: 1_024,
+                    max_span_bytes: 4_096,
+                    sample_rate: SampleRate::new(0.25).unwrap(),
+                    errors: false
+                },
+                redactor: Rc::new(
+                    Redactor::new(&redact::Rules {
+                        off: vec![redact::Kind::Phone],
+                        literals: vec!["Falcon".into()],
+                        ignore_case: true,
+                        patterns: vec![r"ACME-\d{6}".into()],
+                    })
+                    .0
+                ),
             }
         );
     }
@@ -864,7 +1000,7 @@ mod tests {
             [
                 "batch.size: unknown key, ignored; known here: max_spans, max_bytes, max_age_ms",
                 "colector: unknown key, ignored; known here: collector, detect, match, exclude, rules, batch, queue, \
-                 retry, limits, identity, correlation, api_key, heartbeat",
+                 retry, limits, identity, correlation, api_key, heartbeat, content, redaction",
             ]
         );
     }
@@ -884,6 +1020,51 @@ mod tests {
                 &r#"detect: expected one of known, heuristic, found "all"; using known"#.to_owned()
             )
         );
+    }
+
+    #[test]
+    fn content_that_is_misspelled_stays_in_the_pod() {
+        let (config, reported) = parse(br#"{"content":{"mode":"Full","sample_rate":"1","errors":1}}"#);
+        assert_eq!((config.content.mode, config.content.sample_rate), (ContentMode::Off, SampleRate(0)));
+        assert_eq!(reported.len(), 3);
+        for (rate, valid) in [("0", true), ("1", true), ("0.5", true), ("1.1", false), ("-0.1", false)] {
+            let document = format!(r#"{{"content":{{"sample_rate":{rate}}}}}"#);
+            assert_eq!(problems(&document).is_empty(), valid, "{rate}");
+        }
+    }
+
+    #[test]
+    fn mistakes_in_rules_are_reported_and_the_others_used() {
+        let document = r#"{"redaction":{"off":["emails","iban"],"literals":["ab","Falcon",7],"ignore_case":1,"patterns":"x"}}"#;
+        assert_eq!(
+            problems(document),
+            [
+                "redaction.literals[2]: expected a text, found a number; ignored",
+                "redaction.ignore_case: expected true or false, found 1; using false",
+                "redaction.patterns: expected a list of texts, found a text; ignored",
+                "redaction.off: no kind is called \"emails\"; known are email, phone, credit_card, iban, api_key, jwt, \
+                 private_key, ip_address; ignored",
+                "redaction.literals[0]: shorter than 3 characters: a longer one finds less by chance; not used",
+            ]
+        );
+        let (config, _) = parse(document.as_bytes());
+        let redacted = |text| config.redactor.redact(text, false, &mut redact::Found::default()).into_owned();
+        assert_eq!(redacted("Falcon me@example.com"), "[REDACTED:literal] [REDACTED:email]");
+        assert_eq!(redacted("DE89 3704 0044 0532 0130 00"), "DE89 3704 0044 0532 0130 00");
+    }
+
+    #[test]
+    fn a_rate_keeps_whole_traces() {
+        let trace = |end: u64| {
+            let mut id = [0xff; 16];
+            id[8..].copy_from_slice(&end.to_be_bytes());
+            id
+        };
+        let quarter = SampleRate::new(0.25).unwrap();
+        assert!(quarter.keeps(&trace(0xff3f_ffff_ffff_ffff)), "the bits before the last 56 do not count");
+        assert!(!quarter.keeps(&trace(0x0040_0000_0000_0000)));
+        assert!(SampleRate::ALL.keeps(&[0xff; 16]));
+        assert!(!SampleRate::new(0.0).unwrap().keeps(&[0; 16]));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use crate::body::{Body, Reading};
 use crate::caller::Caller;
 use crate::config::{Config, Limits};
+use crate::content::Capture;
 use crate::detect::{self, Detected};
 use crate::ending::{End, ErrorType, StreamLog};
 use crate::provider::Observer;
@@ -34,6 +35,8 @@ pub struct Exchange {
     request: Body,
     response: Body,
     reading: Reading,
+    /// What becomes of the content that `reading` collects.
+    capture: Option<Capture>,
     limits: Limits,
     caller: Caller,
 }
@@ -63,14 +66,18 @@ impl Exchange {
         facts.request_model.clone_from(&detected.model);
         facts.stream = detected.streams;
         facts.conversation_id.clone_from(&detected.conversation);
+        let context = SpanContext::new(headers.get("traceparent"), headers.get("tracestate"), random);
+        let (capture, transcript) =
+            Capture::begin(config, detected.adapter, &context.trace_id, random).unzip();
         Self {
-            context: SpanContext::new(headers.get("traceparent"), headers.get("tracestate"), random),
+            context,
             kind,
             start: now,
             http: request_line(headers, config.limits.max_attribute_bytes),
             request: Body::of_request(headers, detected.adapter, &config.limits),
             response: Body::default(),
-            reading: Reading { observer, times: StreamTimes::default(), now },
+            reading: Reading { observer, content: transcript, times: StreamTimes::default(), now },
+            capture,
             limits: config.limits.clone(),
             detected,
             caller: Caller::default(),
@@ -173,7 +180,12 @@ impl Exchange {
         for said in names.chain([&mut envoy.response_code_details]) {
             cut(said, self.limits.max_attribute_bytes, &mut facts.truncated);
         }
+        let content = self
+            .capture
+            .zip(self.reading.content)
+            .and_then(|(capture, transcript)| capture.finish(*transcript, &facts, error_type.is_some()));
         Span {
+            content,
             usage,
             usage_source,
             usage_absent_reason,

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use crate::config::Config;
-use crate::otlp;
+use crate::otlp::{self, EncodedSpan};
 use crate::span::UnixNanos;
 use crate::stats::{Metric, Stats};
 
@@ -17,6 +17,8 @@ use crate::stats::{Metric, Stats};
 pub struct Batch {
     pub message: Vec<u8>,
     spans: u64,
+    /// How many of them have their content with them.
+    contents: u64,
 }
 
 /// How a call ended.
@@ -69,8 +71,10 @@ struct InFlight {
 pub struct Exporter {
     config: Config,
     resource: Vec<u8>,
-    waiting: VecDeque<Vec<u8>>,
+    waiting: VecDeque<EncodedSpan>,
     waiting_bytes: usize,
+    /// The oldest so many of those have no content, or no more.
+    bare: usize,
     /// Batches that were sent and must be sent again, oldest first.
     again: VecDeque<Batch>,
     again_bytes: usize,
@@ -89,6 +93,7 @@ impl Exporter {
             resource,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
+            bare: 0,
             again: VecDeque::new(),
             again_bytes: 0,
             in_flight: Vec::new(),
@@ -99,10 +104,11 @@ impl Exporter {
     }
 
     /// Takes in an encoded span.
-    pub fn push(&mut self, span: Vec<u8>, stats: &mut Stats) {
+    pub fn push(&mut self, span: impl Into<EncodedSpan>, stats: &mut Stats) {
+        let span = span.into();
         stats.add(Metric::QueueSpans, 1);
-        stats.add(Metric::QueueBytes, span.len());
-        self.waiting_bytes = self.waiting_bytes.saturating_add(span.len());
+        stats.add(Metric::QueueBytes, span.bytes());
+        self.waiting_bytes = self.waiting_bytes.saturating_add(span.bytes());
         self.waiting.push_back(span);
         self.make_room(stats);
     }
@@ -253,7 +259,7 @@ impl Exporter {
         let mut bytes = 0_usize;
         let mut spans = 0_usize;
         for span in self.waiting.iter().take(limits.max_spans) {
-            let more = bytes.saturating_add(span.len());
+            let more = bytes.saturating_add(span.bytes());
             if spans > 0 && more > limits.max_bytes {
                 break;
             }
@@ -263,26 +269,33 @@ impl Exporter {
         if spans == 0 {
             return None;
         }
-        let cut: Vec<Vec<u8>> = self.waiting.drain(..spans).collect();
+        let cut: Vec<EncodedSpan> = self.waiting.drain(..spans).collect();
         self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
-        let message = otlp::encode_request(&self.resource, cut.iter().map(Vec::as_slice));
+        self.bare = self.bare.saturating_sub(spans);
+        let contents = cut.iter().filter(|span| span.has_content()).count();
+        let message = otlp::encode_request(&self.resource, cut.iter());
         // The resource and the framing are held from now on too.
         stats.add(Metric::QueueBytes, message.len().saturating_sub(bytes));
-        Some(Batch { message, spans: spans as u64 })
+        Some(Batch { message, spans: spans as u64, contents: contents as u64 })
     }
 
-    /// Drops the oldest until what is held fits its bound; what is in flight cannot be dropped.
+    /// Drops the oldest content, then the oldest spans, until what is held fits its bound; what is in flight cannot be
+    /// dropped.
     fn make_room(&mut self, stats: &mut Stats) {
         let held = |this: &Self| {
             this.waiting_bytes.saturating_add(this.again_bytes).saturating_add(this.in_flight_bytes)
         };
         while held(self) > self.config.queue.max_bytes {
+            if self.drop_oldest_content(stats) {
+                continue;
+            }
             let (bytes, spans) = if let Some(batch) = self.again.pop_front() {
                 self.again_bytes = self.again_bytes.saturating_sub(batch.message.len());
                 (batch.message.len(), batch.spans)
             } else if let Some(span) = self.waiting.pop_front() {
-                self.waiting_bytes = self.waiting_bytes.saturating_sub(span.len());
-                (span.len(), 1)
+                self.waiting_bytes = self.waiting_bytes.saturating_sub(span.bytes());
+                self.bare = self.bare.saturating_sub(1);
+                (span.bytes(), 1)
             } else {
                 return;
             };
@@ -290,6 +303,33 @@ impl Exporter {
             stats.subtract(Metric::QueueSpans, spans);
             stats.add(Metric::SpansDroppedQueueFull, spans);
         }
+    }
+
+    /// `false` when there is no content left.
+    fn drop_oldest_content(&mut self, stats: &mut Stats) -> bool {
+        if let Some(batch) = self.again.iter_mut().find(|batch| batch.contents > 0) {
+            let contents = std::mem::take(&mut batch.contents);
+            let before = batch.message.len();
+            if let Some(message) = otlp::without_content(&batch.message) {
+                batch.message = message;
+            }
+            let saved = before.saturating_sub(batch.message.len());
+            self.again_bytes = self.again_bytes.saturating_sub(saved);
+            stats.subtract(Metric::QueueBytes, saved);
+            stats.add(Metric::ContentDroppedQueueFull, contents);
+            return true;
+        }
+        for span in self.waiting.iter_mut().skip(self.bare) {
+            self.bare = self.bare.saturating_add(1);
+            if span.has_content() {
+                let saved = span.drop_content();
+                self.waiting_bytes = self.waiting_bytes.saturating_sub(saved);
+                stats.subtract(Metric::QueueBytes, saved);
+                stats.add(Metric::ContentDroppedQueueFull, 1);
+                return true;
+            }
+        }
+        false
     }
 }
 

@@ -7,8 +7,10 @@
 //! - [`detect`] tells LLM calls from other traffic and picks a [`provider`] adapter;
 //! - [`exchange`] follows one call: bytes through [`wire`] formats into what the adapter looks for, and [`caller`] whose
 //!   it is;
+//! - [`content`] collects what the messages say, where that is switched on, behind [`fingerprint`]s or not;
 //! - [`span`] is what it becomes in the end, with counts as [`usage`] and causes as [`ending`] define them;
 //! - [`otlp`] encodes it under the names of [`semconv`], behind the pod's [`identity`];
+//! - [`redact`] takes personal data and credentials out of text;
 //! - [`export`] batches, retries and, past its bound, drops and counts ([`stats`]).
 //!
 //! Everything but `envoy` is pure: no host, no clock, no randomness of its own. It builds and is tested natively.
@@ -28,6 +30,8 @@
 pub mod body;
 pub mod caller;
 pub mod config;
+pub mod content;
+mod decimal;
 pub mod detect;
 pub mod ending;
 pub mod exchange;
@@ -39,6 +43,7 @@ pub mod identity;
 pub mod otlp;
 mod protobuf;
 pub mod provider;
+pub mod redact;
 pub mod rules;
 pub mod semconv;
 pub mod span;

@@ -4,6 +4,7 @@
 //! A span is encoded as soon as it is finished; a batch is those bytes behind the resource of the pod.
 
 use crate::config::Problem;
+use crate::content::Content;
 use crate::protobuf::{self, Value};
 use crate::provider::Operation;
 use crate::semconv as names;
@@ -48,11 +49,17 @@ impl<'a> Attributes<'a> {
     }
 
     fn text(&mut self, name: &str, value: &str) {
-        // What `add` does, at once, where every length takes one byte: that is most of a span.
+        // At once where every length takes one byte: that is most of a span.
         let value_length = value.len().saturating_add(2);
         let length = name.len().saturating_add(value_length).saturating_add(4);
         if length >= 0x80 {
-            self.add(name, |out| protobuf::bytes(out, 1, value.as_bytes()));
+            let any_value = protobuf::bytes_length(value.len());
+            let key_value =
+                protobuf::bytes_length(name.len()).saturating_add(protobuf::bytes_length(any_value));
+            protobuf::prefix(self.out, self.field, key_value);
+            protobuf::bytes(self.out, 1, name.as_bytes());
+            protobuf::prefix(self.out, 2, any_value);
+            protobuf::bytes(self.out, 1, value.as_bytes());
             return;
         }
         let ([field, ..], [length, ..]) = (((self.field << 3) | 2).to_le_bytes(), length.to_le_bytes());
@@ -132,11 +139,84 @@ pub fn encode_resource(attributes: &[(&str, String)]) -> Vec<u8> {
     out
 }
 
+/// The bytes of one `opentelemetry.proto.trace.v1.Span`, of which the last may be left out: fields of protobuf may stand
+/// apart from each other.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct EncodedSpan {
+    span: Vec<u8>,
+    /// The attributes that are content; empty when there are none.
+    content: Vec<u8>,
+}
+
+impl EncodedSpan {
+    pub fn bytes(&self) -> usize {
+        self.span.len().saturating_add(self.content.len())
+    }
+
+    pub fn has_content(&self) -> bool {
+        !self.content.is_empty()
+    }
+
+    /// Leaves the content out from now on; how many bytes that saves.
+    pub fn drop_content(&mut self) -> usize {
+        std::mem::take(&mut self.content).len()
+    }
+
+    fn parts(&self) -> [&[u8]; 2] {
+        [&self.span, &self.content]
+    }
+}
+
+impl From<Vec<u8>> for EncodedSpan {
+    fn from(span: Vec<u8>) -> Self {
+        Self { span, content: Vec::new() }
+    }
+}
+
+pub fn encode_span(span: &Span) -> EncodedSpan {
+    let content = span.content.as_ref().map(encode_content).unwrap_or_default();
+    EncodedSpan { span: encode_without_content(span), content }
+}
+
+/// Begins with [`names::MESHTAP_CONTENT_MODE`]: where that stands, the content of a span begins.
+fn encode_content(content: &Content) -> Vec<u8> {
+    let texts = [
+        (names::GEN_AI_SYSTEM_INSTRUCTIONS, &content.system_instructions),
+        (names::GEN_AI_INPUT_MESSAGES, &content.input_messages),
+        (names::GEN_AI_OUTPUT_MESSAGES, &content.output_messages),
+        (names::GEN_AI_TOOL_DEFINITIONS, &content.tool_definitions),
+    ];
+    let length = texts.iter().flat_map(|(_, text)| *text).fold(256_usize, |sum, text| {
+        // Name and framing.
+        sum.saturating_add(text.len()).saturating_add(48)
+    });
+    let mut out = Vec::with_capacity(length);
+    let mut attributes = Attributes::new(&mut out, ATTRIBUTES);
+    attributes.text(names::MESHTAP_CONTENT_MODE, content.mode);
+    if content.truncated {
+        attributes.boolean(names::MESHTAP_CONTENT_TRUNCATED, true);
+    }
+    if content.dropped_messages > 0 {
+        attributes.count(names::MESHTAP_CONTENT_DROPPED_MESSAGES, content.dropped_messages);
+    }
+    let redactions: Vec<_> =
+        content.redactions.iter().map(|(kind, count)| format!("{}:{count}", kind.name())).collect();
+    if !redactions.is_empty() {
+        attributes.texts(names::MESHTAP_CONTENT_REDACTIONS, redactions.iter().map(String::as_str));
+    }
+    for (name, text) in texts {
+        attributes.some_text(name, text.as_deref());
+    }
+    out
+}
+
+/// The field of a span that holds its attributes.
+const ATTRIBUTES: u32 = 9;
+
 /// What a span takes beside the texts of its bodies, as a rule.
 const SPAN_BYTES: usize = 2_048;
 
-/// The bytes of `opentelemetry.proto.trace.v1.Span`.
-pub fn encode_span(span: &Span) -> Vec<u8> {
+fn encode_without_content(span: &Span) -> Vec<u8> {
     let mut out = Vec::with_capacity(SPAN_BYTES.saturating_add(span.facts.text_bytes()));
     protobuf::bytes(&mut out, 1, &span.context.trace_id);
     protobuf::bytes(&mut out, 2, &span.context.span_id);
@@ -154,7 +234,7 @@ pub fn encode_span(span: &Span) -> Vec<u8> {
     protobuf::integer(&mut out, 6, kind);
     protobuf::fixed64(&mut out, 7, span.start);
     protobuf::fixed64(&mut out, 8, span.end);
-    let mut attributes = Attributes::new(&mut out, 9);
+    let mut attributes = Attributes::new(&mut out, ATTRIBUTES);
     request(&mut attributes, span);
     response(&mut attributes, span);
     usage(&mut attributes, span);
@@ -373,13 +453,58 @@ pub fn encode_heartbeat(heartbeat: &Heartbeat<'_>, context: &SpanContext, now: U
 }
 
 /// The bytes of `ExportTraceServiceRequest` for spans that `encode_span` encoded.
-pub fn encode_request<'a>(resource: &[u8], spans: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
+pub fn encode_request<'a>(resource: &[u8], spans: impl Iterator<Item = &'a EncodedSpan>) -> Vec<u8> {
+    let spans: Vec<_> = spans.map(EncodedSpan::parts).collect();
+    encode_parts(resource, &spans)
+}
+
+/// The same request without the content of its spans; `None` for bytes that are no such request.
+pub fn without_content(request: &[u8]) -> Option<Vec<u8>> {
+    let resource_spans = only_bytes(request, 1)?;
+    let scope_spans = only_bytes(resource_spans, 2)?;
+    let spans: Vec<_> = fields(scope_spans, 2).map(|span| [span_without_content(span), &[]]).collect();
+    Some(encode_parts(only_bytes(resource_spans, 1)?, &spans))
+}
+
+/// The values of a field that holds bytes.
+fn fields(mut message: &[u8], wanted: u64) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || protobuf::next_field(&mut message)).filter_map(move |(field, value)| {
+        match value {
+            Value::Bytes(bytes) if field == wanted => Some(bytes),
+            _ => None,
+        }
+    })
+}
+
+fn only_bytes(message: &[u8], wanted: u64) -> Option<&[u8]> {
+    fields(message, wanted).next()
+}
+
+fn span_without_content(span: &[u8]) -> &[u8] {
+    let mut rest = span;
+    loop {
+        let before = rest;
+        match protobuf::next_field(&mut rest) {
+            Some((field, Value::Bytes(attribute)))
+                if field == u64::from(ATTRIBUTES)
+                    && only_bytes(attribute, 1) == Some(names::MESHTAP_CONTENT_MODE.as_bytes()) =>
+            {
+                return span.get(..span.len().saturating_sub(before.len())).unwrap_or(span);
+            }
+            Some(_) => {}
+            None => return span,
+        }
+    }
+}
+
+fn encode_parts(resource: &[u8], spans: &[[&[u8]; 2]]) -> Vec<u8> {
+    let length = |[span, content]: &[&[u8]; 2]| span.len().saturating_add(content.len());
     let mut scope = Vec::new();
     protobuf::bytes(&mut scope, 1, names::SCOPE_NAME.as_bytes());
     protobuf::bytes(&mut scope, 2, env!("CARGO_PKG_VERSION").as_bytes());
 
     let spans_length =
-        spans.clone().fold(0_usize, |sum, span| sum.saturating_add(protobuf::bytes_length(span.len())));
+        spans.iter().fold(0_usize, |sum, span| sum.saturating_add(protobuf::bytes_length(length(span))));
     let schema_length = protobuf::bytes_length(names::SCHEMA_URL.len());
     let scope_spans_length =
         protobuf::bytes_length(scope.len()).saturating_add(spans_length).saturating_add(schema_length);
@@ -393,7 +518,10 @@ pub fn encode_request<'a>(resource: &[u8], spans: impl Iterator<Item = &'a [u8]>
     protobuf::prefix(&mut out, 2, scope_spans_length);
     protobuf::bytes(&mut out, 1, &scope);
     for span in spans {
-        protobuf::bytes(&mut out, 2, span);
+        protobuf::prefix(&mut out, 2, length(span));
+        for part in span {
+            out.extend_from_slice(part);
+        }
     }
     protobuf::bytes(&mut out, 3, names::SCHEMA_URL.as_bytes());
     protobuf::bytes(&mut out, 3, names::SCHEMA_URL.as_bytes());
@@ -416,4 +544,4 @@ pub fn rejected_spans(mut response: &[u8]) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

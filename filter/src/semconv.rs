@@ -35,6 +35,12 @@ pub const GEN_AI_RESPONSE_FINISH_REASONS: &str = "gen_ai.response.finish_reasons
 /// Seconds, double: from the start of the request to the first event of a streamed answer.
 pub const GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK: &str = "gen_ai.response.time_to_first_chunk";
 
+// JSON texts after the schemas of the conventions, which allow that where a span has no structured attributes.
+pub const GEN_AI_SYSTEM_INSTRUCTIONS: &str = "gen_ai.system_instructions";
+pub const GEN_AI_INPUT_MESSAGES: &str = "gen_ai.input.messages";
+pub const GEN_AI_OUTPUT_MESSAGES: &str = "gen_ai.output.messages";
+pub const GEN_AI_TOOL_DEFINITIONS: &str = "gen_ai.tool.definitions";
+
 pub const GEN_AI_USAGE_INPUT_TOKENS: &str = "gen_ai.usage.input_tokens";
 pub const GEN_AI_USAGE_OUTPUT_TOKENS: &str = "gen_ai.usage.output_tokens";
 pub const GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS: &str = "gen_ai.usage.cache_read.input_tokens";
@@ -114,6 +120,14 @@ pub const MESHTAP_RESPONSE_UNREAD: &str = "meshtap.response.unread";
 pub const MESHTAP_ERROR_TYPE: &str = "meshtap.error.type";
 /// The provider's own error code, bounded.
 pub const MESHTAP_ERROR_CODE: &str = "meshtap.error.code";
+/// `fingerprint` | `redacted` | `full`: what was done to the texts of the span. Absent where there are none.
+pub const MESHTAP_CONTENT_MODE: &str = "meshtap.content.mode";
+/// True when a text was cut or a message left out to stay within the bounds.
+pub const MESHTAP_CONTENT_TRUNCATED: &str = "meshtap.content.truncated";
+/// What was taken out of the texts, as `KIND:COUNT`.
+pub const MESHTAP_CONTENT_REDACTIONS: &str = "meshtap.content.redactions";
+/// How many messages of the request were left out, the oldest first.
+pub const MESHTAP_CONTENT_DROPPED_MESSAGES: &str = "meshtap.content.dropped_messages";
 pub const MESHTAP_MESH_ID: &str = "meshtap.mesh.id";
 pub const MESHTAP_ENVOY_CLUSTER: &str = "meshtap.envoy.cluster";
 pub const MESHTAP_ENVOY_ROUTE: &str = "meshtap.envoy.route";

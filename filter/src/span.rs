@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use crate::caller::Caller;
+use crate::content::Content;
 use crate::ending::{End, ErrorType};
 use crate::provider::{Facts, Operation};
 use crate::trace_context::SpanContext;
@@ -35,6 +36,8 @@ pub struct Span {
     pub envoy: EnvoyFacts,
     /// Without the user, who stands in `facts`, and the principals, which stand in `envoy`.
     pub caller: Caller,
+    /// Only where content is switched on.
+    pub content: Option<Content>,
 }
 
 /// Who made the call, from the point of view of the proxy.

@@ -59,6 +59,20 @@ metrics! {
     ResponseUnreadOversized = "meshtap_response_unread_oversized_total", "answers not read to their end: with a binary frame whose headers are longer than limits.max_frame_bytes";
     UsageAbsent = "meshtap_usage_absent_total", "LLM calls without token counts, whatever the reason";
     AttributesTruncated = "meshtap_attributes_truncated_total", "strings cut at their bound and usage objects left out for their size";
+    ContentCaptured = "meshtap_content_captured_total", "spans that left with content";
+    ContentTruncated = "meshtap_content_truncated_total", "spans whose content was cut to stay within content.max_message_bytes or content.max_span_bytes";
+    ContentMessagesDropped = "meshtap_content_messages_dropped_total", "messages of requests left out of the content to stay within content.max_span_bytes, oldest first";
+    ContentDroppedQueueFull = "meshtap_content_dropped_queue_full_total", "contents dropped because the queue was full, oldest first; their spans stayed";
+    RedactedEmail = "meshtap_content_redacted_email_total", "e-mail addresses taken out of content before it left the pod";
+    RedactedPhone = "meshtap_content_redacted_phone_total", "telephone numbers taken out of content before it left the pod";
+    RedactedCreditCard = "meshtap_content_redacted_credit_card_total", "payment card numbers taken out of content before it left the pod";
+    RedactedIban = "meshtap_content_redacted_iban_total", "bank accounts taken out of content before it left the pod";
+    RedactedApiKey = "meshtap_content_redacted_api_key_total", "keys, tokens and passwords taken out of content before it left the pod";
+    RedactedJwt = "meshtap_content_redacted_jwt_total", "JSON Web Tokens taken out of content before it left the pod";
+    RedactedPrivateKey = "meshtap_content_redacted_private_key_total", "private keys taken out of content before it left the pod";
+    RedactedIpAddress = "meshtap_content_redacted_ip_address_total", "IP addresses taken out of content before it left the pod";
+    RedactedLiteral = "meshtap_content_redacted_literal_total", "literals of redaction.literals taken out of content before it left the pod";
+    RedactedPattern = "meshtap_content_redacted_pattern_total", "matches of redaction.patterns taken out of content before it left the pod";
     ConfigProblems = "meshtap_config_problems_total", "mistakes in a plugin configuration, counted once for each configuration";
     HostErrors = "meshtap_host_errors_total", "calls to the proxy that failed where they should not";
 }
@@ -145,6 +159,18 @@ impl Stats {
         if span.usage.is_absent() {
             self.add(Metric::UsageAbsent, 1);
         }
+        if let Some(content) = &span.content {
+            self.add(Metric::ContentCaptured, 1);
+            self.add(Metric::ContentTruncated, i64::from(content.truncated));
+            self.add(Metric::ContentMessagesDropped, content.dropped_messages);
+            for (kind, count) in content.redactions.iter() {
+                if let Some(metric) =
+                    Metric::ALL.get((Metric::RedactedEmail as usize).saturating_add(kind as usize))
+                {
+                    self.add(*metric, count);
+                }
+            }
+        }
         if span.facts.truncated > 0 {
             self.add(Metric::AttributesTruncated, span.facts.truncated);
         }
@@ -154,6 +180,14 @@ impl Stats {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_kind_of_redaction_has_its_metric() {
+        for kind in crate::redact::Kind::ALL {
+            let metric = Metric::ALL[Metric::RedactedEmail as usize + *kind as usize];
+            assert_eq!(metric.name(), format!("meshtap_content_redacted_{}_total", kind.name()));
+        }
+    }
 
     #[test]
     fn changes_are_taken_once() {

@@ -172,6 +172,49 @@ fn the_recorded_corpus_comes_out_right() {
     assert!(scored.passed, "{}", scored.report);
 }
 
+/// Content is a second reading: with it and without it the same is known of each exchange, and it is JSON.
+#[test]
+fn content_changes_nothing_else() {
+    const CONTENT: [&str; 4] = [
+        "gen_ai.system_instructions",
+        "gen_ai.input.messages",
+        "gen_ai.output.messages",
+        "gen_ai.tool.definitions",
+    ];
+    let Some(files) = score::corpus() else {
+        println!("NOT CHECKED: there is no ../shared/corpus beside this repository");
+        return;
+    };
+    let sandbox = Sandbox::new("corpus-content");
+    let spans = |mode: &str| {
+        let config = serde_json::json!({"detect": "heuristic", "content": {"mode": mode}});
+        let path = sandbox.path(&format!("{mode}.json"));
+        fs::write(&path, config.to_string()).unwrap();
+        let output = replay(&["--format", "json", "--plugin-config", path.to_str().unwrap()], &files);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        objects(&output)
+    };
+    let mut with_content = 0;
+    for (mut without, mut with) in spans("off").into_iter().zip(spans("redacted")) {
+        for object in [&mut without, &mut with] {
+            let Some(span) = object["span"].as_object_mut() else { continue };
+            for id in ["trace_id", "span_id", "parent_span_id"] {
+                span.remove(id);
+            }
+        }
+        if let Some(attributes) = with["span"]["attributes"].as_object_mut() {
+            with_content += usize::from(attributes.contains_key("gen_ai.output.messages"));
+            for name in CONTENT {
+                let Some(Value::String(json)) = attributes.remove(name) else { continue };
+                assert!(serde_json::from_str::<Vec<Value>>(&json).is_ok(), "{name}: {json}");
+            }
+            attributes.retain(|name, _| !name.starts_with("meshtap.content."));
+        }
+        assert_eq!(with, without);
+    }
+    assert!(with_content > 4_000, "{with_content}");
+}
+
 /// `make size` prints the figures.
 #[test]
 fn memory_does_not_grow_with_the_body() {

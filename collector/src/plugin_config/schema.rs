@@ -60,6 +60,14 @@ fn of(values: &Values) -> Value {
             json!({"type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[!-~]*$", "default": default})
         }
         Values::Boolean { default } => json!({"type": "boolean", "default": default}),
+        Values::Share => json!({"type": "number", "minimum": 0, "maximum": 1, "default": 1}),
+        Values::Names(names) => json!({"type": "array", "items": {"type": "string", "enum": names}}),
+        // No text has more characters than bytes.
+        Values::Texts { max_items, min_chars, max_bytes } => json!({
+            "type": "array",
+            "maxItems": max_items,
+            "items": {"type": "string", "minLength": min_chars, "maxLength": max_bytes},
+        }),
         Values::Secret => json!({"type": "string", "minLength": 16, "maxLength": 512}),
         Values::HeaderNames => json!({"type": "array", "maxItems": 8, "items": {"type": "string"}}),
         Values::Headers => {
@@ -104,7 +112,13 @@ mod tests {
                     vec![format!("| `{default}` |"), format!("| {} |", names.join(", "))]
                 }
                 Values::Boolean { default } => vec![format!("| {default} |")],
-                Values::Text { .. } | Values::Secret | Values::HeaderNames | Values::Headers => Vec::new(),
+                Values::Share => vec!["| 1.0 |".to_owned(), "| 0.0–1.0 |".to_owned()],
+                Values::Text { .. }
+                | Values::Names(_)
+                | Values::Texts { .. }
+                | Values::Secret
+                | Values::HeaderNames
+                | Values::Headers => Vec::new(),
             };
             for part in wanted {
                 assert!(row.contains(&part), "the row of {path} does not say {part}: {row}");

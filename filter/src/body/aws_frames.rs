@@ -13,6 +13,7 @@ use crate::wire::json::{Scalar, Scanner, Sink as _};
 
 use self::envelope::Envelope;
 use super::Reading;
+use super::content::ContentReader;
 
 #[derive(Debug)]
 pub(super) struct AwsFrames {
@@ -25,6 +26,7 @@ struct FrameReader {
     frame: FrameKind,
     envelope: Envelope,
     scanner: Scanner<Field>,
+    content: ContentReader,
     /// Whether chunks hold documents, and not bare text.
     chunks_are_documents: bool,
     malformed: bool,
@@ -51,6 +53,7 @@ impl AwsFrames {
                 frame: FrameKind::Document,
                 envelope: Envelope::default(),
                 scanner: Scanner::new(adapter.event),
+                content: ContentReader::events(adapter),
                 chunks_are_documents: adapter.operation != Operation::InvokeAgent,
                 malformed: false,
                 in_doubt: false,
@@ -63,6 +66,9 @@ impl AwsFrames {
         framer.feed(chunk, &mut Documents { reader, reading });
         if framer.has_failed() && std::mem::take(&mut reader.in_doubt) {
             reading.observer.forget_answer();
+            if let Some(transcript) = &mut reading.content {
+                transcript.forget_answer();
+            }
         }
     }
 
@@ -103,18 +109,22 @@ impl Frames for Documents<'_> {
     }
 
     fn payload(&mut self, bytes: &[u8]) {
-        let FrameReader { frame, envelope, scanner, .. } = &mut *self.reader;
-        let observer = &mut self.reading.observer;
+        let FrameReader { frame, envelope, scanner, content, .. } = &mut *self.reader;
+        let Reading { observer, content: transcript, .. } = &mut *self.reading;
+        let mut document = |bytes: &[u8]| {
+            scanner.feed(bytes, observer);
+            content.feed(bytes, transcript);
+        };
         match frame {
-            FrameKind::Document | FrameKind::LastDocument => scanner.feed(bytes, observer),
-            FrameKind::Chunk => envelope.feed(bytes, &mut |document| scanner.feed(document, observer)),
+            FrameKind::Document | FrameKind::LastDocument => document(bytes),
+            FrameKind::Chunk => envelope.feed(bytes, &mut document),
             FrameKind::Text => {}
         }
     }
 
     fn end(&mut self) {
-        let FrameReader { frame, envelope, scanner, malformed, in_doubt, .. } = &mut *self.reader;
-        let observer = &mut self.reading.observer;
+        let FrameReader { frame, envelope, scanner, content, malformed, in_doubt, .. } = &mut *self.reader;
+        let Reading { observer, content: transcript, .. } = &mut *self.reading;
         *in_doubt = false;
         if *frame == FrameKind::Text {
             observer.open(Field::OutputText);
@@ -131,6 +141,7 @@ impl Frames for Documents<'_> {
             *malformed = true;
         }
         scanner.reset();
+        content.end_document(false, transcript);
         if *frame == FrameKind::LastDocument {
             observer.last_event();
         }

@@ -6,6 +6,7 @@ use crate::wire::json::{JsonError, Node, Scanner};
 use crate::wire::lines::{Lines, Splitter};
 
 use super::Reading;
+use super::content::ContentReader;
 
 /// One JSON document; or several of a stream, one after the other, from servers that do not say so.
 #[derive(Debug)]
@@ -17,19 +18,26 @@ pub(super) struct Document {
     is_stream: bool,
     /// The observer knows that the current document is complete.
     has_ended: bool,
+    content: ContentReader,
 }
 
 impl Document {
     pub(super) fn request(adapter: &'static Adapter) -> Self {
-        Self::new(adapter.request, adapter.request, false)
+        Self::new(adapter.request, adapter.request, false, ContentReader::request(adapter))
     }
 
     pub(super) fn answer(adapter: &'static Adapter) -> Self {
-        Self::new(adapter.response, adapter.event, true)
+        Self::new(adapter.response, adapter.event, true, ContentReader::answer(adapter))
     }
 
-    fn new(first: &'static Node<Field>, next: &'static Node<Field>, is_answer: bool) -> Self {
-        Self { scanner: Scanner::new(first), next, is_answer, is_stream: false, has_ended: false }
+    fn new(
+        first: &'static Node<Field>,
+        next: &'static Node<Field>,
+        is_answer: bool,
+        content: ContentReader,
+    ) -> Self {
+        let scanner = Scanner::new(first);
+        Self { scanner, next, is_answer, is_stream: false, has_ended: false, content }
     }
 
     /// Whether this is one answer, whose counts are final once read.
@@ -46,6 +54,7 @@ impl Document {
         let mut rest = bytes;
         loop {
             let used = self.scanner.feed_one(rest, &mut reading.observer);
+            self.content.feed(rest.get(..used).unwrap_or(rest), &mut reading.content);
             rest = rest.get(used..).unwrap_or_default();
             if self.is_stream {
                 self.end_document(reading);
@@ -54,6 +63,7 @@ impl Document {
                 break;
             }
             self.end_document(reading);
+            self.content.next_document(&mut reading.content);
             self.scanner = Scanner::new(self.next);
             self.is_stream = true;
             self.has_ended = false;
@@ -68,6 +78,7 @@ impl Document {
     }
 
     pub(super) fn finish(&mut self, cut: bool, reading: &mut Reading) -> Option<Unread> {
+        self.content.end_document(true, &mut reading.content);
         match self.scanner.finish(&mut reading.observer) {
             Ok(()) => {
                 if self.is_stream {
@@ -87,25 +98,31 @@ impl Document {
 pub(super) struct JsonLines {
     splitter: Splitter,
     scanner: Scanner<Field>,
+    content: ContentReader,
     malformed: bool,
 }
 
 impl JsonLines {
-    pub(super) fn new(fields: &'static Node<Field>) -> Self {
-        Self { splitter: Splitter::default(), scanner: Scanner::new(fields), malformed: false }
+    pub(super) fn new(adapter: &'static Adapter) -> Self {
+        Self {
+            splitter: Splitter::default(),
+            scanner: Scanner::new(adapter.event),
+            content: ContentReader::events(adapter),
+            malformed: false,
+        }
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8], reading: &mut Reading) {
-        let Self { splitter, scanner, malformed } = self;
-        splitter.feed(bytes, &mut Line { scanner, malformed, reading });
+        let Self { splitter, scanner, content, malformed } = self;
+        splitter.feed(bytes, &mut Line { scanner, content, malformed, reading });
     }
 
     pub(super) fn finish(&mut self, cut: bool, reading: &mut Reading) -> Option<Unread> {
         if self.malformed {
             return Some(Unread::Malformed);
         }
-        let Self { splitter, scanner, malformed } = self;
-        splitter.finish(&mut Line { scanner, malformed, reading });
+        let Self { splitter, scanner, content, malformed } = self;
+        splitter.finish(&mut Line { scanner, content, malformed, reading });
         // The last line had no ending and is not JSON: it is only a part of one.
         (!cut && (self.malformed || reading.observer.expects_more())).then_some(Unread::Truncated)
     }
@@ -114,6 +131,7 @@ impl JsonLines {
 /// The lines of one chunk on their way to the scanner.
 struct Line<'a> {
     scanner: &'a mut Scanner<Field>,
+    content: &'a mut ContentReader,
     malformed: &'a mut bool,
     reading: &'a mut Reading,
 }
@@ -121,9 +139,11 @@ struct Line<'a> {
 impl Lines for Line<'_> {
     fn data(&mut self, bytes: &[u8]) {
         self.scanner.feed(bytes, &mut self.reading.observer);
+        self.content.feed(bytes, &mut self.reading.content);
     }
 
     fn end(&mut self) {
+        self.content.end_document(false, &mut self.reading.content);
         let observer = &mut self.reading.observer;
         if self.scanner.finish(observer).is_ok() {
             observer.end_document();

@@ -6,6 +6,7 @@ use crate::wire::json::Scanner;
 use crate::wire::sse;
 
 use super::Reading;
+use super::content::ContentReader;
 
 /// What ends the streams of OpenAI and of all who follow it.
 const DONE: &[u8] = b"[DONE]";
@@ -19,6 +20,7 @@ pub(super) struct EventStream {
 #[derive(Debug)]
 struct EventReader {
     scanner: Scanner<Field>,
+    content: ContentReader,
     /// The first bytes of the current event, enough to tell the last one, and how many it has.
     head: [u8; 8],
     bytes: usize,
@@ -28,8 +30,13 @@ struct EventReader {
 
 impl EventStream {
     pub(super) fn new(adapter: &'static Adapter) -> Self {
-        let event =
-            EventReader { scanner: Scanner::new(adapter.event), head: [0; 8], bytes: 0, malformed: false };
+        let event = EventReader {
+            scanner: Scanner::new(adapter.event),
+            content: ContentReader::events(adapter),
+            head: [0; 8],
+            bytes: 0,
+            malformed: false,
+        };
         Self { framer: sse::Framer::default(), event }
     }
 
@@ -70,6 +77,7 @@ impl sse::Events for Event<'_> {
         }
         event.bytes = event.bytes.saturating_add(bytes.len());
         event.scanner.feed(bytes, &mut self.reading.observer);
+        event.content.feed(bytes, &mut self.reading.content);
     }
 
     /// Servers of llama.cpp before September 2025: what comes is the error object itself.
@@ -94,6 +102,7 @@ impl sse::Events for Event<'_> {
             event.malformed = true;
         }
         event.scanner.reset();
+        event.content.end_document(false, &mut self.reading.content);
         event.bytes = 0;
     }
 }

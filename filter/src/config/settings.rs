@@ -1,6 +1,7 @@
 //! Every setting of a plugin configuration, for its schema and its page. Not part of the module.
 
 use super::{Findings, Section, read};
+use crate::redact::{self, Kind};
 
 /// One of them, and what it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,16 @@ pub enum Values {
     Text {
         default: String,
     },
+    /// A number from 0.0 to 1.0; 1.0 by default.
+    Share,
+    /// A list of some of these names.
+    Names(Vec<&'static str>),
+    /// A list of texts of the user's own.
+    Texts {
+        max_items: usize,
+        min_chars: usize,
+        max_bytes: usize,
+    },
     Boolean {
         default: bool,
     },
@@ -42,6 +53,27 @@ impl Section<'_, '_> {
     pub(super) fn note(&mut self, key: &str, values: Values) {
         let path = self.path_of(key);
         self.findings.settings.push(Setting { path, values });
+    }
+
+    /// The lists among the settings of redaction.
+    pub(super) fn note_redaction(&mut self) {
+        self.note("off", Values::Names(Kind::BUILT_IN.iter().map(|kind| kind.name()).collect()));
+        self.note(
+            "literals",
+            Values::Texts {
+                max_items: redact::MAX_LITERALS,
+                min_chars: redact::MIN_RULE_CHARS,
+                max_bytes: redact::MAX_LITERAL_BYTES,
+            },
+        );
+        self.note(
+            "patterns",
+            Values::Texts {
+                max_items: redact::MAX_PATTERNS,
+                min_chars: 1,
+                max_bytes: redact::MAX_PATTERN_BYTES,
+            },
+        );
     }
 }
 

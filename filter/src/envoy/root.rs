@@ -183,7 +183,7 @@ impl Shared {
         if shared.is_none() {
             host::log(
                 LogLevel::Warn,
-                "meshtap: without api_key.fingerprint_key, fingerprints of API keys differ from proxy to proxy",
+                "meshtap: without api_key.fingerprint_key, fingerprints differ from proxy to proxy",
             );
         }
         let shared = shared.and_then(|bytes| String::from_utf8(bytes).ok());

@@ -154,7 +154,8 @@ fn no_span_holds_an_api_key() {
         scenario.request_headers = headers;
         let span = scenario.whole();
         assert!(span.caller.api_key_fingerprint.is_some());
-        let bytes = crate::otlp::encode_span(&span);
+        let encoded = crate::otlp::encode_span(&span);
+        let bytes = crate::otlp::encode_request(&[], std::iter::once(&encoded));
         assert!(!bytes.windows(10).any(|window| window == b"s3cret-key"), "{span:?}");
         assert!(bytes.windows(12).any(|window| window == b"hmac-sha256:"));
     }

@@ -237,6 +237,59 @@ fn a_full_queue_drops_the_oldest() {
     rig.check_books(170);
 }
 
+/// A span with content, as the encoder makes them.
+fn with_content(bytes: usize) -> EncodedSpan {
+    let content = crate::content::Content {
+        mode: "full",
+        input_messages: Some("x".repeat(bytes)),
+        ..crate::content::Content::default()
+    };
+    otlp::encode_span(&crate::span::Span { content: Some(content), ..otlp::tests::span() })
+}
+
+#[test]
+fn a_full_queue_drops_the_oldest_content_before_any_span() {
+    let mut rig = Rig::new(|config| config.queue.max_bytes = 64 << 10);
+    let span = otlp::encode_span(&otlp::tests::span()).bytes();
+    for _ in 0..12 {
+        rig.exporter.push(with_content(5_000), &mut rig.stats);
+    }
+    let most = (64 << 10) / (span + 5_000);
+    let dropped = rig.total(Metric::ContentDroppedQueueFull);
+    assert!((1..=12).contains(&dropped), "{dropped} of 12, where {most} have room");
+    assert_eq!(rig.total(Metric::SpansDroppedQueueFull), 0);
+    let kept: Vec<bool> = rig.exporter.waiting.iter().map(EncodedSpan::has_content).collect();
+    assert_eq!(kept, (0..12).map(|at| at >= dropped).collect::<Vec<_>>(), "the oldest");
+    rig.check_books(12);
+
+    // What was sent and comes back loses its content too, before spans that wait behind it.
+    let token = rig.send(0).unwrap();
+    rig.answer(token, UNAVAILABLE, 0);
+    for _ in 0..20 {
+        rig.exporter.push(with_content(5_000), &mut rig.stats);
+    }
+    assert_eq!(rig.total(Metric::SpansDroppedQueueFull), 0);
+    assert!(rig.exporter.again.iter().all(|batch| batch.contents == 0));
+    assert!(rig.exporter.waiting.back().is_some_and(EncodedSpan::has_content), "the newest");
+    rig.check_books(32);
+
+    // Without content left, spans go.
+    rig.push(200, 1_000);
+    assert!(rig.total(Metric::SpansDroppedQueueFull) > 0);
+    assert!(!rig.exporter.waiting.iter().any(EncodedSpan::has_content));
+    assert_eq!(rig.total(Metric::ContentDroppedQueueFull), 32, "each is counted once");
+    rig.check_books(232);
+}
+
+#[test]
+fn batches_count_content_too() {
+    let mut rig = Rig::new(|config| config.batch.max_bytes = 16 << 10);
+    for _ in 0..4 {
+        rig.exporter.push(with_content(6_000), &mut rig.stats);
+    }
+    assert_eq!(rig.exporter.next_batch(0, &mut rig.stats).map(|batch| batch.spans), Some(2));
+}
+
 #[test]
 fn memory_is_bounded_while_calls_hang() {
     let mut rig = Rig::new(|config| config.queue.max_bytes = 64 << 10);

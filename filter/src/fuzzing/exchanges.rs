@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 
 use super::choices::{Choices, Cuts, however_cut};
-use crate::config::{Config, Detect, Limits};
+use crate::config::{Config, Content, ContentMode, Detect, Limits};
 use crate::detect::Detected;
 use crate::ending::StreamLog;
 use crate::exchange::{Exchange, Headers};
@@ -155,7 +155,8 @@ impl Played<'_> {
             streams: None,
             url_decides: false,
         };
-        let config = Config { limits: self.limits.clone(), ..Config::default() };
+        let mut config = Config { limits: self.limits.clone(), ..Config::default() };
+        config.content = content(ContentMode::Full);
         let request = Map(vec![("content-type", &b"application/json"[..])]);
         let mut exchange = Exchange::start(detected, &config, &request, Kind::Client, 1, &mut || 7);
         for piece in cuts.pieces(self.request) {
@@ -187,7 +188,13 @@ pub fn exchange(data: &[u8]) {
     let mut choices = Choices(data);
     let (cuts, how) = (choices.byte(), choices.byte());
     let detect = if how & 1 == 0 { Detect::Heuristic } else { Detect::Known };
-    let config = Config { detect, limits: limits(how & 2 != 0), ..Config::default() };
+    let mut config = Config { detect, limits: limits(how & 2 != 0), ..Config::default() };
+    config.content = content(match how >> 5 {
+        0 | 1 => ContentMode::Off,
+        2 | 3 => ContentMode::Fingerprint,
+        4 | 5 => ContentMode::Redacted,
+        _ => ContentMode::Full,
+    });
     let request = request_headers(&mut choices);
     let kind = if how & 4 == 0 { Kind::Client } else { Kind::Server };
     let Some(detected) = Exchange::detect(&config, &request) else { return };
@@ -299,9 +306,35 @@ fn response_headers<'a>(choices: &mut Choices<'a>) -> Map<'a> {
     headers
 }
 
+const MAX_CONTENT_BYTES: usize = 2_048;
+
+fn content(mode: ContentMode) -> Content {
+    Content { mode, max_message_bytes: 512, max_span_bytes: MAX_CONTENT_BYTES, ..Config::default().content }
+}
+
+fn check_content(span: &Span) {
+    let Some(content) = &span.content else { return };
+    let sections = [
+        &content.system_instructions,
+        &content.input_messages,
+        &content.output_messages,
+        &content.tool_definitions,
+    ];
+    let mut bytes = 0;
+    for json in sections.into_iter().flatten() {
+        bytes += json.len();
+        let value = serde_json::from_str::<serde_json::Value>(json);
+        assert!(value.is_ok_and(|value| value.is_array()), "not JSON: {json}");
+    }
+    // The finish reasons come last and from elsewhere.
+    assert!(bytes <= 2 * MAX_CONTENT_BYTES, "{bytes} bytes of content");
+    assert!(content.mode == "redacted" || content.redactions == crate::redact::Found::default());
+}
+
 /// What holds of every span, and that others can read it.
 fn check_span(span: &Span, limits: &Limits) {
     check_bounds(span, limits);
+    check_content(span);
     assert!(span.start <= span.end);
     assert_eq!(span.usage.is_absent(), span.usage_source == UsageSource::Absent);
     assert_eq!(span.usage.is_absent(), span.usage_absent_reason.is_some());
@@ -309,7 +342,7 @@ fn check_span(span: &Span, limits: &Limits) {
     stats.span(span);
 
     let encoded = otlp::encode_span(span);
-    let message = otlp::encode_request(&otlp::encode_resource(&[]), std::iter::once(encoded.as_slice()));
+    let message = otlp::encode_request(&otlp::encode_resource(&[]), std::iter::once(&encoded));
     let request = match ExportTraceServiceRequest::decode(message.as_slice()) {
         Ok(request) => request,
         Err(error) => {

@@ -11,7 +11,7 @@ use crate::span::{EnvoyFacts, Http, StreamTimes};
 use crate::trace_context::SpanContext;
 use crate::usage::{Usage, UsageSource};
 
-fn span() -> Span {
+pub(crate) fn span() -> Span {
     Span {
         context: SpanContext {
             trace_id: [1; 16],
@@ -62,13 +62,14 @@ fn span() -> Span {
         error_type: Some(ErrorType::UpstreamReset),
         envoy: EnvoyFacts { cluster: Some("outbound|80||api.openai.com".into()), ..EnvoyFacts::default() },
         caller: Caller { session_id: Some("session-1".into()), ..Caller::default() },
+        content: None,
     }
 }
 
 fn decode(spans: &[Span]) -> ExportTraceServiceRequest {
     let resource = encode_resource(&[("service.name", "checkout".into())]);
-    let spans: Vec<Vec<u8>> = spans.iter().map(encode_span).collect();
-    let message = encode_request(&resource, spans.iter().map(Vec::as_slice));
+    let spans: Vec<EncodedSpan> = spans.iter().map(encode_span).collect();
+    let message = encode_request(&resource, spans.iter());
     ExportTraceServiceRequest::decode(message.as_slice()).expect("valid OTLP")
 }
 
@@ -173,6 +174,64 @@ fn long_messages_keep_their_framing() {
     long.facts.response_id = Some("x".repeat(5_000));
     let spans: Vec<Span> = (0..100).map(|_| long.clone()).collect();
     assert_eq!(decode(&spans).resource_spans[0].scope_spans[0].spans.len(), 100);
+}
+
+fn redactions() -> crate::redact::Found {
+    let (redactor, mut found) = (crate::config::Config::default().redactor, crate::redact::Found::default());
+    redactor.redact("ann@example.com, bob@example.com, 192.0.2.1", false, &mut found);
+    found
+}
+
+fn content() -> Content {
+    Content {
+        mode: "full",
+        system_instructions: Some("[1]".into()),
+        input_messages: Some("[2]".repeat(5_000)),
+        output_messages: Some("[3]".into()),
+        tool_definitions: None,
+        truncated: true,
+        dropped_messages: 3,
+        redactions: redactions(),
+    }
+}
+
+#[test]
+fn content_is_a_tail_that_may_be_left_out() {
+    let full = Span { content: Some(content()), ..span() };
+    let request = decode(std::slice::from_ref(&full));
+    let decoded = &request.resource_spans[0].scope_spans[0].spans[0];
+    let text = |value: &str| Some(Any::StringValue(value.into()));
+    assert_eq!(attribute(decoded, names::GEN_AI_SYSTEM_INSTRUCTIONS), text("[1]"));
+    assert_eq!(attribute(decoded, names::GEN_AI_INPUT_MESSAGES), text(&"[2]".repeat(5_000)));
+    assert_eq!(attribute(decoded, names::GEN_AI_OUTPUT_MESSAGES), text("[3]"));
+    assert_eq!(attribute(decoded, names::GEN_AI_TOOL_DEFINITIONS), None);
+    assert_eq!(attribute(decoded, names::MESHTAP_CONTENT_MODE), text("full"));
+    assert_eq!(attribute(decoded, names::MESHTAP_CONTENT_TRUNCATED), Some(Any::BoolValue(true)));
+    assert_eq!(attribute(decoded, names::MESHTAP_CONTENT_DROPPED_MESSAGES), Some(Any::IntValue(3)));
+
+    let Some(Any::ArrayValue(kinds)) = attribute(decoded, names::MESHTAP_CONTENT_REDACTIONS) else {
+        panic!()
+    };
+    let kinds: Vec<_> = kinds.values.into_iter().map(|value| value.value).collect();
+    assert_eq!(kinds, [text("email:2"), text("ip_address:1")]);
+
+    let mut encoded = encode_span(&full);
+    assert!(encoded.has_content());
+    assert!(encoded.drop_content() > 15_000);
+    assert_eq!(encoded, encode_span(&span()), "all else is as it was");
+}
+
+#[test]
+fn content_is_taken_out_of_a_request() {
+    let resource = encode_resource(&[("service.name", "checkout".into())]);
+    let request = |spans: &[Span]| {
+        let spans: Vec<EncodedSpan> = spans.iter().map(encode_span).collect();
+        encode_request(&resource, spans.iter())
+    };
+    let full = Span { content: Some(content()), ..span() };
+    let seen = without_content(&request(&[full.clone(), span(), full]));
+    assert_eq!(seen, Some(request(&[span(), span(), span()])));
+    assert_eq!(without_content(b"garbage"), None);
 }
 
 #[test]

@@ -2,10 +2,13 @@
 
 use super::fields::{ERROR, number, output, text};
 use super::{Adapter, Field, Operation};
+use crate::content::shapes;
 use crate::wire::json::Node;
 
-pub static COMPLETE: Adapter =
-    Adapter::new("aleph_alpha.complete", Operation::TextCompletion, &REQUEST, &BODY);
+pub static COMPLETE: Adapter = Adapter {
+    content: Some(&shapes::BARE),
+    ..Adapter::new("aleph_alpha.complete", Operation::TextCompletion, &REQUEST, &BODY)
+};
 
 static REQUEST: Node<Field> = Node::object(&[
     ("model", text(Field::RequestModel)),

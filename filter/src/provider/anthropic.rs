@@ -3,6 +3,7 @@
 
 use super::fields::{ERROR, ERRORS, Fields, marker, number, output, text, usage};
 use super::{Adapter, Field, Operation, UsageObjects};
+use crate::content::shapes;
 use crate::usage::cache_apart;
 use crate::wire::json::Node;
 
@@ -13,6 +14,7 @@ pub(super) const MESSAGES_LIKE: Adapter = Adapter {
     usage: cache_apart,
     usage_objects: UsageObjects::Overlay,
     is_client_tool,
+    content: Some(&shapes::ANTHROPIC),
     ..Adapter::new("anthropic.messages", Operation::Chat, &REQUEST, &RESPONSE)
 };
 
@@ -21,6 +23,7 @@ pub static COMPLETE: Adapter = Adapter {
     usage: cache_apart,
     usage_objects: UsageObjects::Overlay,
     is_client_tool,
+    content: Some(&shapes::ANTHROPIC),
     ..Adapter::new("anthropic.complete", Operation::TextCompletion, &REQUEST, &RESPONSE)
 };
 

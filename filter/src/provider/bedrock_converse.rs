@@ -3,6 +3,7 @@
 
 use super::fields::{ERROR, Fields, NOTHING, marker, number, output, text, usage};
 use super::{Adapter, Field, Operation};
+use crate::content::shapes;
 use crate::usage::cache_apart;
 use crate::wire::json::Node;
 
@@ -10,6 +11,7 @@ pub static CONVERSE: Adapter = Adapter {
     event: &EVENT,
     usage: cache_apart,
     is_client_tool,
+    content: Some(&shapes::CONVERSE),
     ..Adapter::new("bedrock.converse", Operation::Chat, &REQUEST, &RESPONSE)
 };
 

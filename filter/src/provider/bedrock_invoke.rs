@@ -5,6 +5,7 @@
 use super::fields::{ERROR, Fields, marker, number, output, text, usage};
 use super::openai_chat::STOP_SEQUENCE;
 use super::{Adapter, Field, Operation, UsageObjects, anthropic, bedrock_converse, cohere, openai_chat};
+use crate::content::shapes;
 use crate::usage::{billed, cache_apart};
 use crate::wire::json::Node;
 
@@ -43,13 +44,19 @@ const fn family(name: &'static str, operation: Operation, response: &'static Nod
     Adapter { usage_objects: UsageObjects::Overlay, ..Adapter::new(name, operation, &REQUEST, response) }
 }
 
+/// Text in, text out.
+const fn bare(name: &'static str, response: &'static Node<Field>) -> Adapter {
+    Adapter { content: Some(&shapes::BARE), ..family(name, Operation::TextCompletion, response) }
+}
+
 static NOVA: Adapter = Adapter {
     request: &bedrock_converse::REQUEST,
     event: &bedrock_converse::WRAPPED_EVENT,
     usage: cache_apart,
+    content: Some(&shapes::NOVA),
     ..family("bedrock.nova", Operation::Chat, &bedrock_converse::RESPONSE)
 };
-static TITAN: Adapter = family("bedrock.titan", Operation::TextCompletion, &TITAN_BODY);
+static TITAN: Adapter = bare("bedrock.titan", &TITAN_BODY);
 static TITAN_EMBED: Adapter = family("bedrock.titan_embed", Operation::Embeddings, &TITAN_EMBED_BODY);
 static EMBED: Adapter =
     Adapter { usage: billed, ..family("bedrock.embed", Operation::Embeddings, &EMBED_BODY) };
@@ -57,19 +64,21 @@ static RERANK: Adapter = family("bedrock.rerank", Operation::Rerank, &EMBED_BODY
 static IMAGES: Adapter = family("bedrock.images", Operation::ImageGeneration, &IMAGES_BODY);
 /// Speech in both directions.
 static SONIC: Adapter = family("bedrock.nova_sonic", Operation::Chat, &SONIC_EVENT);
-static LLAMA: Adapter = family("bedrock.llama", Operation::TextCompletion, &LLAMA_BODY);
+static LLAMA: Adapter = bare("bedrock.llama", &LLAMA_BODY);
 /// The older models take a prompt, and some of them messages too.
 static MISTRAL_TEXT: Adapter = Adapter {
     request: &MISTRAL_REQUEST,
     other_operation: Some(Operation::Chat),
-    ..family("bedrock.mistral", Operation::TextCompletion, &MISTRAL_BODY)
+    content: Some(&shapes::MISTRAL),
+    ..bare("bedrock.mistral", &MISTRAL_BODY)
 };
 /// OpenAI's wire, but for what Mistral calls the end of an answer.
 pub static CHAT: Adapter = Adapter {
     request: openai_chat::CHAT.request,
+    content: Some(&shapes::CHAT),
     ..Adapter::new("bedrock.chat", Operation::Chat, &REQUEST, &CHAT_BODY)
 };
-static JURASSIC: Adapter = family("bedrock.ai21_j2", Operation::TextCompletion, &JURASSIC_BODY);
+static JURASSIC: Adapter = bare("bedrock.ai21_j2", &JURASSIC_BODY);
 /// The oldest models take messages or a prompt.
 static ANTHROPIC: Adapter =
     Adapter { other_operation: Some(Operation::TextCompletion), ..anthropic::MESSAGES_LIKE };

@@ -2,6 +2,7 @@
 
 use super::fields::{ERROR, Fields, marker, number, output, text, usage};
 use super::{Adapter, Field, Operation};
+use crate::content::shapes;
 use crate::usage::{Reported, Usage, billed};
 use crate::wire::json::Node;
 
@@ -9,8 +10,9 @@ const fn api(name: &'static str, operation: Operation) -> Adapter {
     Adapter { event: &EVENT, usage: billed, ..Adapter::new(name, operation, &REQUEST, &RESPONSE) }
 }
 
-pub static CHAT: Adapter = api("cohere.chat", Operation::Chat);
-pub static GENERATE: Adapter = api("cohere.generate", Operation::TextCompletion);
+pub static CHAT: Adapter = Adapter { content: Some(&shapes::COHERE), ..api("cohere.chat", Operation::Chat) };
+pub static GENERATE: Adapter =
+    Adapter { content: Some(&shapes::COHERE), ..api("cohere.generate", Operation::TextCompletion) };
 pub static EMBED: Adapter = api("cohere.embed", Operation::Embeddings);
 /// vLLM has it at the same path, and counts as OpenAI does.
 pub static RERANK: Adapter = Adapter { usage: billed_or_total, ..api("cohere.rerank", Operation::Rerank) };

@@ -3,12 +3,14 @@
 
 use super::fields::{ERROR, Fields, NOTHING, marker, number, output, text, usage};
 use super::{Adapter, Field, Operation};
+use crate::content::shapes;
 use crate::usage::gemini;
 use crate::wire::json::Node;
 
 pub static GENERATE_CONTENT: Adapter = Adapter {
     event: &EVENT,
     usage: gemini,
+    content: Some(&shapes::GEMINI),
     ..Adapter::new("gemini.generate_content", Operation::GenerateContent, &REQUEST, &RESPONSE)
 };
 

@@ -3,10 +3,15 @@
 use super::fields::{ERROR, Fields, number, output, text, usage};
 use super::openai_chat::{CHOICE, STOP_SEQUENCE, USAGE};
 use super::{Adapter, Field, Operation};
+use crate::content::shapes;
 use crate::wire::json::Node;
 
 const fn api(name: &'static str) -> Adapter {
-    Adapter { event: &EVENT, ..Adapter::new(name, Operation::TextCompletion, &REQUEST, &RESPONSE) }
+    Adapter {
+        event: &EVENT,
+        content: Some(&shapes::BARE),
+        ..Adapter::new(name, Operation::TextCompletion, &REQUEST, &RESPONSE)
+    }
 }
 
 pub static COMPLETION: Adapter = api("llamacpp.completion");

@@ -29,6 +29,7 @@ pub mod workers_ai;
 
 pub use observer::{Facts, Observer, Text};
 
+use crate::content::{ContentShape, Part};
 use crate::usage::{Reported, Usage, openai};
 use crate::wire::json::Node;
 
@@ -51,6 +52,8 @@ pub struct Adapter {
     pub streams_by_default: bool,
     /// What it is for when a body shows that it is not for the usual.
     pub other_operation: Option<Operation>,
+    /// Where its bodies hold content, at the APIs of which that is known.
+    pub content: Option<&'static ContentShape>,
 }
 
 impl Adapter {
@@ -72,6 +75,7 @@ impl Adapter {
             is_client_tool: every_tool,
             streams_by_default: false,
             other_operation: None,
+            content: None,
         }
     }
 }
@@ -231,6 +235,10 @@ pub enum Field {
     ErrorType,
     ErrorStatus,
     ErrorCode,
+
+    /// What a message says, in the trees of [`crate::content::shapes`]; nothing that an [`Observer`] takes. It stands here so
+    /// that both readings of a body are one scanner's.
+    Content(Part),
 }
 
 /// Most wires list nothing but calls that the client has to run.

@@ -2,6 +2,7 @@
 
 use super::{Adapter, Field, UsageObjects};
 use crate::config::Limits;
+use crate::decimal;
 use crate::exchange::Headers;
 use crate::usage::{IMPOSSIBLE, Reported};
 use crate::wire::is_same;
@@ -872,7 +873,7 @@ fn boolean(value: Scalar<'_>) -> Option<bool> {
 
 fn number(value: Scalar<'_>) -> Option<f64> {
     let Scalar::Number(digits) = value else { return None };
-    digits.parse().ok().filter(|number: &f64| number.is_finite())
+    decimal::parse(digits)
 }
 
 fn integer(value: Scalar<'_>) -> Option<i64> {

@@ -3,15 +3,19 @@
 
 use super::fields::{ERROR, marker, number, output, text};
 use super::{Adapter, Field, Operation, UsageObjects};
+use crate::content::shapes;
 use crate::wire::json::Node;
 
 const fn api(name: &'static str, operation: Operation) -> Adapter {
     Adapter { usage_objects: UsageObjects::Overlay, ..Adapter::new(name, operation, &REQUEST, &BODY) }
 }
 
-pub static CHAT: Adapter = Adapter { streams_by_default: true, ..api("ollama.chat", Operation::Chat) };
-pub static GENERATE: Adapter =
-    Adapter { streams_by_default: true, ..api("ollama.generate", Operation::TextCompletion) };
+const fn messages(name: &'static str, operation: Operation) -> Adapter {
+    Adapter { streams_by_default: true, content: Some(&shapes::OLLAMA), ..api(name, operation) }
+}
+
+pub static CHAT: Adapter = messages("ollama.chat", Operation::Chat);
+pub static GENERATE: Adapter = messages("ollama.generate", Operation::TextCompletion);
 pub static EMBED: Adapter = api("ollama.embed", Operation::Embeddings);
 
 static REQUEST: Node<Field> = Node::object(&[

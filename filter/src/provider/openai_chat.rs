@@ -3,18 +3,23 @@
 
 use super::fields::{DETAIL, ERROR, ERRORS, FAILURE, Fields, marker, number, output, text, usage};
 use super::{Adapter, Field, Operation};
+use crate::content::shapes;
 use crate::wire::json::Node;
 
 pub static CHAT: Adapter = CHAT_LIKE;
 
-const CHAT_LIKE: Adapter =
-    Adapter { event: &EVENT, ..Adapter::new("openai.chat", Operation::Chat, &REQUEST, &RESPONSE) };
+const CHAT_LIKE: Adapter = Adapter {
+    event: &EVENT,
+    content: Some(&shapes::CHAT),
+    ..Adapter::new("openai.chat", Operation::Chat, &REQUEST, &RESPONSE)
+};
 
 /// The same but for a request's `model_id`.
 pub static WATSONX: Adapter = Adapter { name: "watsonx.chat", ..CHAT_LIKE };
 
 pub static COMPLETIONS: Adapter = Adapter {
     event: &EVENT,
+    content: Some(&shapes::CHAT),
     ..Adapter::new("openai.completions", Operation::TextCompletion, &REQUEST, &RESPONSE)
 };
 

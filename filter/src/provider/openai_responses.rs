@@ -3,17 +3,20 @@
 
 use super::fields::{DETAIL, ERROR, Fields, marker, number, output, text, usage};
 use super::{Adapter, Field, Operation};
+use crate::content::shapes;
 use crate::wire::json::Node;
 
 pub static RESPONSES: Adapter = Adapter {
     event: &EVENT,
     is_client_tool,
+    content: Some(&shapes::RESPONSES),
     ..Adapter::new("openai.responses", Operation::Responses, &REQUEST, &RESPONSE)
 };
 
 pub static COMPACT: Adapter = Adapter {
     event: &EVENT,
     is_client_tool,
+    content: Some(&shapes::RESPONSES),
     ..Adapter::new("openai.responses", Operation::ResponsesCompact, &REQUEST, &RESPONSE)
 };
 

@@ -4,6 +4,7 @@
 use super::fields::{ERROR, Fields, number, output, text, usage};
 use super::openai_chat::{CHOICE, STOP_SEQUENCE, USAGE};
 use super::{Adapter, Field, Operation};
+use crate::content::shapes;
 use crate::wire::json::Node;
 
 const fn api(operation: Operation) -> Adapter {
@@ -15,7 +16,7 @@ const fn api(operation: Operation) -> Adapter {
 }
 
 /// Only what comes back says whether the model embeds.
-pub static GENERATE: Adapter = api(Operation::TextCompletion);
+pub static GENERATE: Adapter = Adapter { content: Some(&shapes::BARE), ..api(Operation::TextCompletion) };
 pub static EMBED: Adapter = api(Operation::Embeddings);
 
 static REQUEST: Node<Field> = Node::object(&[

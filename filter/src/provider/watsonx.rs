@@ -3,6 +3,7 @@
 
 use super::fields::{ERROR, FAILURE, number, output, text};
 use super::{Adapter, Field, Operation, UsageObjects};
+use crate::content::shapes;
 use crate::wire::json::Node;
 
 const fn api(operation: Operation) -> Adapter {
@@ -12,7 +13,7 @@ const fn api(operation: Operation) -> Adapter {
     }
 }
 
-pub static GENERATION: Adapter = api(Operation::TextCompletion);
+pub static GENERATION: Adapter = Adapter { content: Some(&shapes::BARE), ..api(Operation::TextCompletion) };
 pub static EMBEDDINGS: Adapter = Adapter { response: &VECTORS, ..api(Operation::Embeddings) };
 /// The research API's. What judges our recordings of it reads them with OpenAI's SDK, which knows no `model_id`.
 pub static RESEARCH_EMBEDDINGS: Adapter = Adapter { response: &FAILURES, ..api(Operation::Embeddings) };

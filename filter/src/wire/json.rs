@@ -124,6 +124,10 @@ pub trait Sink<T> {
     fn scalar(&mut self, tag: T, value: Scalar<'_>);
     /// The whole value at a [`Node::verbatim`] place; `None` when it was longer than its bound.
     fn verbatim(&mut self, tag: T, json: Option<&[u8]>);
+    /// The beginning of such a value that was longer than its bound, for those who want even that.
+    fn verbatim_cut(&mut self, tag: T, _head: &[u8]) {
+        self.verbatim(tag, None);
+    }
 }
 
 /// One scalar. Strings are unescaped bytes: whoever keeps them decides what to do about invalid UTF-8.
@@ -248,6 +252,8 @@ pub struct Scanner<T: 'static> {
     next: Option<&'static Node<T>>,
     /// The tag and bound of the scalar being read.
     reading: Option<(T, usize)>,
+    /// Bounds every string and every copy besides what the tree says of each.
+    max_kept_bytes: usize,
     text: Vec<u8>,
     truncated: bool,
     /// First half of a surrogate pair, until its second half shows.
@@ -270,6 +276,7 @@ impl<T: Copy> Scanner<T> {
             skipped_unknown: 0,
             next: Some(root),
             reading: None,
+            max_kept_bytes: usize::MAX,
             text: Vec::new(),
             truncated: false,
             high_surrogate: None,
@@ -277,6 +284,11 @@ impl<T: Copy> Scanner<T> {
             copy: Vec::new(),
             opening: None,
         }
+    }
+
+    /// One that keeps at most so many bytes of any value, whatever the tree says.
+    pub fn bounded(root: &'static Node<T>, max_kept_bytes: usize) -> Self {
+        Self { max_kept_bytes, ..Self::new(root) }
     }
 
     /// Starts over with the next document; keeps the buffers.
@@ -381,7 +393,7 @@ impl<T: Copy> Scanner<T> {
     fn repeat_opening<'a>(&mut self, chunk: &'a [u8], sink: &mut dyn Sink<T>) -> &'a [u8] {
         if self.is_empty()
             && let Some(opening) = &mut self.opening
-            && let Some((length, next_member)) = opening.repeat(self.root, chunk, sink)
+            && let Some((length, next_member)) = opening.repeat(self.root, self.max_kept_bytes, chunk, sink)
             && let Some(level) = self.levels.first_mut()
         {
             *level = Some(Level { node: self.root, object: true, next_member });
@@ -448,7 +460,7 @@ impl<T: Copy> Scanner<T> {
     #[inline]
     fn value<'a>(&mut self, byte: u8, rest: &'a [u8], tail: &'a [u8], sink: &mut dyn Sink<T>) -> &'a [u8] {
         let scalar = self.next.take().and_then(|node| node.scalar);
-        self.reading = scalar.map(|(tag, bound)| (tag, bound.bytes()));
+        self.reading = scalar.map(|(tag, bound)| (tag, bound.bytes().min(self.max_kept_bytes)));
         match byte {
             b'"' => self.whole_string(tail, sink),
             b'-' | b'0'..=b'9' if self.reading.is_some() => self.whole_number(rest, sink),
@@ -516,7 +528,7 @@ impl<T: Copy> Scanner<T> {
     fn open(&mut self, object: bool, node: Option<&'static Node<T>>, at: usize, sink: &mut dyn Sink<T>) {
         if let Some(node) = node {
             if let (Some((tag, bound)), None) = (node.verbatim, &self.copying) {
-                let max_bytes = bound.bytes();
+                let max_bytes = bound.bytes().min(self.max_kept_bytes);
                 self.copy.clear();
                 let outside = self.open_levels();
                 self.copying = Some(Copying { tag, max_bytes, outside, from: at, overflow: false });
@@ -858,18 +870,18 @@ impl<T: Copy> Scanner<T> {
 
     fn copy_bytes(&mut self, bytes: &[u8]) {
         let Some(copying) = &mut self.copying else { return };
-        if copying.overflow || bytes.len() > copying.max_bytes.saturating_sub(self.copy.len()) {
-            copying.overflow = true;
-            self.copy.clear();
-        } else {
-            self.copy.extend_from_slice(bytes);
-        }
+        let room = copying.max_bytes.saturating_sub(self.copy.len());
+        copying.overflow |= bytes.len() > room;
+        self.copy.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
     fn end_copy(&mut self, sink: &mut dyn Sink<T>) {
         if let Some(copying) = self.copying.take() {
-            let copy = (!copying.overflow).then_some(self.copy.as_slice());
-            sink.verbatim(copying.tag, copy);
+            if copying.overflow {
+                sink.verbatim_cut(copying.tag, &self.copy);
+            } else {
+                sink.verbatim(copying.tag, Some(&self.copy));
+            }
         }
     }
 }
@@ -980,7 +992,7 @@ fn join_units(units: &[u16]) -> Units {
 }
 
 /// The grammar of RFC 8259 section 6.
-fn is_number(text: &[u8]) -> bool {
+pub(crate) fn is_number(text: &[u8]) -> bool {
     let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let text = text.strip_prefix(b"-").unwrap_or(text);
     let whole = digits(text);

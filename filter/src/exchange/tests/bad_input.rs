@@ -392,7 +392,7 @@ fn broken_codings() {
         scenario.config.limits.max_window_bytes = 1 << 10;
         scenario
     };
-    check(&[
+    check(&vec![
         ("gzip: nothing wrong", coded("gzip", gzip(body)), "a 19/2 - -"),
         ("gzip: truncated", coded("gzip", gzip(body)[..40].to_vec()), "- -/- truncated truncated"),
         (

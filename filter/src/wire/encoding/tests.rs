@@ -228,6 +228,18 @@ fn blocks_are_decoded_one_at_a_time() {
     assert!(decoder.blocks_decoded() * (128 << 10) < (8 << 20) + (256 << 10), "{}", decoder.blocks_decoded());
 }
 
+/// They are compressed in the program; RFC 7932, appendix A, says what they have to be.
+#[test]
+fn the_words_of_brotli_are_those_of_the_standard() {
+    let words = brotli_decompressor::dictionary::words();
+    let checksum = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(words);
+    assert_eq!((words.len(), checksum), (122_784, 0x5136_cb04));
+    // Another implementation refers to them.
+    for four in words[..4_096].chunks(64).chain(words[121_280..].chunks(25)) {
+        check("br", &brotli(four), four, Ok(true));
+    }
+}
+
 #[test]
 fn memory_is_given_back() {
     let text = text();

@@ -52,6 +52,7 @@ impl<T: Copy> Opening<T> {
     pub(super) fn repeat(
         &mut self,
         root: &'static Node<T>,
+        max_kept_bytes: usize,
         document: &[u8],
         sink: &mut dyn Sink<T>,
     ) -> Option<(usize, usize)> {
@@ -61,7 +62,7 @@ impl<T: Copy> Opening<T> {
         let Some(last) = common.last() else {
             if self.recordings < MAX_RECORDINGS {
                 self.recordings = self.recordings.saturating_add(1);
-                self.record(root, document);
+                self.record(root, max_kept_bytes, document);
             }
             return None;
         };
@@ -71,14 +72,16 @@ impl<T: Copy> Opening<T> {
         Some((last.end, last.search_from))
     }
 
-    fn record(&mut self, root: &'static Node<T>, document: &[u8]) {
+    fn record(&mut self, root: &'static Node<T>, max_kept_bytes: usize, document: &[u8]) {
         let document = document.get(..MAX_BYTES).unwrap_or(document);
         self.members.clear();
         self.bytes.clear();
         let Some(mut rest) = document.strip_prefix(b"{") else { return };
         let mut next_member = 0;
         while self.members.len() < MAX_MEMBERS {
-            let Some((scalar, tail)) = member(root, document, rest, &mut next_member) else { break };
+            let Some((scalar, tail)) = member(root, max_kept_bytes, document, rest, &mut next_member) else {
+                break;
+            };
             self.members.push(Member { scalar, end: place(document, tail), search_from: next_member });
             rest = tail;
         }
@@ -108,6 +111,7 @@ fn place(document: &[u8], rest: &[u8]) -> usize {
 /// Reads a member that a comma follows: what is reported of it, and what comes behind the comma.
 fn member<'a, T: Copy>(
     root: &'static Node<T>,
+    max_kept_bytes: usize,
     document: &'a [u8],
     rest: &'a [u8],
     next_member: &mut usize,
@@ -126,7 +130,7 @@ fn member<'a, T: Copy>(
                 let length = plain.len().min(max_bytes);
                 Said::String { from, to: from.saturating_add(length), truncated: length < plain.len() }
             };
-            (wanted.map(|(tag, bound)| (tag, said(bound.bytes()))), rest)
+            (wanted.map(|(tag, bound)| (tag, said(bound.bytes().min(max_kept_bytes)))), rest)
         }
         (b'-' | b'0'..=b'9', Some((tag, _))) => {
             let length = value.iter().position(|byte| !is_of_number(*byte))?;

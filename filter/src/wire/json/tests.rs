@@ -95,6 +95,25 @@ fn strings_are_unescaped_and_bounded() {
 }
 
 #[test]
+fn a_bound_for_all_holds_for_every_document_of_a_stream() {
+    let mut scanner = Scanner::bounded(&ROOT, 4);
+    for _ in 0..3 {
+        let mut log = Log::default();
+        scanner.feed(br#"{"id":"123456","count":1,"stop":"1234","usage":{"tokens":1}}"#, &mut log);
+        assert_eq!(scanner.finish(&mut log), Ok(()));
+        let expected = [
+            r#"Id="1234"…"#,
+            r#"Count=Number("1")"#,
+            r#"Stop="1234""#,
+            r#"Tokens=Number("1")"#,
+            "Usage is None",
+        ];
+        assert_eq!(log.0, expected);
+        scanner.reset();
+    }
+}
+
+#[test]
 fn keys_match_exactly_and_unescaped() {
     check(r#"{"\u0069d":"x","idx":"y","i":"z"}"#, &[r#"Id="x""#], Ok(()));
     check(r#"{"usage":{"id":"no"},"other":{"id":"no"}}"#, &[r#"Usage is Some("{\"id\":\"no\"}")"#], Ok(()));

@@ -1,0 +1,511 @@
+//! Texts and JSON on their way out: escaped, and treated as the mode wants it.
+
+use std::borrow::Cow;
+
+use memchr::memchr2;
+
+use crate::fingerprint::Key;
+use crate::redact::{Found, Redactor};
+use crate::wire::json::is_number;
+
+/// Levels of JSON that are kept as JSON; deeper ones become a text.
+const MAX_LEVELS: usize = 64;
+
+/// What happens to every text.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Treatment<'a> {
+    Full,
+    Redacted(&'a Redactor),
+    Fingerprint(&'a Key),
+}
+
+impl Treatment<'_> {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Redacted(_) => "redacted",
+            Self::Fingerprint(_) => "fingerprint",
+        }
+    }
+}
+
+/// How many bytes a text takes inside a JSON string.
+pub(super) fn json_bytes(text: &str) -> usize {
+    let mut bytes = text.len();
+    let mut rest = text.as_bytes();
+    while let Some((special, after)) = next_special(rest) {
+        bytes = bytes.saturating_add(usize::from(extra_bytes(special)));
+        rest = after;
+    }
+    bytes
+}
+
+/// The next byte that cannot stand in a JSON string as it is, and what follows it. Eight bytes at a time: this looks at
+/// every byte of every text, twice.
+fn next_special(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const TOPS: u64 = u64::from_le_bytes([0x80; 8]);
+    let all = |byte: u8| u64::from_le_bytes([byte; 8]);
+    // <https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>: the lowest byte that is found is always right.
+    let is_below = |word: u64, than: u8| word.wrapping_sub(all(than)) & !word;
+    let is_zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    let mut rest = bytes;
+    loop {
+        let at = if let Some((word, after)) = rest.split_first_chunk::<8>() {
+            let word = u64::from_le_bytes(*word);
+            let found = is_below(word, 0x20) | is_zero(word ^ all(b'"')) | is_zero(word ^ all(b'\\'));
+            if found & TOPS == 0 {
+                rest = after;
+                continue;
+            }
+            (found & TOPS).trailing_zeros() as usize / 8
+        } else {
+            rest.iter().position(|byte| extra_bytes(*byte) > 0)?
+        };
+        let (special, after) = rest.split_at_checked(at)?.1.split_first()?;
+        return Some((*special, after));
+    }
+}
+
+/// What a byte takes in a JSON string besides itself.
+fn extra_bytes(byte: u8) -> u8 {
+    let short = matches!(byte, b'"' | b'\\' | b'\n' | b'\r' | b'\t');
+    let long = byte < 0x20 && !short;
+    u8::from(short) | (u8::from(long).wrapping_mul(5))
+}
+
+/// The longest beginning of a text that takes no more than `max_bytes` inside a JSON string.
+pub(super) fn fitting(text: &str, max_bytes: usize) -> &str {
+    let mut room = max_bytes;
+    for (at, byte) in text.bytes().enumerate() {
+        let bytes = usize::from(extra_bytes(byte)).saturating_add(1);
+        match room.checked_sub(bytes) {
+            Some(rest) => room = rest,
+            None => return text.get(..text.floor_char_boundary(at)).unwrap_or_default(),
+        }
+    }
+    text
+}
+
+/// A JSON document being written.
+#[derive(Debug)]
+pub(super) struct Writer<'a> {
+    pub(super) out: String,
+    treatment: Treatment<'a>,
+    /// How many bytes texts may still grow by under their treatment.
+    pub(super) slack: usize,
+    /// A text grew beyond that, and was cut.
+    pub(super) cut: bool,
+    pub(super) found: Found,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(treatment: Treatment<'a>, slack: usize) -> Self {
+        Self { out: String::new(), treatment, slack, cut: false, found: Found::default() }
+    }
+
+    /// What is no content: written as it is.
+    pub(super) fn raw(&mut self, json: &str) {
+        self.out.push_str(json);
+    }
+
+    /// The same, as the next item of an array.
+    pub(super) fn item(&mut self, json: &str) {
+        if !self.out.ends_with('[') {
+            self.out.push(',');
+        }
+        self.raw(json);
+    }
+
+    /// A text of which is known that it takes `json_bytes` in a string: when those are its own, it needs no escapes.
+    pub(super) fn counted_text(&mut self, text: &str, json_bytes: usize, is_cut: bool) {
+        match self.treated(text, is_cut) {
+            Cow::Borrowed(text) if json_bytes == text.len() => {
+                self.out.push('"');
+                self.out.push_str(text);
+                self.out.push('"');
+            }
+            treated => self.bounded(text, treated),
+        }
+    }
+
+    /// A string that is no content.
+    pub(super) fn string(&mut self, text: &str) {
+        self.out.push('"');
+        self.escaped(text);
+        self.out.push('"');
+    }
+
+    /// An id, a name, a role: as it is where it can be nothing else, treated as a text where it might be.
+    pub(super) fn word(&mut self, word: &str) {
+        if is_identifier(word) {
+            self.string(word);
+        } else {
+            self.text(word, false);
+        }
+    }
+
+    /// A text that is content.
+    pub(super) fn text(&mut self, text: &str, is_cut: bool) {
+        let treated = self.treated(text, is_cut);
+        self.bounded(text, treated);
+    }
+
+    fn treated<'t>(&mut self, text: &'t str, is_cut: bool) -> Cow<'t, str> {
+        match self.treatment {
+            Treatment::Full => Cow::Borrowed(text),
+            Treatment::Redacted(redactor) => redactor.redact(text, is_cut, &mut self.found),
+            Treatment::Fingerprint(key) => {
+                let mut shown = key.fingerprint(text.as_bytes());
+                shown.push(':');
+                shown.push_str(&text.len().to_string());
+                Cow::Owned(shown)
+            }
+        }
+    }
+
+    /// The value of a member of an object: what it is may only show behind its name, as of a password.
+    fn member<'t>(&mut self, name: &str, value: &'t str) -> Cow<'t, str> {
+        let Treatment::Redacted(redactor) = self.treatment else { return self.treated(value, false) };
+        // A quote that the value does not hold cannot end it.
+        let quote = ["\"", "'", "`"].into_iter().find(|quote| !value.contains(quote)).unwrap_or("\"");
+        let before = [name, "=", quote].concat();
+        let whole = [&before, value, quote].concat();
+        let mut found = self.found.clone();
+        let redacted = redactor.redact(&whole, false, &mut found);
+        match redacted.strip_prefix(&before) {
+            Some(rest) if redacted != whole => {
+                self.found = found;
+                Cow::Owned(rest.strip_suffix(quote).unwrap_or(rest).to_owned())
+            }
+            Some(_) => Cow::Borrowed(value),
+            // Something was found in the name.
+            None => self.treated(value, false),
+        }
+    }
+
+    /// Writes a text that the treatment made of another.
+    fn bounded(&mut self, text: &str, treated: Cow<'_, str>) {
+        let treated = match treated {
+            Cow::Borrowed(text) => return self.string(text),
+            // Of a size that what surrounds it makes room for; half of one means nothing.
+            Cow::Owned(shown) if matches!(self.treatment, Treatment::Fingerprint(_)) => {
+                return self.string(&shown);
+            }
+            Cow::Owned(treated) => treated,
+        };
+        let before = json_bytes(text);
+        let growth = json_bytes(&treated).saturating_sub(before);
+        let room = before.saturating_add(self.slack);
+        self.cut |= growth > self.slack;
+        self.slack = self.slack.saturating_sub(growth);
+        self.string(fitting(&treated, room));
+    }
+
+    /// JSON that is content: its strings are treated one by one, so that it stays JSON. What is none, or not whole, is
+    /// written as a text.
+    pub(super) fn json(&mut self, json: &str, is_cut: bool) {
+        let is_fingerprint = matches!(self.treatment, Treatment::Fingerprint(_));
+        if is_cut || is_fingerprint {
+            // What is left of cut JSON has its escapes still, which may hide what is to be redacted.
+            let has_escapes = matches!(self.treatment, Treatment::Redacted(_)) && json.contains('\\');
+            let plain = if has_escapes { unescaped(json, false) } else { None };
+            self.text(plain.as_deref().unwrap_or(json), is_cut);
+            return;
+        }
+        let (start, slack, cut, found) = (self.out.len(), self.slack, self.cut, self.found.clone());
+        let mut rest = json.as_bytes();
+        let is_whole = self.value(&mut rest, "", MAX_LEVELS).is_some() && rest.trim_ascii().is_empty();
+        if !is_whole {
+            self.out.truncate(start);
+            (self.slack, self.cut, self.found) = (slack, cut, found);
+            self.text(json, false);
+        }
+    }
+
+    /// One value, that of the member `name`; `None` where the bytes are not JSON.
+    fn value(&mut self, rest: &mut &[u8], name: &str, levels: usize) -> Option<()> {
+        let levels = levels.checked_sub(1)?;
+        *rest = rest.trim_ascii_start();
+        match rest.first()? {
+            open @ (b'{' | b'[') => {
+                let is_object = *open == b'{';
+                let close = if is_object { b'}' } else { b']' };
+                self.take(rest)?;
+                *rest = rest.trim_ascii_start();
+                if *rest.first()? == close {
+                    return self.take(rest);
+                }
+                loop {
+                    let mut member = Cow::Borrowed(name);
+                    if is_object {
+                        *rest = rest.trim_ascii_start();
+                        member = self.json_string(rest, "")?;
+                        *rest = rest.trim_ascii_start();
+                        (*rest.first()? == b':').then(|| self.take(rest))??;
+                    }
+                    self.value(rest, &member, levels)?;
+                    *rest = rest.trim_ascii_start();
+                    match rest.first()? {
+                        b',' => self.take(rest)?,
+                        byte if *byte == close => return self.take(rest),
+                        _ => return None,
+                    }
+                }
+            }
+            b'"' => self.json_string(rest, name).map(|_| ()),
+            _ => {
+                let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+                let length = rest.iter().take_while(|byte| is_part(byte)).count();
+                let (word, after) = rest.split_at_checked(length)?;
+                let is_valid = matches!(word, b"true" | b"false" | b"null") || is_number(word);
+                *rest = after;
+                let word = std::str::from_utf8(word).ok().filter(|_| is_valid)?;
+                // The number of a card is content too.
+                match self.member(name, word) {
+                    Cow::Borrowed(word) => self.raw(word),
+                    treated @ Cow::Owned(_) => self.bounded(word, treated),
+                }
+                Some(())
+            }
+        }
+    }
+
+    /// Copies one byte of punctuation.
+    fn take(&mut self, rest: &mut &[u8]) -> Option<()> {
+        let (byte, after) = rest.split_first()?;
+        *rest = after;
+        self.out.push(char::from(*byte));
+        Some(())
+    }
+
+    /// Writes the string that stands here, the value of the member `name`; answers what it says.
+    fn json_string<'j>(&mut self, rest: &mut &'j [u8], name: &str) -> Option<Cow<'j, str>> {
+        let mut end = 1_usize;
+        while *rest.first()? == b'"' {
+            let found = end.checked_add(memchr2(b'"', b'\\', rest.get(end..)?)?)?;
+            if *rest.get(found)? == b'\\' {
+                end = found.checked_add(2)?;
+                continue;
+            }
+            let raw = std::str::from_utf8(rest.get(1..found)?).ok()?;
+            *rest = rest.get(found.checked_add(1)?..)?;
+            if raw.bytes().any(|byte| byte < 0x20) {
+                return None;
+            }
+            let text =
+                if raw.contains('\\') { Cow::Owned(unescaped(raw, true)?) } else { Cow::Borrowed(raw) };
+            if matches!(self.treatment, Treatment::Full) {
+                self.raw("\"");
+                self.raw(raw);
+                self.raw("\"");
+            } else {
+                let treated = self.member(name, &text);
+                self.bounded(&text, treated);
+            }
+            return Some(text);
+        }
+        None
+    }
+
+    fn escaped(&mut self, text: &str) {
+        const DIGITS: [char; 16] =
+            ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+        let digit = |nibble: u8| DIGITS.get(usize::from(nibble & 0xf)).copied().unwrap_or_default();
+        self.out.reserve(text.len());
+        let mut rest = text;
+        while let Some((special, after)) = next_special(rest.as_bytes()) {
+            let at = rest.len().saturating_sub(after.len()).saturating_sub(1);
+            let Some((plain, tail)) = rest.split_at_checked(at) else { break };
+            self.out.push_str(plain);
+            rest = tail.get(1..).unwrap_or_default();
+            let short = match special {
+                b'\n' => 'n',
+                b'\r' => 'r',
+                b'\t' => 't',
+                b'"' | b'\\' => char::from(special),
+                _ => {
+                    self.out.push_str("\\u00");
+                    self.out.push(digit(special >> 4));
+                    self.out.push(digit(special));
+                    continue;
+                }
+            };
+            self.out.push('\\');
+            self.out.push(short);
+        }
+        self.out.push_str(rest);
+    }
+}
+
+/// What providers give ids, names and roles: no text of any length.
+pub(super) fn is_identifier(word: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':' | b'/');
+    word.len() <= 128 && word.bytes().all(is_part)
+}
+
+/// JSON with its escapes replaced by what they stand for. What is no escape is an error where it `must_be_valid`; else a
+/// reader need only see what is there.
+fn unescaped(json: &str, must_be_valid: bool) -> Option<String> {
+    let mut out = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        out.push_str(plain);
+        let mut after = escape.chars();
+        let character = match after.next() {
+            Some('n') => Some('\n'),
+            Some('r') => Some('\r'),
+            Some('t') => Some('\t'),
+            Some('b') => Some('\u{8}'),
+            Some('f') => Some('\u{c}'),
+            Some(sign @ ('"' | '\\' | '/')) => Some(sign),
+            Some('u') => {
+                let first = code_unit(after.as_str());
+                let pair = after.as_str().get(4..).and_then(|rest| code_unit(rest.strip_prefix("\\u")?));
+                let mut decoded = char::decode_utf16(first.into_iter().chain(pair));
+                let character = decoded.next().and_then(Result::ok);
+                let taken =
+                    if character.is_some_and(|character| character.len_utf16() == 2) { 10 } else { 4 };
+                after = after.as_str().get(taken..).unwrap_or_default().chars();
+                character
+            }
+            _ => None,
+        };
+        if character.is_none() && must_be_valid {
+            return None;
+        }
+        out.push(character.unwrap_or(char::REPLACEMENT_CHARACTER));
+        rest = after.as_str();
+    }
+    out.push_str(rest);
+    Some(out)
+}
+
+/// The four hexadecimal digits that a text begins with.
+fn code_unit(text: &str) -> Option<u16> {
+    let digits = text.get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    u16::from_str_radix(digits, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redactor() -> Redactor {
+        Redactor::new(&crate::redact::Rules { patterns: vec!["[0-9]{3}".into()], ..Default::default() }).0
+    }
+
+    fn json(treatment: Treatment<'_>, json: &str, is_cut: bool) -> String {
+        let mut writer = Writer::new(treatment, 1_000);
+        writer.json(json, is_cut);
+        let parsed: serde_json::Value = serde_json::from_str(&writer.out).expect("JSON");
+        assert!(!parsed.is_null() || json == "null");
+        writer.out
+    }
+
+    #[test]
+    fn strings_are_escaped_as_json_wants_it() {
+        for text in ["", "plain", "\"\\/\u{8}\u{c}\n\r\t\u{0}\u{1f}\u{7f}", "é😀\u{2028}", "a\"b\"c"] {
+            let mut writer = Writer::new(Treatment::Full, 0);
+            writer.text(text, false);
+            assert_eq!(serde_json::from_str::<String>(&writer.out).unwrap(), text);
+            assert_eq!(json_bytes(text), writer.out.len() - 2, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn texts_are_cut_where_their_escapes_fit() {
+        assert_eq!(fitting("abc", 3), "abc");
+        assert_eq!(fitting("abc", 2), "ab");
+        assert_eq!(fitting("a\nb", 2), "a");
+        assert_eq!(fitting("\u{1}b", 5), "");
+        assert_eq!(fitting("é😀", 5), "é");
+        assert_eq!(fitting("é😀", 1), "");
+    }
+
+    #[test]
+    fn json_stays_json() {
+        for whole in [r#"{"a":[1,-2.5e3,true,null,"x\n\u00e9"],"b":{}}"#, "[]", "3", "\"s\"", "null"] {
+            assert_eq!(json(Treatment::Full, whole, false), whole);
+        }
+        assert_eq!(json(Treatment::Full, " { \"a\" : [ 1 , 2 ] } ", false), r#"{"a":[1,2]}"#);
+        for broken in
+            ["", "{", "{\"a\":tru}", "[1,]", "{\"a\" 1}", "01", "{\"a\":\"\\q\"}", "1 2", "\"\\ud800\""]
+        {
+            let seen: String = serde_json::from_str(&json(Treatment::Full, broken, false)).unwrap();
+            assert_eq!(seen, broken);
+        }
+        let deep = "[".repeat(100) + &"]".repeat(100);
+        assert!(json(Treatment::Full, &deep, false).starts_with('"'));
+    }
+
+    #[test]
+    fn strings_inside_json_are_redacted_one_by_one() {
+        let redactor = redactor();
+        let redacted = |text, is_cut| json(Treatment::Redacted(&redactor), text, is_cut);
+        assert_eq!(
+            redacted(r#"{"to":"a\u0031\u00312\nb","n":112,"x":["567"]}"#, false),
+            r#"{"to":"a[REDACTED:pattern]\nb","n":"[REDACTED:pattern]","x":["[REDACTED:pattern]"]}"#
+        );
+        assert_eq!(redacted(r#"{"112":12}"#, false), r#"{"[REDACTED:pattern]":12}"#);
+        assert_eq!(redacted(r#"{"to":"a112"#, true), r#""{\"to\":\"a[REDACTED:pattern]""#);
+        assert_eq!(redacted(r#"{"to":"a\u0031\u003112\"#, true), r#""{\"to\":\"a[REDACTED:pattern]�""#);
+        assert_eq!(redacted(r#"{"to":"\u00"#, true), "\"{\\\"to\\\":\\\"\u{fffd}\"");
+    }
+
+    /// What a value is may only show behind its name.
+    #[test]
+    fn values_are_redacted_as_what_their_names_say() {
+        let redactor = redactor();
+        let redacted = |text| json(Treatment::Redacted(&redactor), text, false);
+        assert_eq!(
+            redacted(r#"{"user":"ann","password":"hunter","deep":{"DB_PASSWORD":["s3cret"]}}"#),
+            r#"{"user":"ann","password":"[REDACTED:api_key]","deep":{"DB_PASSWORD":["[REDACTED:api_key]"]}}"#
+        );
+        for value in [r#"h\"unter"#, r"hunter\\", r#"h\"u'n`ter"#, r"a\nb", "h unter"] {
+            let document = format!(r#"{{"password":"{value}"}}"#);
+            let seen = json(Treatment::Redacted(&redactor), &document, false);
+            assert!(!seen.contains("hun") && !seen.contains("h unter"), "{value} {seen}");
+        }
+        assert_eq!(redacted(r#"{"phone":4155552671}"#), r#"{"phone":"[REDACTED:phone]"}"#);
+        assert_eq!(
+            redacted(r#"{"password":null,"token":7,"q":"a=b"}"#),
+            r#"{"password":null,"token":7,"q":"a=b"}"#
+        );
+        assert_eq!(
+            redacted(r#"{"me@example.com password":"hunter"}"#),
+            r#"{"[REDACTED:email] password":"hunter"}"#,
+            "a name that goes is no name any more"
+        );
+    }
+
+    #[test]
+    fn escapes_are_what_json_says() {
+        for (escaped, plain) in [
+            (r#"\"\\\/\b\f\n\r\t"#, Some("\"\\/\u{8}\u{c}\n\r\t")),
+            (r"\u00e9\ud83d\ude00x", Some("é😀x")),
+            (r"\u0041\u0042", Some("AB")),
+            (r"\ud83d\u0041", None),
+            (r"\ud83d", None),
+            (r"\u12", None),
+            (r"\u+123", None),
+            (r"\q", None),
+            (r"\", None),
+        ] {
+            assert_eq!(unescaped(escaped, true).as_deref(), plain, "{escaped}");
+            assert!(unescaped(escaped, false).is_some());
+        }
+    }
+
+    #[test]
+    fn what_grows_stays_within_its_slack() {
+        let redactor = redactor();
+        let mut writer = Writer::new(Treatment::Redacted(&redactor), 20);
+        writer.text("111", false);
+        writer.text("222", false);
+        assert_eq!(writer.out, r#""[REDACTED:pattern]""[REDACTE""#);
+        assert!(writer.cut);
+        assert_eq!(writer.slack, 0);
+        assert_eq!(writer.found.of(crate::redact::Kind::Pattern), 2);
+    }
+}

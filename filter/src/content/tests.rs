@@ -1,0 +1,287 @@
+//! One exchange of each API through everything but the host, whole and byte by byte, and what its content became.
+
+mod bounds;
+mod shapes;
+
+use std::collections::HashMap;
+
+use crate::config::{Config, ContentMode, Detect, SampleRate};
+use crate::content::Content;
+use crate::ending::StreamLog;
+use crate::exchange::{Exchange, Headers};
+use crate::fingerprint::Key;
+use crate::span::{EnvoyFacts, Kind, Span};
+
+struct Map(HashMap<String, Vec<u8>>);
+
+impl Headers for Map {
+    fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) {
+        self.0.iter().for_each(|(name, value)| see(name.as_bytes(), value));
+    }
+
+    fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name).map(Vec::as_slice)
+    }
+}
+
+fn headers(pairs: &[(&str, &str)]) -> Map {
+    Map(pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect())
+}
+
+#[derive(Clone)]
+struct Call<'a> {
+    url: &'a str,
+    request: Vec<u8>,
+    status: &'a str,
+    content_type: &'a str,
+    response: Vec<u8>,
+    ended: &'a str,
+    config: Config,
+}
+
+impl<'a> Call<'a> {
+    fn new(url: &'a str, request: &str, content_type: &'a str, response: impl Into<Vec<u8>>) -> Self {
+        let mut config = Config { detect: Detect::Heuristic, ..Config::default() };
+        config.content.mode = ContentMode::Full;
+        config.api_key.fingerprint_key = Some(Key::from_text("a key"));
+        Self {
+            url,
+            request: request.into(),
+            status: "200",
+            content_type,
+            response: response.into(),
+            ended: "via_upstream",
+            config,
+        }
+    }
+
+    fn json(url: &'a str, request: &str, response: &str) -> Self {
+        Self::new(url, request, "application/json", response)
+    }
+
+    fn sse(url: &'a str, request: &str, events: &[&str]) -> Self {
+        let body = events.iter().flat_map(|event| ["data: ", event, "\n\n"]).collect::<String>();
+        Self::new(url, request, "text/event-stream", body)
+    }
+
+    fn lines(url: &'a str, request: &str, lines: &[&str]) -> Self {
+        Self::new(url, request, "application/x-ndjson", lines.join("\n"))
+    }
+
+    fn mode(mut self, mode: ContentMode) -> Self {
+        self.config.content.mode = mode;
+        self
+    }
+
+    fn bounds(mut self, max_message_bytes: usize, max_span_bytes: usize) -> Self {
+        self.config.content.max_message_bytes = max_message_bytes;
+        self.config.content.max_span_bytes = max_span_bytes;
+        self
+    }
+
+    fn play(&self, size: usize) -> Span {
+        let (authority, path) = self.url.split_at(self.url.find('/').unwrap());
+        let request = headers(&[
+            (":method", "POST"),
+            (":authority", authority),
+            (":path", path),
+            ("content-type", "application/json"),
+        ]);
+        let detected = Exchange::detect(&self.config, &request).expect(self.url);
+        let mut exchange = Exchange::start(detected, &self.config, &request, Kind::Client, 1, &mut || 7);
+        for chunk in self.request.chunks(size) {
+            exchange.request_body(chunk);
+        }
+        exchange
+            .response_headers(&headers(&[(":status", self.status), ("content-type", self.content_type)]), 2);
+        for chunk in self.response.chunks(size) {
+            exchange.response_body(chunk, 3);
+        }
+        let log = StreamLog { code_details: self.ended.into(), flags: 0 };
+        exchange.finish(log, EnvoyFacts::default(), 4)
+    }
+
+    /// Whole and byte by byte, which must agree; and like the same without content, but for it.
+    fn span(&self) -> Span {
+        let whole = self.play(usize::MAX);
+        let mut bytes = self.play(1);
+        bytes.stream.clone_from(&whole.stream);
+        assert_eq!(whole, bytes, "{}", self.url);
+        let without = self.clone().mode(ContentMode::Off).play(usize::MAX);
+        assert_eq!(without, Span { content: None, ..whole.clone() }, "{}", self.url);
+        whole
+    }
+
+    fn content(&self) -> Content {
+        self.span().content.expect(self.url)
+    }
+
+    /// Its parts one a line, those that are absent left out.
+    fn check(&self, expected: &str) {
+        assert_eq!(shown(&self.content()), expected.trim(), "{}", self.url);
+    }
+}
+
+fn shown(content: &Content) -> String {
+    let parts = [
+        ("system", &content.system_instructions),
+        ("input", &content.input_messages),
+        ("output", &content.output_messages),
+        ("tools", &content.tool_definitions),
+    ];
+    let mut lines = Vec::new();
+    for (name, json) in parts {
+        let Some(json) = json else { continue };
+        let valid = serde_json::from_str::<serde_json::Value>(json);
+        assert!(valid.is_ok(), "{name} is JSON: {json}");
+        lines.push(format!("{name} {json}"));
+    }
+    if content.truncated {
+        lines.push(format!("truncated, {} messages dropped", content.dropped_messages));
+    }
+    lines.join("\n")
+}
+
+const CHAT: &str = "api.openai.com/v1/chat/completions";
+
+/// A call with one message and one answer.
+fn chat(question: &str, answer: &str) -> Call<'static> {
+    let question = serde_json::to_string(question).unwrap();
+    let answer = serde_json::to_string(answer).unwrap();
+    Call::json(
+        CHAT,
+        &format!(r#"{{"model":"m","messages":[{{"role":"user","content":{question}}}]}}"#),
+        &format!(
+            r#"{{"choices":[{{"index":0,"message":{{"role":"assistant","content":{answer}}},"finish_reason":"stop"}}]}}"#
+        ),
+    )
+}
+
+#[test]
+fn off_is_the_default() {
+    assert_eq!(Config::default().content.mode, ContentMode::Off);
+    assert_eq!(chat("a", "b").mode(ContentMode::Off).play(100).content, None);
+}
+
+#[test]
+fn fingerprints_tell_what_is_equal_and_nothing_else() {
+    let of = |question: &str| {
+        let content = chat(question, "the answer").mode(ContentMode::Fingerprint).content();
+        assert_eq!(content.mode, "fingerprint");
+        shown(&content)
+    };
+    let key = Key::from_text("a key");
+    let (question, answer) = (key.fingerprint(b"the question"), key.fingerprint(b"the answer"));
+    let expected = format!(
+        r#"input [{{"role":"user","parts":[{{"type":"text","content":"{question}:12"}}]}}]
+output [{{"role":"assistant","parts":[{{"type":"text","content":"{answer}:10"}}],"finish_reason":"stop"}}]"#
+    );
+    assert_eq!(of("the question"), expected);
+    assert_ne!(of("the question."), expected);
+}
+
+#[test]
+fn no_text_leaves_in_fingerprint_mode() {
+    let call = Call::json(
+        "api.anthropic.com/v1/messages",
+        r#"{"system":"SECRET one","tools":[{"name":"SECRET two"}],"messages":[{"role":"SECRET three","content":[
+            {"type":"tool_use","id":"SECRET four","name":"SECRET five","input":{"SECRET six":"SECRET seven"}},
+            {"type":"image","source":{"type":"url","url":"https://SECRET/eight"}},
+            {"type":"SECRET nine"},
+            {"type":"document","source":{"media_type":"SECRET ten","data":"SECRET eleven"}},
+            {"type":"tool_result","tool_use_id":"x","content":"SECRET twelve"}]}]}"#,
+        r#"{"content":[{"type":"text","text":"SECRET thirteen"},{"type":"thinking","thinking":"SECRET"}],
+            "stop_reason":"SECRET stop"}"#,
+    );
+    assert!(shown(&call.content()).contains("SECRET seven"));
+    let content = call.mode(ContentMode::Fingerprint).content();
+    let shown = shown(&content);
+    assert!(!shown.contains("SECRET"), "{shown}");
+    assert!(shown.contains("hmac-sha256:"));
+}
+
+#[test]
+fn what_is_sensitive_stays_in_the_pod() {
+    let call = Call::sse(
+        CHAT,
+        r#"{"messages":[{"role":"system","content":"Mail ann@example.com"},{"role":"user","name":"x","content":[
+            {"type":"text","text":"my card is 4111\u00201111 1111 1111"},
+            {"type":"image_url","image_url":{"url":"https://ann:hunter2@example.com/a.png"}}]},
+            {"role":"tool","tool_call_id":"call_1","content":"{\"password\": \"hunter2\"}"}]}"#,
+        &[
+            // Cut wherever the deltas of a model are.
+            r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":"write to ann@exa"}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"mple.c"}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"om, +1 415 55"}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"5 2671"}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"call_2","function":{"name":"login","arguments":"{\"pass"}}]}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"word\":\"hun"}}]}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"ter2\"}"}}]}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}"#,
+        ],
+    )
+    .mode(ContentMode::Redacted);
+    call.check(
+        r#"input [{"role":"system","parts":[{"type":"text","content":"Mail [REDACTED:email]"}]},{"role":"user","parts":[{"type":"text","content":"my card is [REDACTED:credit_card]"},{"type":"uri","modality":"image","uri":"https://ann:[REDACTED:api_key]@example.com/a.png"}]},{"role":"tool","parts":[{"type":"tool_call_response","id":"call_1","response":"{\"password\": \"[REDACTED:api_key]\"}"}]}]
+output [{"role":"assistant","parts":[{"type":"text","content":"write to [REDACTED:email], [REDACTED:phone]"},{"type":"tool_call","id":"call_2","name":"login","arguments":{"password":"[REDACTED:api_key]"}}],"finish_reason":"tool_calls"}]"#,
+    );
+    let content = call.content();
+    assert_eq!(content.mode, "redacted");
+    let found: Vec<_> = content.redactions.iter().map(|(kind, count)| (kind.name(), count)).collect();
+    assert_eq!(found, [("email", 2), ("phone", 1), ("credit_card", 1), ("api_key", 3)]);
+}
+
+#[test]
+fn a_cut_leaves_no_beginning_of_a_secret() {
+    let question = format!("{} ann@example.com", "q ".repeat(130));
+    for bound in 256..420 {
+        let content = chat(&question, "answer").mode(ContentMode::Redacted).bounds(bound, 2_048).content();
+        let input = content.input_messages.unwrap_or_default();
+        assert!(!input.contains("ann@") && !input.contains("example"), "{input}");
+    }
+}
+
+#[test]
+fn a_failure_is_kept_whatever_the_rate() {
+    let sampled = |rate: f64, errors: bool, failed: bool| {
+        let mut call = chat("a", "b");
+        call.config.content.sample_rate = SampleRate::new(rate).unwrap();
+        call.config.content.errors = errors;
+        if failed {
+            call.status = "500";
+        }
+        call.play(100).content.is_some()
+    };
+    assert!(sampled(1.0, false, false));
+    assert!(sampled(1.0, false, true));
+    assert!(!sampled(0.0, true, false));
+    assert!(sampled(0.0, true, true));
+    assert!(!sampled(0.0, false, true));
+}
+
+#[test]
+fn what_broke_off_is_content_too() {
+    let mut call = Call::sse(
+        CHAT,
+        r#"{"messages":[{"role":"user","content":"q"}]}"#,
+        &[r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":"Hel"}}]}"#],
+    );
+    call.response.extend_from_slice(br#"data: {"choices":[{"index":0,"delta":{"content":"lo"#);
+    call.ended = "downstream_remote_disconnect";
+    call.check(
+        r#"input [{"role":"user","parts":[{"type":"text","content":"q"}]}]
+output [{"role":"assistant","parts":[{"type":"text","content":"Hel"}],"finish_reason":"error"}]"#,
+    );
+    // One document of which the end never came.
+    let mut call = chat("q", "the answer");
+    call.request.truncate(call.request.len() - 3);
+    call.response.clear();
+    call.ended = "downstream_remote_disconnect";
+    call.check(r#"input [{"role":"user","parts":[{"type":"text","content":"q"}]}]"#);
+}
+
+#[test]
+fn what_no_shape_names_has_no_content() {
+    let call = Call::json("api.openai.com/v1/embeddings", r#"{"model":"m","input":"text"}"#, "{}");
+    assert_eq!(call.span().content, None);
+}

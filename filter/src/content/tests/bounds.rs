@@ -1,0 +1,313 @@
+//! What is cut, what makes room for what, and that memory stays within its bound.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::content::{ContentShape, Transcript, shapes as of};
+use crate::wire::json::Scanner;
+
+fn json_of(content: &Content) -> Vec<&str> {
+    let parts = [
+        &content.system_instructions,
+        &content.input_messages,
+        &content.output_messages,
+        &content.tool_definitions,
+    ];
+    parts.into_iter().flatten().map(String::as_str).collect()
+}
+
+#[test]
+fn texts_are_cut_between_characters_and_marked() {
+    for (character, bytes) in [("a", 1), ("é", 2), ("€", 3), ("😀", 4), ("\"", 2), ("\n", 2), ("\u{1}", 6)]
+    {
+        for extra in 0..8 {
+            let text = "x".repeat(extra) + &character.repeat(5_000);
+            let content = chat(&text, "short").bounds(1_024, 8_192).content();
+            assert!(content.truncated);
+            let input = content.input_messages.as_deref().unwrap();
+            assert!(input.ends_with(r#"","truncated":true}]}]"#), "{input}");
+            let value: serde_json::Value = serde_json::from_str(input).unwrap();
+            let kept = value[0]["parts"][0]["content"].as_str().unwrap();
+            assert!(text.starts_with(kept) && !kept.is_empty());
+            // Nothing that would have fitted is left out.
+            assert!(input.len() + 1_024 / 2 > 1_024 && input.len() <= 1_024, "{} {bytes}", input.len());
+            assert!(!content.output_messages.unwrap().contains("truncated"));
+        }
+    }
+}
+
+#[test]
+fn a_stream_is_cut_once_and_stays_cut() {
+    // Where four bytes have no room any more, one has.
+    for extra in 0..4 {
+        let pieces: Vec<String> = (0..20)
+            .map(|at| match at {
+                0 => "x".repeat(extra),
+                at if at % 2 == 1 => "😀".repeat(75),
+                _ => "z".to_owned(),
+            })
+            .collect();
+        let events: Vec<String> = pieces
+            .iter()
+            .map(|piece| format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{piece}"}}}}]}}"#))
+            .collect();
+        let events: Vec<&str> = events.iter().map(String::as_str).collect();
+        let content = Call::sse(CHAT, "{}", &events).bounds(1_024, 8_192).content();
+        let output = content.output_messages.as_deref().unwrap();
+        let value: serde_json::Value = serde_json::from_str(output).unwrap();
+        let kept = value[0]["parts"][0]["content"].as_str().unwrap();
+        assert!(pieces.concat().starts_with(kept), "nothing is missing in the middle");
+        assert!(kept.len() > 512 && kept.len() < 1_024);
+        assert_eq!(value[0]["parts"][0]["truncated"], true);
+        assert!(content.truncated);
+    }
+}
+
+#[test]
+fn arguments_that_are_cut_become_text() {
+    let arguments = format!(r#"{{"text":"{}"}}"#, "w".repeat(5_000));
+    let call = Call::json(
+        "api.anthropic.com/v1/messages",
+        &format!(
+            r#"{{"messages":[{{"role":"assistant","content":[{{"type":"tool_use","id":"t","name":"write","input":{arguments}}}]}}]}}"#
+        ),
+        "{}",
+    );
+    let content = call.bounds(1_024, 8_192).content();
+    let input = content.input_messages.unwrap();
+    assert!(input.contains(r#""arguments":"{\"text\":\"www"#), "{input}");
+    assert!(input.ends_with(r#"www","truncated":true}]}]"#), "{input}");
+}
+
+/// A conversation of `turns` messages of so many bytes.
+fn conversation(turns: usize, bytes: usize) -> String {
+    let messages: Vec<String> = (0..turns)
+        .map(|turn| format!(r#"{{"role":"user","content":"turn {turn} {}"}}"#, "x".repeat(bytes)))
+        .collect();
+    format!(
+        r#"{{"messages":[{{"role":"system","content":"the rules"}},{}],"tools":[{{"type":"function","function":{{"name":"f"}}}}]}}"#,
+        messages.join(",")
+    )
+}
+
+#[test]
+fn instructions_and_the_newest_messages_stay() {
+    let answer = r#"{"choices":[{"index":0,"message":{"content":"the answer"},"finish_reason":"stop"}]}"#;
+    let content = Call::json(CHAT, &conversation(100, 500), answer).bounds(2_048, 8_192).content();
+    let input = content.input_messages.as_deref().unwrap();
+    assert!(input.contains("the rules"));
+    assert!(input.contains("turn 99 ") && input.contains("turn 98 "));
+    assert!(!input.contains("turn 0 ") && !input.contains("turn 50 "));
+    assert!(content.output_messages.as_deref().unwrap().contains("the answer"));
+    assert!(content.tool_definitions.is_some());
+    let kept = input.matches("\"role\"").count();
+    assert_eq!(content.dropped_messages, 101 - kept as u64);
+    assert!(content.truncated);
+    assert!(json_of(&content).iter().map(|json| json.len()).sum::<usize>() <= 8_192);
+}
+
+#[test]
+fn an_answer_makes_room_for_itself() {
+    let answer = format!(
+        r#"{{"choices":[{{"index":0,"message":{{"content":"{}"}},"finish_reason":"stop"}}]}}"#,
+        "a".repeat(5_000)
+    );
+    let content = Call::json(CHAT, &conversation(20, 500), &answer).bounds(2_048, 8_192).content();
+    assert!(content.output_messages.as_deref().unwrap().len() > 1_500);
+    assert!(content.input_messages.as_deref().unwrap().contains("turn 19 "));
+}
+
+#[test]
+fn the_smallest_bounds_still_give_a_span() {
+    for (message, span) in [(256, 1_024), (1 << 18, 1_024), (256, 1 << 18)] {
+        let content = Call::json(CHAT, &conversation(50, 5_000), "{}").bounds(message, span).span().content;
+        let content = content.expect("content, or that there was some");
+        assert!(content.truncated);
+        assert!(json_of(&content).iter().map(|json| json.len()).sum::<usize>() <= span);
+    }
+}
+
+#[test]
+fn more_choices_than_fit() {
+    let choices: Vec<String> = (0..100)
+        .map(|index| format!(r#"{{"index":{index},"message":{{"content":"{}"}}}}"#, "c".repeat(900)))
+        .collect();
+    let answer = format!(r#"{{"choices":[{}]}}"#, choices.join(","));
+    let content = chat("q", "").bounds(2_048, 8_192);
+    let content = Call { response: answer.into(), ..content }.content();
+    assert!(content.truncated);
+    assert!(content.output_messages.unwrap().len() < 8_192);
+    assert!(content.input_messages.unwrap().contains("\"q\""));
+}
+
+const SHAPES: [&ContentShape; 8] = [
+    &of::CHAT,
+    &of::RESPONSES,
+    &of::ANTHROPIC,
+    &of::GEMINI,
+    &of::CONVERSE,
+    &of::OLLAMA,
+    &of::COHERE,
+    &of::BARE,
+];
+
+/// Names that mean something somewhere.
+const NAMES: [&str; 40] = [
+    "messages",
+    "role",
+    "content",
+    "type",
+    "text",
+    "tool_calls",
+    "id",
+    "index",
+    "function",
+    "name",
+    "arguments",
+    "choices",
+    "delta",
+    "message",
+    "input",
+    "output",
+    "item",
+    "output_index",
+    "response",
+    "system",
+    "contents",
+    "parts",
+    "candidates",
+    "functionCall",
+    "args",
+    "thought",
+    "toolUse",
+    "toolUseId",
+    "toolResult",
+    "tool_use_id",
+    "content_block",
+    "partial_json",
+    "thinking",
+    "contentBlockIndex",
+    "start",
+    "prompt",
+    "source",
+    "url",
+    "tools",
+    "tool_call_id",
+];
+const WORDS: [&str; 12] = [
+    "user",
+    "system",
+    "tool",
+    "text",
+    "tool_use",
+    "tool_result",
+    "response.output_text.delta",
+    "response.output_item.done",
+    "response.function_call_arguments.delta",
+    "function_call",
+    "reasoning",
+    "data:image/png;base64,A",
+];
+
+fn document(max_text: usize) -> impl Strategy<Value = serde_json::Value> {
+    let text = (any::<char>(), 0..max_text).prop_map(|(letter, length)| letter.to_string().repeat(length));
+    let leaf = prop_oneof![
+        3 => text.prop_map(serde_json::Value::from),
+        3 => proptest::sample::select(&WORDS[..]).prop_map(serde_json::Value::from),
+        1 => (0..4_u32).prop_map(serde_json::Value::from),
+        1 => any::<bool>().prop_map(serde_json::Value::from),
+    ];
+    leaf.prop_recursive(6, 200, 12, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..12).prop_map(serde_json::Value::from),
+            proptest::collection::vec((proptest::sample::select(&NAMES[..]), inner), 0..12).prop_map(
+                |members| { members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect() }
+            ),
+        ]
+    })
+}
+
+/// What looks like a call, so that what it says is kept.
+fn conversation_like(max_messages: usize, max_text: usize) -> impl Strategy<Value = serde_json::Value> {
+    use serde_json::json;
+    let text =
+        move || (any::<char>(), 0..max_text).prop_map(|(letter, length)| letter.to_string().repeat(length));
+    let item = prop_oneof![
+        text().prop_map(|text| json!({"type": "text", "text": text})),
+        text().prop_map(|text| json!({"type": "tool_use", "id": "i", "name": text, "input": {"a": text}})),
+        text().prop_map(|text| json!({"type": "tool_result", "tool_use_id": text, "content": [{"text": text}, {"text": text}]})),
+        text().prop_map(|text| json!({"functionCall": {"name": "f", "args": [text]}, "text": text, "thought": true})),
+        text().prop_map(|text| json!({"type": text, "image_url": {"url": text}})),
+    ];
+    let items = || proptest::collection::vec(item.clone(), 0..12);
+    let call = (0..3_u32, text()).prop_map(
+        |(index, text)| json!({"index": index, "id": "c", "function": {"name": "f", "arguments": text}}),
+    );
+    let message = (proptest::sample::select(&WORDS[..]), text(), items(), proptest::collection::vec(call, 0..6))
+        .prop_map(|(role, text, items, calls)| {
+            json!({"role": role, "content": items, "parts": items, "type": "message", "reasoning_content": text,
+                "tool_calls": calls, "text": text})
+        });
+    let messages = proptest::collection::vec(message.clone(), 0..max_messages);
+    (messages, message, 0..4_u32, text()).prop_map(|(messages, message, index, text)| {
+        let choices: Vec<_> = messages.iter().take(5).map(|message| json!({"message": message, "index": index})).collect();
+        json!({"messages": messages, "contents": messages, "input": messages, "output": messages, "item": message,
+            "candidates": choices, "choices": choices, "system": text, "message": message, "content": message["content"],
+            "type": "response.output_text.delta", "delta": {"text": text, "partial_json": text}, "index": index,
+            "output_index": index, "tools": messages.iter().map(|_| json!({"name": "tool"})).collect::<Vec<_>>()})
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn memory_stays_within_its_bound(
+        documents in proptest::collection::vec(prop_oneof![document(2_000), conversation_like(30, 1_500)], 1..8),
+        shape in 0..SHAPES.len(),
+        cut in 1..5_000_usize,
+    ) {
+        let (max_message, max_span) = (1_024, 8_192);
+        let mut transcript = Transcript::new(max_message, max_span);
+        let shape = SHAPES[shape];
+        for (at, document) in documents.iter().enumerate() {
+            let is_answer = at > 0;
+            let root = match at { 0 => shape.request, 1 => shape.response, _ => shape.event };
+            let mut scanner = Scanner::bounded(root, transcript.max_text_bytes());
+            for chunk in document.to_string().as_bytes().chunks(cut) {
+                scanner.feed(chunk, &mut transcript.collector(is_answer));
+                // Four drafts besides what is kept.
+                let bound = max_span + 4 * max_message + 8_192;
+                prop_assert!(transcript.held_bytes() <= bound, "{}", transcript.held_bytes());
+            }
+            let _ = scanner.finish(&mut transcript.collector(is_answer));
+            transcript.collector(is_answer).end_document(true);
+            prop_assert!(transcript.held_bytes() <= max_span + 4_096, "{}", transcript.held_bytes());
+        }
+        let content = transcript.into_content(super::super::encode::Treatment::Full, &[], false);
+        if let Some(content) = content {
+            let bytes: usize = json_of(&content).iter().map(|json| json.len()).sum();
+            prop_assert!(bytes <= max_span, "{bytes}");
+            let _ = shown(&content);
+        }
+    }
+
+    #[test]
+    fn nothing_else_depends_on_content(
+        request in prop_oneof![document(100), conversation_like(5, 100)],
+        documents in proptest::collection::vec(prop_oneof![document(100), conversation_like(5, 100)], 1..4),
+        url in proptest::sample::select(&[CHAT, "api.openai.com/v1/responses", "api.anthropic.com/v1/messages",
+            "generativelanguage.googleapis.com/v1beta/models/g:streamGenerateContent", "api.cohere.com/v2/chat"][..]),
+    ) {
+        let events: Vec<String> = documents.iter().map(ToString::to_string).collect();
+        let events: Vec<&str> = events.iter().map(String::as_str).collect();
+        // `span` compares whole, byte by byte, and without content.
+        for mode in [ContentMode::Full, ContentMode::Fingerprint] {
+            let mut call = Call::sse(url, &request.to_string(), &events).mode(mode).bounds(1_024, 4_096);
+            call.span();
+            call.content_type = "application/json";
+            call.response = events[0].into();
+            call.span();
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! Credentials that a name before them gives away: `password=…`, `"api_key": "…"`, `Authorization: Bearer …`, a
+//! password in a URL. Also telephone numbers behind `phone:`, which may lack any form of their own.
+
+use super::bytes::{ALNUM, Bytes, DIGIT, DOTTED, LETTER, QUOTE, SPACE, TOKEN68, VALUE_END, is};
+use super::scan::Scan;
+use super::{Kind, MARKER, MAX_CUT_REST, keys, number, work};
+
+/// What a value must be like to count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Value {
+    /// Anything but a placeholder.
+    Any,
+    /// So many characters at least, random to look at: letters and digits, or cases mixed.
+    Random(u8),
+    /// A scheme and a credential.
+    Authorization,
+    Phone,
+}
+
+/// The ends of names, in lower case and without `_`, `-`, `.` and spaces; the first that fits counts.
+const NAMES: &[(&str, Value)] = &[
+    ("password", Value::Any),
+    ("passwd", Value::Any),
+    ("passphrase", Value::Any),
+    ("passwort", Value::Any),
+    ("kennwort", Value::Any),
+    ("pwd", Value::Any),
+    ("pass", Value::Random(6)),
+    ("secret", Value::Random(8)),
+    ("apikey", Value::Random(8)),
+    ("apitoken", Value::Random(8)),
+    ("accesskey", Value::Random(8)),
+    ("secretkey", Value::Random(8)),
+    ("privatekey", Value::Random(16)),
+    ("authkey", Value::Random(8)),
+    ("signingkey", Value::Random(8)),
+    ("encryptionkey", Value::Random(8)),
+    ("masterkey", Value::Random(8)),
+    ("accountkey", Value::Random(16)),
+    ("subscriptionkey", Value::Random(16)),
+    ("accesstoken", Value::Random(8)),
+    ("refreshtoken", Value::Random(8)),
+    ("authtoken", Value::Random(8)),
+    ("sessiontoken", Value::Random(8)),
+    ("bearertoken", Value::Random(8)),
+    ("token", Value::Random(16)),
+    ("credential", Value::Random(8)),
+    ("credentials", Value::Random(8)),
+    ("sessionid", Value::Random(16)),
+    ("signature", Value::Random(32)),
+    ("sig", Value::Random(32)),
+    ("authorization", Value::Authorization),
+    ("phone", Value::Phone),
+    ("phonenumber", Value::Phone),
+    ("telephone", Value::Phone),
+    ("mobile", Value::Phone),
+    ("mobilenumber", Value::Phone),
+    ("tel", Value::Phone),
+    ("fax", Value::Phone),
+    ("msisdn", Value::Phone),
+    ("whatsapp", Value::Phone),
+];
+const MAX_NAME: usize = 16;
+
+/// What stands for a value in documentation and schemas.
+const PLACEHOLDERS: &[&str] = &[
+    "null",
+    "none",
+    "nil",
+    "true",
+    "false",
+    "undefined",
+    "string",
+    "str",
+    "text",
+    "required",
+    "optional",
+    "any",
+    "bytes",
+    "secretstr",
+];
+
+/// How much of a value decides whether it is one; it goes whole then.
+const MAX_REFUSED: usize = 64;
+
+/// At `:`, `=`, or the `>` that ends an XML tag.
+pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
+    let bytes = scan.bytes;
+    let kind = kind_of_name(bytes, at)?;
+    scan.wants(if kind == Value::Phone { Kind::Phone } else { Kind::ApiKey })?;
+    let mut start = at.wrapping_add(1);
+    if bytes.at(at) != b'>' {
+        // `:=`, `==`, `=>`, `**name:** value`.
+        for more in [b"=>".as_slice(), b"**"] {
+            let limit = start.wrapping_add(2);
+            while start < limit && more.contains(&bytes.at(start)) {
+                start = start.wrapping_add(1);
+            }
+        }
+    }
+    let is_spaced = bytes.at(start) == b' ';
+    let limit = start.wrapping_add(4);
+    while start < limit && matches!(bytes.at(start), b' ' | b'\t') {
+        start = start.wrapping_add(1);
+    }
+    let escapes = bytes.from(start).iter().take(3).take_while(|byte| **byte == b'\\').count();
+    let quote = bytes.at(start.wrapping_add(escapes));
+    let is_quoted = is(quote, QUOTE);
+    if is_quoted {
+        start = start.wrapping_add(escapes).wrapping_add(1);
+    }
+    match kind {
+        Value::Phone => {
+            let digits = start.wrapping_add(usize::from(matches!(bytes.at(start), b'+' | b'(')));
+            let end = number::end_of_named_phone(bytes, digits)?;
+            return scan.found(Kind::Phone, start, end);
+        }
+        Value::Authorization => return find_authorization(scan, start),
+        Value::Any | Value::Random(_) => {}
+    }
+    let end_within = |most| {
+        if is_quoted {
+            end_of_quoted(bytes, start, quote, escapes, most)
+        } else {
+            end_of_plain(bytes, start, most)
+        }
+    };
+    let end = end_within(MAX_REFUSED);
+    if end == start || bytes.starts_with(start, MARKER) {
+        return None;
+    }
+    let value = bytes.span(start, end);
+    let is_none = is_template(value) || (!is_quoted && is_code(value));
+    let counts = !is_none
+        && match kind {
+            Value::Random(min) => value.len() >= usize::from(min) && is_random(value),
+            _ if is_quoted => !is_placeholder(value),
+            _ => !is_placeholder(value) && !is_prose(bytes, start, end, is_spaced && bytes.at(at) == b':'),
+        };
+    // A beginning of a value may yet become random; short ones are left, as everywhere.
+    let is_beginning = scan.is_at_cut(end) && value.len() > MAX_CUT_REST;
+    if !(counts || is_beginning) {
+        return None;
+    }
+    if bytes.starts_with(start, b"-----BEGIN ") {
+        return None;
+    }
+    if bytes.starts_with(start, b"eyJ")
+        && let Some(end) = keys::find_jwt(scan, start.wrapping_add(2))
+    {
+        return Some(end);
+    }
+    scan.found(Kind::ApiKey, start, end_within(usize::MAX))
+}
+
+/// What the name before a `:` or `=` says of its value.
+fn kind_of_name(bytes: Bytes<'_>, at: usize) -> Option<Value> {
+    let mut end = at;
+    if bytes.before(end, 1) == b' ' {
+        end = end.saturating_sub(1);
+    }
+    if is(bytes.before(end, 1), QUOTE) || bytes.before(end, 1) == b']' {
+        // `"name"`, `\"name\"`, `["name"]`; a marker's `]` is not behind a quote.
+        if bytes.before(end, 1) == b']' {
+            end = end.saturating_sub(1);
+        }
+        is(bytes.before(end, 1), QUOTE).then_some(())?;
+        end = end.saturating_sub(1);
+        end = end.saturating_sub(
+            bytes.span(end.saturating_sub(3), end).iter().rev().take_while(|byte| **byte == b'\\').count(),
+        );
+    } else if bytes.before(end, 1) == b'*' && bytes.before(end, 2) == b'*' {
+        end = end.saturating_sub(2);
+    }
+    // `password2`.
+    end = bytes.run_back(end, DIGIT, 2);
+    let mut name = [0; MAX_NAME];
+    let mut unused = MAX_NAME;
+    let mut start = end;
+    let front = bytes.span(end.saturating_sub(2 * MAX_NAME), end);
+    for byte in front.iter().rev() {
+        if !is(*byte, DOTTED) && *byte != b' ' {
+            break;
+        }
+        start = start.saturating_sub(1);
+        if !is(*byte, ALNUM) {
+            continue;
+        }
+        let Some(place) = unused.checked_sub(1).and_then(|at| name.get_mut(at)) else { break };
+        *place = byte.to_ascii_lowercase();
+        unused = unused.saturating_sub(1);
+    }
+    if bytes.at(at) == b'>' && bytes.before(start, 1) != b'<' {
+        return None;
+    }
+    work(NAMES.len());
+    let (word, kind) = NAMES
+        .iter()
+        .find(|(word, _)| word.as_bytes().last() == name.last() && name.ends_with(word.as_bytes()))?;
+    // Short ones also end other words: `hotel`, `compass`; not `smtpPass`.
+    let first = end.saturating_sub(word.len());
+    let is_within = is(bytes.before(first, 1), LETTER)
+        && (bytes.at(first).is_ascii_lowercase() || bytes.before(first, 1).is_ascii_uppercase());
+    (word.len() > 4 || !is_within).then_some(*kind)
+}
+
+/// Up to the quote that closes: one that is escaped no more than the one that opened.
+fn end_of_quoted(bytes: Bytes<'_>, start: usize, quote: u8, escapes: usize, most: usize) -> usize {
+    let mut backslashes: usize = 0;
+    let mut end = start;
+    for byte in bytes.from(start).iter().take(most) {
+        work(1);
+        if *byte == b'\n' {
+            return end;
+        }
+        if *byte == quote && (backslashes <= escapes || (escapes == 0 && backslashes.is_multiple_of(2))) {
+            return end.saturating_sub(escapes.min(backslashes));
+        }
+        backslashes = if *byte == b'\\' { backslashes.wrapping_add(1) } else { 0 };
+        end = end.wrapping_add(1);
+    }
+    whole_character(bytes, end)
+}
+
+/// Up to a space, a quote, a bracket, or what separates fields.
+fn end_of_plain(bytes: Bytes<'_>, start: usize, most: usize) -> usize {
+    let rest = bytes.from(start);
+    let rest = rest.get(..most).unwrap_or(rest);
+    let length = rest.iter().position(|byte| is(*byte, VALUE_END) || *byte == b'\\').unwrap_or(rest.len());
+    let end = whole_character(bytes, start.wrapping_add(length));
+    // The end of a sentence.
+    if length > 1 && bytes.before(end, 1) == b'.' { end.saturating_sub(1) } else { end }
+}
+
+/// Back to where a character begins.
+fn whole_character(bytes: Bytes<'_>, mut end: usize) -> usize {
+    while bytes.at(end) & 0xC0 == 0x80 {
+        end = end.saturating_sub(1);
+    }
+    end
+}
+
+fn is_random(value: &[u8]) -> bool {
+    work(value.len());
+    let has = |class: fn(&u8) -> bool| value.iter().any(class);
+    let is_mixed = value.len() >= 16 && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase);
+    has(u8::is_ascii_alphabetic) && (has(u8::is_ascii_digit) || is_mixed)
+}
+
+fn is_placeholder(value: &[u8]) -> bool {
+    PLACEHOLDERS.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
+        || value.iter().all(|byte| matches!(byte, b'*' | b'.' | b'-' | b'_' | b'?' | b'x' | b'X'))
+}
+
+/// `${NAME}`, `{{ name }}`, `<your key>`: names a value. So does a marker.
+fn is_template(value: &[u8]) -> bool {
+    value.starts_with(MARKER)
+        || matches!(value, [b'$', b'{' | b'(', ..] | [b'{', b'{', ..] | [b'<', .., b'>'])
+}
+
+/// An object, a list, `getpass.getpass(`, `settings.secret`.
+fn is_code(value: &[u8]) -> bool {
+    work(value.len());
+    let mut parts = value.splitn(2, |byte| *byte == b'(');
+    let name = parts.next().unwrap_or_default();
+    let is_name = name.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.'));
+    matches!(value, [b'{' | b'[', ..]) || (is_name && (parts.next().is_some() || value.contains(&b'.')))
+}
+
+/// Whether a value without quotes is rather the next word of a sentence: `password: click here`.
+fn is_prose(bytes: Bytes<'_>, start: usize, end: usize, is_spaced: bool) -> bool {
+    let value = bytes.span(start, end);
+    let is_plain_word = value.iter().skip(1).all(u8::is_ascii_lowercase);
+    let is_last = matches!(bytes.at(end), 0 | b'\n' | b'\r' | b'\\' | b'<' | b'"' | b'&' | b';');
+    value.len() < 3 || (is_spaced && is_plain_word && !is_last)
+}
+
+/// Behind `Authorization:`: a scheme and its credential, or a credential alone.
+fn find_authorization(scan: &mut Scan<'_>, start: usize) -> Option<usize> {
+    let bytes = scan.bytes;
+    let scheme = bytes.run(start, LETTER);
+    let is_scheme = scheme > start && bytes.at(scheme) == b' ';
+    find_credential(scan, if is_scheme { scheme.wrapping_add(1) } else { start }, 6)
+}
+
+/// At the `B` of `Bearer …`: RFC 6750.
+pub(super) fn find_bearer(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
+    const BEARER: &[u8] = b"Bearer ";
+    if !scan.bytes.starts_with(at, BEARER) {
+        return None;
+    }
+    find_credential(scan, at.wrapping_add(BEARER.len()), 16)
+}
+
+fn find_credential(scan: &mut Scan<'_>, start: usize, min: usize) -> Option<usize> {
+    scan.wants(Kind::ApiKey)?;
+    let bytes = scan.bytes;
+    // One that is refused is looked at no further than that.
+    let mut end = bytes.run_within(start, TOKEN68, MAX_REFUSED);
+    if is_random(bytes.span(start, end)) {
+        end = bytes.run(end, TOKEN68);
+    }
+    let is_beginning = scan.is_at_cut(end) && end.saturating_sub(start) > MAX_CUT_REST;
+    if bytes.before(end, 1) == b'.' && end > start {
+        end = end.saturating_sub(1);
+    }
+    let value = bytes.span(start, end);
+    if !is_beginning && (value.len() < min || !is_random(value)) {
+        return None;
+    }
+    if bytes.starts_with(start, b"eyJ")
+        && let Some(end) = keys::find_jwt(scan, start.wrapping_add(2))
+    {
+        return Some(end);
+    }
+    scan.found(Kind::ApiKey, start, end)
+}
+
+/// At `://`: the password in `scheme://user:password@host`, RFC 3986, or a key that stands for the user.
+pub(super) fn find_in_url(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
+    const MAX_USER_INFO: usize = 512;
+    scan.wants(Kind::ApiKey)?;
+    let bytes = scan.bytes;
+    let start = at.wrapping_add(3);
+    let front = bytes.span(start, start.wrapping_add(MAX_USER_INFO));
+    let length = front.iter().position(|byte| {
+        is(*byte, SPACE) || matches!(byte, b'/' | b'"' | b'\'' | b'\\' | b'<' | b'>' | b'`')
+    });
+    let front = front.get(..length.unwrap_or(front.len())).unwrap_or_default();
+    work(front.len());
+    if front.windows(MARKER.len()).any(|window| window == MARKER) {
+        return None;
+    }
+    let colon = front.iter().position(|byte| *byte == b':');
+    let password = start.wrapping_add(colon.map_or(0, |colon| colon.wrapping_add(1)));
+    let Some(length) = front.iter().rposition(|byte| *byte == b'@') else {
+        let end = start.wrapping_add(front.len());
+        let is_beginning =
+            colon.is_some() && scan.is_at_cut(end) && end.saturating_sub(password) > MAX_CUT_REST;
+        return if is_beginning { scan.found(Kind::ApiKey, password, end) } else { None };
+    };
+    let host = start.wrapping_add(length);
+    let value = bytes.span(password, host);
+    let counts = if colon.is_some() {
+        !value.is_empty() && !is_template(value)
+    } else {
+        value.len() >= 16 && is_random(value)
+    };
+    if !counts {
+        return None;
+    }
+    // Behind the `@`, which is no e-mail address's.
+    scan.found(Kind::ApiKey, password, host).map(|host| host.wrapping_add(1))
+}

@@ -1,0 +1,96 @@
+//! Private keys in PEM: RFC 7468, OpenSSH's `PROTOCOL.key`, RFC 4880 (`PGP PRIVATE KEY BLOCK`).
+//!
+//! Line breaks may be `\n` as two characters, as in JSON.
+
+use super::bytes::{BASE64, Bytes, SPACE, is};
+use super::scan::Scan;
+use super::{Kind, work};
+
+const BEGIN: &[u8] = b"-----BEGIN ";
+const END: &[u8] = b"-----END ";
+const DASHES: &[u8] = b"-----";
+const MAX_LABEL: usize = 64;
+/// The shortest run of base64 that is taken for a line of a key whose end is missing.
+const MIN_LINE: usize = 24;
+
+/// At a `-`.
+pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
+    scan.wants(Kind::PrivateKey)?;
+    let bytes = scan.bytes;
+    if !bytes.starts_with(at, BEGIN) {
+        return None;
+    }
+    let label = at.wrapping_add(BEGIN.len());
+    let body = end_of_label(bytes, label)?;
+    let is_private = [b"PRIVATE KEY-----" as &[u8], b"PRIVATE KEY BLOCK-----"]
+        .iter()
+        .any(|end| bytes.span(label, body).ends_with(end));
+    if !is_private {
+        return None;
+    }
+    let end = match next_boundary(bytes, body) {
+        Some(next) if bytes.starts_with(next, END) => {
+            let label = next.wrapping_add(END.len());
+            let is_open = scan.is_at_cut(label.wrapping_add(MAX_LABEL));
+            end_of_label(bytes, label).unwrap_or(if is_open { bytes.len() } else { label })
+        }
+        // Cut, or an end that is missing.
+        None if scan.is_cut => bytes.len(),
+        other => end_of_lines(bytes, body, other.unwrap_or(bytes.len()))?,
+    };
+    scan.found(Kind::PrivateKey, at, end)
+}
+
+/// Behind the dashes that end a label.
+fn end_of_label(bytes: Bytes<'_>, start: usize) -> Option<usize> {
+    let front = bytes.span(start, start.wrapping_add(MAX_LABEL));
+    let length = front.windows(DASHES.len()).position(|window| window == DASHES)?;
+    let label = front.get(..length)?;
+    let end = start.wrapping_add(length).wrapping_add(DASHES.len());
+    label
+        .iter()
+        .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b' ')
+        .then_some(end)
+}
+
+/// The next `-----BEGIN` or `-----END`: each block is searched once, up to the next.
+fn next_boundary(bytes: Bytes<'_>, from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        let rest = bytes.from(at);
+        let step = memchr::memchr(b'-', rest);
+        work(step.unwrap_or(rest.len()));
+        at = at.wrapping_add(step?);
+        if bytes.starts_with(at, END) || bytes.starts_with(at, BEGIN) {
+            return Some(at);
+        }
+        at = at.wrapping_add(1);
+    }
+}
+
+/// The end of the lines of base64, the last of which may be short; nothing without such a line.
+fn end_of_lines(bytes: Bytes<'_>, start: usize, limit: usize) -> Option<usize> {
+    let mut found = None;
+    let mut at = start;
+    loop {
+        let before = at;
+        while is(bytes.at(at), SPACE) {
+            at = at.wrapping_add(1);
+        }
+        if bytes.at(at) == b'\\' && matches!(bytes.at(at.wrapping_add(1)), b'n' | b'r') {
+            at = at.wrapping_add(2);
+        }
+        if at > before {
+            continue;
+        }
+        let end = bytes.run(at, BASE64).min(limit);
+        let is_line = end.saturating_sub(at) >= MIN_LINE;
+        if is_line || (found.is_some() && end > at) {
+            found = Some(end);
+        }
+        if !is_line {
+            return found;
+        }
+        at = end;
+    }
+}

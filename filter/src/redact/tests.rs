@@ -1,0 +1,538 @@
+//! No secret stands here as one text: scanners would find it. Keys are joined from a prefix and a made-up body.
+
+pub(super) mod properties;
+mod rules;
+
+use super::*;
+
+/// A body in the alphabet of keys, with digits and both cases in every 16 characters.
+fn body(length: usize) -> String {
+    "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0z".chars().cycle().take(length).collect()
+}
+
+fn hex(length: usize) -> String {
+    "0a1b2c3d4e5f6789".chars().cycle().take(length).collect()
+}
+
+fn with(rules: &Rules, text: &str, is_cut: bool) -> (String, Found) {
+    let (redactor, problems) = Redactor::new(rules);
+    assert_eq!(problems, []);
+    let mut found = Found::default();
+    let output = redactor.redact(text, is_cut, &mut found).into_owned();
+    let markers: usize = Kind::ALL.iter().map(|kind| output.matches(kind.marker()).count()).sum();
+    let counted: u32 = found.iter().map(|(_, count)| count).sum();
+    assert!(u32::try_from(markers).unwrap() <= counted, "{output}");
+    let mut again = Found::default();
+    assert_eq!(redactor.redact(&output, false, &mut again), output, "redacted twice: {text}");
+    (output, found)
+}
+
+fn redacted(text: &str) -> String {
+    with(&Rules::default(), text, false).0
+}
+
+/// `«…»` is what goes.
+fn check(kind: Kind, cases: &[&str]) {
+    for case in cases {
+        let text = case.replace(['«', '»'], "");
+        let mut expected = String::new();
+        for (index, part) in case.split(['«', '»']).enumerate() {
+            expected.push_str(if index % 2 == 1 { kind.marker() } else { part });
+        }
+        assert_eq!(redacted(&text), expected, "{case}");
+        let (_, found) = with(&Rules::default(), &text, false);
+        assert_eq!(found.of(kind) as usize, case.matches('«').count(), "{case}");
+    }
+}
+
+fn unchanged(cases: &[&str]) {
+    for case in cases {
+        assert_eq!(redacted(case), *case);
+    }
+}
+
+#[test]
+fn emails() {
+    check(
+        Kind::Email,
+        &[
+            "«me@example.com»",
+            "write to «john.doe+tag@mail.example.co.uk».",
+            "<«a_b@example.org»>, **«c@example.org»**, '«d@example.org»', (mailto:«e@example.org»)",
+            r#"{"to":"«a@b.io»","cc":["«c@d.io»"]}"#,
+            r"first line\n«me@example.com»\nlast",
+            r"\u003c«me@example.com»\u003e",
+            r"\u4f60\u597d«me@example.com»",
+            "联系«zhang.san@example.cn»或者电话",
+            "メール:«taro@example.co.jp»まで",
+            "«info@xn--mnchen-3ya.de» «info@münchen.de»",
+            "«o'brien@example.ie»",
+            "«0171-1234567@example.de»",
+            "«415-555-2671@example.com»",
+            "git clone «git@github.com»:org/repo",
+            "«user@example.com».2024",
+            "https://example.com/?mail=«me@example.com»&x=1",
+        ],
+    );
+    unchanged(&[
+        "@handle",
+        "a @ b",
+        "me@localhost",
+        "name@1.2.3",
+        "npm i @scope/package@1.2.3",
+        "actions/checkout@v4.2",
+        "image@sha256:abc",
+        "me@.com",
+        "me@com.",
+        "@me.com",
+        "x@y..z",
+    ]);
+}
+
+#[test]
+fn phones() {
+    check(
+        Kind::Phone,
+        &[
+            "call «+1 415 555 2671» now",
+            "«+14155552671»",
+            "«+1 (415) 555-2671» ext. 7",
+            "«+49 30 1234567», «+49 (0)30 1234567», «+49-30-1234567», «+49/30/1234567»",
+            "«+86 138 0013 8000»电话«+8613800138000»",
+            "«+33 6 12 34 56 78»",
+            "«(415) 555-2671» «(415)555-2671» «415-555-2671» «415.555.2671» «1-800-555-0199»",
+            "text me at «415 555 2671».",
+            "Tel.«030 1234567», «030/1234567», «(030) 1234567», «030 - 1234567»",
+            "«06 12 34 56 78» «01.23.45.67.89»",
+            "«020 7946 0958» «03-1234-5678» «090-1234-5678» «0049 30 1234567»",
+            "«138-0013-8000»",
+            "«(11) 91234-5678»",
+            "«+1\u{202f}415\u{2011}555\u{2011}2671» «415\u{2011}555\u{2011}2671»",
+            r#"{"phone":"«4155552671»","mobile_number": "«13800138000»", "fax": «5552671»}"#,
+            "Phone: «555 2671»",
+            r"a\n«+14155552671»\n«415-555-2671»\n",
+            "tel:«+4930123456»",
+            "1,«415-555-2671»,2\n2,«030 1234567»,0,«+4930123456»,1",
+        ],
+    );
+    unchanged(&[
+        "2024-01-15",
+        "15.01.2024",
+        "01-02-2024",
+        "01/02/2024 10:30",
+        "2024-01-15T10:30:00Z",
+        "2024-01-15 10:30:00.123456",
+        "1723456789012",
+        "1723456789",
+        "12:30:45+01:00",
+        "v1.2.3",
+        "1.2.3.4.5",
+        "10.15.7",
+        "3.14159265358979",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "01234567-8901-4234-8901-123456789012",
+        "-0.0123456789",
+        "0.1234567890",
+        "1,234,567,890",
+        "1 234 567 890",
+        "12 345 678",
+        "$1,234.56",
+        "USD 1234567.89",
+        "\"prompt_tokens\":4155552671",
+        "max_tokens: 128000",
+        "gpt-4-0613",
+        "claude-3-5-sonnet-20241022",
+        "o3-mini-2025-01-31",
+        "0-306-40615-2",
+        "978-3-16-148410-0",
+        "02139-4307",
+        "port 8080",
+        "1024x768",
+        "10-20-30",
+        "5/10/2020",
+        "2+14155552",
+        "chatcmpl-0301234567",
+        "range 415-555",
+        "555-2671",
+        "#4155552671",
+        "hotel: 12345678",
+        "1 2 3 4 5 6 7 8 9 10 11 12",
+        "100 200 300 4000 500",
+        "2010-2020",
+        "10 415 555 2671",
+        "1e10",
+        "0x0123456789",
+        "sha1 0123456789012345678901234567890123456789",
+    ]);
+}
+
+#[test]
+fn credit_cards() {
+    let visa = ["4111 1111 ", "1111 1111"].concat();
+    check(
+        Kind::CreditCard,
+        &[
+            &format!("card «{visa}», thanks"),
+            &format!("«{}»", visa.replace(' ', "")),
+            &format!("«{}»", visa.replace(' ', "-")),
+            &format!("«{}»", visa.replace(' ', "\u{a0}")),
+            &format!("卡号«{}»。", visa.replace(' ', "")),
+            &format!(r#"{{"n":"«{visa}»","m":«{}»}}"#, visa.replace(' ', "")),
+            &format!(r"a\n«{visa}»\n"),
+            &format!("order_«{}»", visa.replace(' ', "")),
+            &format!("«{}»", ["3782 822463", " 10005"].concat()),
+            &format!("«{}»", ["5555 5555 5555", " 4444"].concat()),
+            &format!("«{}»", ["3056 930902", " 5904"].concat()),
+            &format!("«{}»", ["6011 1111 1111", " 1117"].concat()),
+            &format!("«{}»", ["3530 1113 3330", " 0000"].concat()),
+            &format!("2 «{visa}» 123"),
+            &format!("1,«{visa}»,2"),
+        ],
+    );
+    unchanged(&[
+        "4111 1111 1111 1112",
+        "4111111111111112",
+        "1234567812345670",
+        "0.4111111111111111",
+        "4111111111111111.5",
+        "a4111111111111111",
+        "4111111111111111b",
+        "41111111111111111111111",
+        "logprob -0.004111111111111111",
+        "1723456789012345",
+        "4111.1111.1111.1111",
+    ]);
+}
+
+#[test]
+fn ibans() {
+    let german = ["DE89 3704 0044", " 0532 0130 00"].concat();
+    let compact = german.replace(' ', "");
+    check(
+        Kind::Iban,
+        &[
+            &format!("IBAN: «{german}»."),
+            &format!("«{compact}» «{}»", compact.to_lowercase()),
+            &format!("«{}»", german.replace(' ', "-")),
+            &format!("账号«{compact}»转账"),
+            &format!(r"x\n«{compact}»\n"),
+            &format!("«{}»", ["GB82 WEST 1234", " 5698 7654 32"].concat()),
+            &format!("«{}»", ["NO93 8601", " 1117 947"].concat()),
+            &format!("«{}»", ["MT84 MALT 0110 0001", " 2345 MTLC AST0 01S"].concat()),
+            &format!("«{german}» and 12"),
+        ],
+    );
+    let wrong = compact.replace("89", "88");
+    unchanged(&[
+        &wrong,
+        &format!("X{compact}"),
+        &format!("{compact}7"),
+        "ZZ89370400440532013000",
+        "AT20",
+        "in 20 days",
+    ]);
+}
+
+#[test]
+fn ip_addresses() {
+    check(
+        Kind::IpAddress,
+        &[
+            "from «192.168.1.10» to «8.8.8.8:53»".replace(":53»", "»:53").as_str(),
+            "http://«10.0.0.1»:8080/x, «10.0.0.0»/8.",
+            "nodes/«10.0.0.1»/metrics",
+            "«2001:db8::8a2e:370:7334» «fe80::1»%eth0 [«2001:db8::1»]:443",
+            "«2001:0db8:85a3:0000:0000:8a2e:0370:7334»",
+            "«::ffff:192.0.2.1»",
+            r"a\n«2001:db8::1»\n«192.168.1.1»\n",
+            "地址«192.168.1.1»和«2001:db8::1»。",
+            "«fe80::1»: unreachable",
+            "Last hop was «192.168.1.1».",
+            "1,«192.168.1.1»,2",
+        ],
+    );
+    unchanged(&[
+        "1.2.3",
+        "1.2.3.4.5",
+        "v1.2.3.4",
+        "version 1.2.3.4",
+        r#""version": "1.2.3.4""#,
+        "Chrome/120.0.0.0 Safari/537.36",
+        "256.1.1.1",
+        "1.2.3.04",
+        "12:30:45",
+        "00:1a:2b:3c:4d:5e",
+        "std::string",
+        "a[::2]",
+        "::1",
+        "::",
+        "Vec::<u8>::new()",
+        "x[1::2]",
+        "1.2.3.4a",
+        "a.b::c1",
+        "10:20",
+        "2024-01-15T10:30:00",
+        "::add",
+        "face::book",
+    ]);
+}
+
+#[test]
+fn every_format_of_keys_is_found() {
+    for format in keys::tests::examples() {
+        for (before, after) in [
+            ("", ""),
+            ("key is ", ", ok"),
+            ("\"", "\""),
+            (r"x\n", r"\n"),
+            ("钥匙", "。"),
+            ("(", ")"),
+            ("=", "&b=1"),
+            ("`", "`"),
+        ] {
+            let text = format!("{before}{format}{after}");
+            let expected = format!("{before}[REDACTED:api_key]{after}");
+            assert_eq!(redacted(&text), expected, "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_only_begins_like_a_key() {
+    unchanged(&[
+        "sk-learn-compatible-estimator-for-internationalization",
+        "task-management-system-for-everyone",
+        "risk-averse",
+        "AKIA",
+        "AKIAlooks",
+        "hf_hub_download",
+        "gsk_value",
+        "r8_",
+        "dapifoo",
+        "SKU 12345",
+        "SKILLS",
+        "npm_config_registry",
+        "xoxb-short",
+        "SG.x",
+        "glpat-x",
+        "AIzaShort",
+        "pypi-server",
+        "sk-",
+        "ghp_",
+        "eyJ",
+        "eyJhbGciOi",
+        "eyJ.eyJ.eyJ",
+        "key-value-store",
+        "____________",
+        "------------",
+        "bot12345678:short",
+        "12345678:short",
+        "Bearer authentication",
+        "Bearer token",
+        "the Bearer of this",
+        "LTAI",
+        "whsec_",
+        "fw_update_available_now",
+    ]);
+}
+
+#[test]
+fn jwts() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let part = |json: &str| URL_SAFE_NO_PAD.encode(json);
+    let token = format!("{}.{}.{}", part(r#"{"alg":"HS256","typ":"JWT"}"#), part(r#"{"sub":"1"}"#), body(43));
+    let encrypted = format!(
+        "{}.{}.{}.{}.{}",
+        part(r#"{"alg":"dir","enc":"A256GCM"}"#),
+        body(8),
+        body(16),
+        body(30),
+        body(22)
+    );
+    check(
+        Kind::Jwt,
+        &[
+            &format!("«{token}»"),
+            &format!("token=«{token}»; path=/"),
+            &format!("Bearer «{token}»"),
+            &format!("Authorization: Bearer «{token}»\r\n"),
+            &format!(r#"{{"id_token":"«{token}»"}}"#),
+            &format!(r"x\n«{token}»\n."),
+            &format!("令牌«{token}»。«{token}»."),
+            &format!("«{encrypted}»"),
+        ],
+    );
+    let no_alg = format!("{}.{}.{}", part(r#"{"typ":"JWT"}"#), part(r#"{"sub":"1"}"#), body(43));
+    let no_json = format!("eyJ{}.{}.{}", body(20), body(20), body(20));
+    let two_parts = format!("{}.{}", part(r#"{"alg":"HS256"}"#), body(20));
+    unchanged(&[&no_alg, &no_json, &two_parts]);
+}
+
+fn pem(label: &str, separator: &str) -> String {
+    let lines = vec![body(64); 12].join(separator);
+    format!(
+        "-----{} {label}-----{separator}{lines}{separator}AB3=={separator}-----{} {label}-----",
+        "BEGIN", "END"
+    )
+}
+
+#[test]
+fn private_keys() {
+    for label in [
+        "PRIVATE KEY",
+        "RSA PRIVATE KEY",
+        "EC PRIVATE KEY",
+        "OPENSSH PRIVATE KEY",
+        "ENCRYPTED PRIVATE KEY",
+        "PGP PRIVATE KEY BLOCK",
+    ] {
+        for separator in ["\n", "\r\n", r"\n", " "] {
+            let key = pem(label, separator);
+            check(
+                Kind::PrivateKey,
+                &[&format!("here: «{key}» done"), &format!("\"«{key}»\""), &format!("«{key}»\n«{key}»")],
+            );
+        }
+    }
+    let (public, certificate) = (pem("PUBLIC KEY", "\n"), pem("CERTIFICATE", "\n"));
+    unchanged(&[
+        &public,
+        &certificate,
+        &format!("a -----{} PRIVATE KEY----- header begins such a file", "BEGIN"),
+    ]);
+    // The end is missing, and the text was not cut.
+    let key = pem("PRIVATE KEY", "\n");
+    let open = key.rsplit_once("\n-----").unwrap().0;
+    assert_eq!(
+        redacted(&format!("{open}\n\nThat was all of it.")),
+        "[REDACTED:private_key]\n\nThat was all of it."
+    );
+    assert_eq!(redacted(&format!("{open}\n{certificate}")), format!("[REDACTED:private_key]\n{certificate}"));
+    // In a named value.
+    assert_eq!(
+        redacted(&format!("\"private_key\": \"{}\"", pem("PRIVATE KEY", r"\n"))),
+        "\"private_key\": \"[REDACTED:private_key]\""
+    );
+}
+
+#[test]
+fn named_values() {
+    let key = body(32);
+    check(
+        Kind::ApiKey,
+        &[
+            "password=«hunter2»&user=me",
+            "password: «hunter2» and more",
+            "Password: «hunter»",
+            "password: «hunter»\nnext",
+            r#"{"password":"«correct horse \"battery\"»","user":"me"}"#,
+            r#"{\"password\": \"«p4ss, word»\", \"a\": 1}"#,
+            "db_password = '«q»'",
+            "PGPASSWORD=«secret123» psql",
+            "**Password:** «Tr0ub4dor»",
+            "<password>«hunter2»</password>",
+            "os.environ[\"DB_PASSWORD\"] = \"«hunter2»\"",
+            &format!("api_key=«{key}»"),
+            &format!("API key: «{key}»."),
+            &format!("x-api-key: «{key}»\n"),
+            &format!("\"apiKey\" : \"«{key}»\""),
+            &format!("AZURE_OPENAI_API_KEY=«{}»", hex(32)),
+            &format!("Ocp-Apim-Subscription-Key: «{}»", hex(32)),
+            &format!("AccountName=x;AccountKey=«{}==»;EndpointSuffix=y", body(86)),
+            &format!("aws_secret_access_key = «{}/{}+{}»", body(13), body(13), body(12)),
+            &format!("SecretAccessKey: «{}»", body(40)),
+            &format!("client_secret=«{key}»"),
+            &format!("https://x.example/?sig=«{}%3D»&se=2024", body(43)),
+            &format!("Authorization: Bearer «{key}»\r\nHost: x"),
+            &format!("authorization: bearer «{key}»"),
+            &format!("'Authorization': 'Token «{}»'", hex(40)),
+            "Authorization: Basic «dXNlcjpwYXNzd29yZDE=»",
+            &format!("-H \"Authorization: Bearer «{key}»\""),
+            &format!("Bearer «{key}»"),
+            "postgres://app:«s3cr3t!»@db.internal:5432/x",
+            "redis://:«hunter2»@10x.example/0",
+            &format!("https://«{key}»@git.example.com/x.git"),
+            "url: \"amqp://user:«p@ss»@rabbit/\"",
+            &format!("bot«123456789:{}»", body(35)),
+            &format!("https://api.telegram.org/bot«123456789:{}»/getMe", body(35)),
+        ],
+    );
+    unchanged(&[
+        "Forgot your password: click here",
+        "password: str = None",
+        "password: string",
+        r#""password": null"#,
+        r#""password": {"type": "string"}"#,
+        "password = getpass.getpass()",
+        "password = config.password",
+        "password=${DB_PASSWORD}",
+        "password: {{ vault }}",
+        "password: <your password>",
+        "\"token\": \"hello\"",
+        "{\"token\":\" the\",\"logprob\":-0.1}",
+        "max_tokens=4096",
+        "token: 12345",
+        "api_key = os.environ[\"OPENAI_API_KEY\"]",
+        "api_key=YOUR_API_KEY",
+        "apiKey: string",
+        "secret: the recipe",
+        "compass: north12",
+        "Authorization: required",
+        "Authorization: Bearer $OPENAI_API_KEY",
+        "Authorization: Bearer <token>",
+        "http://localhost:8080/x",
+        "https://example.com/a:b@c",
+        "password: ********",
+        "\"finish_reason\":\"stop\"",
+        "tokens: 100",
+        "signature: see below",
+        "pass: 12",
+        "the password is in the vault",
+    ]);
+}
+
+#[test]
+fn a_kind_can_be_off() {
+    let rules = Rules { off: vec![Kind::Email], ..Rules::default() };
+    let (output, found) = with(&rules, "me@example.com +14155552671", false);
+    assert_eq!(output, "me@example.com [REDACTED:phone]");
+    assert_eq!(found.iter().collect::<Vec<_>>(), [(Kind::Phone, 1)]);
+}
+
+#[test]
+fn a_text_without_findings_is_lent() {
+    let (redactor, _) = Redactor::new(&Rules::default());
+    assert!(matches!(
+        redactor.redact("nothing to see, 12 of 34", false, &mut Found::default()),
+        Cow::Borrowed(_)
+    ));
+}
+
+#[test]
+fn what_a_redaction_uncovers_is_found() {
+    let key = ["gh", "p_", &body(36)].concat();
+    assert_eq!(redacted(&format!("192.168.1.1{key}")), "[REDACTED:ip_address][REDACTED:api_key]");
+}
+
+#[test]
+fn cut_texts_end_before_a_secret() {
+    let cut = |text: &str| with(&Rules::default(), text, true).0;
+    assert_eq!(cut("write to john.d"), "write to ");
+    assert_eq!(cut("write to john.doe@exa"), "write to [REDACTED:email]");
+    assert_eq!(cut("a short end"), "a short end");
+    assert_eq!(cut("call 415-55"), "call [REDACTED:phone]");
+    assert_eq!(cut("call +49 30 12"), "call [REDACTED:phone]");
+    assert_eq!(cut("card 4111 1111 1111 "), "card [REDACTED:credit_card]");
+    assert_eq!(cut("host 192.168.1"), "host [REDACTED:ip_address]");
+    assert_eq!(cut("host 2001:db8:"), "host [REDACTED:ip_address]");
+    assert_eq!(cut("iban GB82 WEST 12"), "iban [REDACTED:iban]");
+    assert_eq!(cut(&["key sk", "-ant-api03"].concat()), "key [REDACTED:api_key]");
+    assert_eq!(cut("in 2024 "), "in 2024 ");
+    assert_eq!(cut("password: hunt"), "password: [REDACTED:api_key]");
+    assert_eq!(cut("postgres://app:hunter"), "postgres://app:[REDACTED:api_key]");
+    let key = pem("PRIVATE KEY", "\n");
+    for end in [40, 100, 300, key.len() - 3] {
+        assert_eq!(cut(&format!("key: {}", &key[..end])), "key: [REDACTED:private_key]");
+    }
+}
