@@ -182,7 +182,8 @@ impl Storm {
     }
 }
 
-/// A call as any other. Whether it was answered.
+/// A call as any other. Whether it was answered, at the latest when Envoy has used up the connections to the upstream
+/// that the storm left half broken.
 fn calm(to: SocketAddr) -> bool {
     let body = json!({"model": CALM_MODEL, "messages": [{"role": "user", "content": "?"}]}).to_string();
     let headers = [
@@ -191,7 +192,10 @@ fn calm(to: SocketAddr) -> bool {
         (CALL, "y"),
         (provider::BEHAVIOUR, provider::CALM),
     ];
-    http::post(to, "/v1/chat/completions", &headers, body.as_bytes()).is_ok_and(|reply| reply.status == 200)
+    (0..20).any(|_| {
+        http::post(to, "/v1/chat/completions", &headers, body.as_bytes())
+            .is_ok_and(|reply| reply.status == 200)
+    })
 }
 
 /// A line for every stream: its call, and how it ended.
