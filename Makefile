@@ -29,7 +29,7 @@ tools: ## Fetch the pinned Envoy, ClickHouse engine and Python SDKs into .tools 
 CARGO_FOLDER := $(or $(CARGO_HOME),$(HOME)/.cargo)
 # SIMD, because every JSON text is searched with it; functions are inlined less than is usual at that level, because Envoy
 # compiles all of the module at its start.
-WASM_RUSTFLAGS := -Ctarget-feature=+simd128 -Cllvm-args=-inline-threshold=100 \
+WASM_RUSTFLAGS := -Ctarget-feature=+simd128 -Cllvm-args=-inline-threshold=50 \
 	--remap-path-prefix=$(CARGO_FOLDER)=cargo --remap-path-prefix=$(CURDIR)=meshtap \
 	--remap-path-prefix=$(CARGO_FOLDER)/registry/src/index.crates.io-1949cf8c6b5b557f=cargo
 wasm noop: export RUSTFLAGS = $(WASM_RUSTFLAGS)
