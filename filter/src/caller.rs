@@ -70,8 +70,11 @@ pub fn read(config: &Config, headers: &dyn Headers, kind: Kind, last_key: &mut L
     let certificate = (config.identity.principals && kind == Kind::Server)
         .then(|| headers.get("x-forwarded-client-cert"))
         .flatten();
-    let principals =
+    let mut principals =
         certificate.and_then(|header| std::str::from_utf8(header).ok()).map(forwarded).unwrap_or_default();
+    for principal in [&mut principals.source, &mut principals.destination].into_iter().flatten() {
+        cut(principal, config.limits.max_attribute_bytes, &mut truncated);
+    }
     Caller { user_id, session_id, tenant_id, correlation_id, api_key_fingerprint, principals, truncated }
 }
 
@@ -235,6 +238,19 @@ mod tests {
         let (config, _) = crate::config::parse(config.as_bytes());
         let outbound = super::read(&config, &Pairs(&headers), Kind::Client, &mut LastKey::default());
         assert_eq!(outbound, Caller::default(), "what a workload forwards says nothing about itself");
+    }
+
+    #[test]
+    fn forwarded_principals_are_cut_as_soon_as_they_are_read() {
+        let config = r#"{"identity":{"principals":true},"limits":{"max_attribute_bytes":64}}"#;
+        let header = format!("By={0};URI={0}", "u".repeat(50_000));
+        let caller = read(config, &[("x-forwarded-client-cert", &header)]);
+        let Principals { source, destination } = caller.principals;
+        for principal in [source, destination].into_iter().flatten() {
+            assert_eq!(principal, "u".repeat(64));
+            assert!(principal.capacity() < 1_024, "what was cut off takes no memory");
+        }
+        assert_eq!(caller.truncated, 2);
     }
 
     const KEYED: &str = r#"{"api_key":{"fingerprint_key":"sixteen bytes or more"}}"#;

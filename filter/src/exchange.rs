@@ -294,6 +294,8 @@ fn request_line(headers: &dyn Headers, max_bytes: usize) -> Http {
 pub(crate) fn cut(text: &mut String, max_bytes: usize, truncated: &mut u32) {
     if text.len() > max_bytes {
         text.truncate(text.floor_char_boundary(max_bytes));
+        // Headers of tens of KB are held until the answer has come.
+        text.shrink_to_fit();
         *truncated = truncated.saturating_add(1);
     }
 }
