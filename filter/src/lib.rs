@@ -54,3 +54,6 @@ pub mod wire;
 
 #[cfg(target_arch = "wasm32")]
 mod envoy;
+
+#[cfg(test)]
+mod testing;

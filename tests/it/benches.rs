@@ -9,6 +9,7 @@ use meshtap_tests::overhead::sides::{Running, Side};
 use meshtap_tests::overhead::traffic::Kind;
 use meshtap_tests::sandbox::Sandbox;
 use meshtap_tests::storm::Storm;
+use meshtap_tests::wait;
 
 const SHORT: Window = Window { warm_up: Duration::from_millis(20), measured: Duration::from_millis(100) };
 
@@ -41,7 +42,7 @@ fn after_a_storm_every_call_is_a_span() {
     let sandbox = Sandbox::new("storm");
     let rig = Rig::start();
     let storm = Storm::start(rig.runtime().handle(), &sandbox, 8);
-    std::thread::sleep(Duration::from_secs(2));
+    wait::until("many calls", || (storm.attempts() >= 60).then_some(()));
     let books = storm.end();
     assert!(books.calls > 10, "{books:#?}");
     assert_eq!(books.mistakes(), Vec::<String>::new(), "{books:#?}");

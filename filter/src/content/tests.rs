@@ -3,30 +3,13 @@
 mod bounds;
 mod shapes;
 
-use std::collections::HashMap;
-
 use crate::config::{Config, ContentMode, Detect, SampleRate};
 use crate::content::Content;
 use crate::ending::StreamLog;
-use crate::exchange::{Exchange, Headers};
+use crate::exchange::Exchange;
 use crate::fingerprint::Key;
 use crate::span::{EnvoyFacts, Kind, Span};
-
-struct Map(HashMap<String, Vec<u8>>);
-
-impl Headers for Map {
-    fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) {
-        self.0.iter().for_each(|(name, value)| see(name.as_bytes(), value));
-    }
-
-    fn get(&self, name: &str) -> Option<&[u8]> {
-        self.0.get(name).map(Vec::as_slice)
-    }
-}
-
-fn headers(pairs: &[(&str, &str)]) -> Map {
-    Map(pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect())
-}
+use crate::testing::headers;
 
 #[derive(Clone)]
 struct Call<'a> {

@@ -1,12 +1,11 @@
 mod bad_input;
 
-use std::collections::HashMap;
-
 use proptest::prelude::*;
 
 use super::*;
 use crate::caller::{self, LastKey};
 use crate::span::Unread;
+use crate::testing::headers;
 use crate::usage::Usage;
 
 const REQUEST: &str = r#"{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Say \"hi\" 😀"}],
@@ -44,22 +43,6 @@ fn stream() -> String {
         event("[DONE]"),
     ]
     .concat()
-}
-
-struct Map(HashMap<String, Vec<u8>>);
-
-impl Headers for Map {
-    fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) {
-        self.0.iter().for_each(|(name, value)| see(name.as_bytes(), value));
-    }
-
-    fn get(&self, name: &str) -> Option<&[u8]> {
-        self.0.get(name).map(Vec::as_slice)
-    }
-}
-
-fn headers(pairs: &[(&str, &str)]) -> Map {
-    Map(pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect())
 }
 
 /// One exchange to be played: what differs from an ordinary one is set by its test.

@@ -14,29 +14,12 @@ mod spellings;
 mod streams;
 mod tool_calls;
 
-use std::collections::HashMap;
-
 use crate::config::{Config, Detect};
 use crate::ending::StreamLog;
-use crate::exchange::{Exchange, Headers};
+use crate::exchange::Exchange;
 use crate::span::{EnvoyFacts, Kind, Span};
+use crate::testing::headers;
 use crate::usage::{Usage, UsageSource};
-
-struct Map(HashMap<String, Vec<u8>>);
-
-impl Headers for Map {
-    fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) {
-        self.0.iter().for_each(|(name, value)| see(name.as_bytes(), value.as_ref()));
-    }
-
-    fn get(&self, name: &str) -> Option<&[u8]> {
-        self.0.get(name).map(Vec::as_slice)
-    }
-}
-
-fn headers(pairs: &[(&str, &str)]) -> Map {
-    Map(pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect())
-}
 
 /// One call and its answer.
 #[derive(Clone)]
