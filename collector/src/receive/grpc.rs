@@ -28,7 +28,7 @@ use crate::config;
 use crate::model::SpanRecord;
 use crate::normalize;
 use crate::sidecars::{Sidecars, Vm};
-use crate::store::{Store, StoreError};
+use crate::store::{Batch, Store, StoreError};
 use crate::telemetry::metrics::{BatchFailure, Metrics, Rejection};
 
 /// When a sender that met a full house should come back.
@@ -138,7 +138,7 @@ impl Receiver {
         }
         let this = self.clone();
         let work = self.tasks.spawn(async move {
-            let outcome = this.write(records.into()).await;
+            let outcome = this.write(Batch::of(records)).await;
             drop(slot);
             outcome
         });
@@ -148,16 +148,16 @@ impl Receiver {
             .unwrap_or_else(|| Err(Status::unavailable("the collector is stopping; try again")))
     }
 
-    async fn write(&self, batch: Arc<[SpanRecord]>) -> Result<(), Status> {
+    async fn write(&self, batch: Batch) -> Result<(), Status> {
         let started = Instant::now();
-        let outcome = self.store.write(Arc::clone(&batch)).await;
+        let outcome = self.store.write(batch.clone()).await;
         self.metrics.store_write(started.elapsed(), outcome.is_ok());
         match outcome {
             Ok(written) => {
-                self.metrics.batch_stored(&batch, &written);
+                self.metrics.batch_stored(&batch.spans, &written);
                 Ok(())
             }
-            Err(error) => Err(self.failed(&error, batch.len())),
+            Err(error) => Err(self.failed(&error, batch.spans.len())),
         }
     }
 

@@ -8,11 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use meshtap_collector::app::{App, Unfinished};
 use meshtap_collector::config::Config;
-use meshtap_collector::model::{SpanRecord, TraceId};
+use meshtap_collector::model::TraceId;
 use meshtap_collector::store::memory::MemoryStore;
 use meshtap_collector::store::{
-    Page, SpanFilter, SpanPage, SpanReader, SpanWriter, StoreError, TraceSpans, UsageQuery, UsageReport,
-    Written,
+    Batch, Page, SpanFilter, SpanPage, SpanReader, SpanWriter, StoreError, TraceSpans, UsageQuery,
+    UsageReport, Written,
 };
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
@@ -176,7 +176,7 @@ impl Valve {
 
 #[async_trait]
 impl SpanWriter for Valve {
-    async fn write(&self, batch: Arc<[SpanRecord]>) -> Result<Written, StoreError> {
+    async fn write(&self, batch: Batch) -> Result<Written, StoreError> {
         self.arrived.add_permits(1);
         self.pass.acquire().await.unwrap().forget();
         self.outcome()?;
