@@ -153,6 +153,10 @@ mod tests {
     struct Pairs<'a>(&'a [(&'a str, &'a str)]);
 
     impl Headers for Pairs<'_> {
+        fn bytes(&self) -> usize {
+            self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
+        }
+
         fn get(&self, name: &str) -> Option<&[u8]> {
             self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_bytes())
         }

@@ -114,6 +114,8 @@ pub struct Limits {
     pub max_window_bytes: usize,
     /// Most memory that all decoders of a VM may take together; a body that asks for more is not read, and counted.
     pub max_decoder_bytes: usize,
+    /// Most bytes of headers and bodies that all exchanges of a VM keep before they are read; 0 reads each at once.
+    pub max_unread_bytes: usize,
     /// How many times its size a compressed body may expand to; beyond it the rest is not read, and counted.
     pub max_expansion_ratio: u64,
 }
@@ -238,6 +240,7 @@ impl Default for Config {
                 max_frame_bytes: 32 << 10,
                 max_window_bytes: 8 << 20,
                 max_decoder_bytes: 64 << 20,
+                max_unread_bytes: 1 << 20,
                 max_expansion_ratio: 256,
             },
             identity: Identity { principals: false },
@@ -403,6 +406,17 @@ fn rules(section: &mut Section<'_, '_>) -> Rules {
                 &[("inherit", None), ("known", Some(Detect::Known)), ("heuristic", Some(Detect::Heuristic))],
                 None,
             ),
+            content: section.choice(
+                "content",
+                &[
+                    ("inherit", None),
+                    ("off", Some(ContentMode::Off)),
+                    ("fingerprint", Some(ContentMode::Fingerprint)),
+                    ("redacted", Some(ContentMode::Redacted)),
+                    ("full", Some(ContentMode::Full)),
+                ],
+                None,
+            ),
             provider: Some(section.text("provider", String::new()))
                 .filter(|name| !name.is_empty())
                 .map(Rc::from),
@@ -434,6 +448,7 @@ fn read_limits(section: &mut Section<'_, '_>, default: &Limits) -> Limits {
         max_frame_bytes: section.number("max_frame_bytes", 1 << 10, 1 << 20, default.max_frame_bytes),
         max_window_bytes: section.number("max_window_bytes", 32 << 10, 64 << 20, default.max_window_bytes),
         max_decoder_bytes: section.number("max_decoder_bytes", 64 << 10, 1 << 30, default.max_decoder_bytes),
+        max_unread_bytes: section.number("max_unread_bytes", 0, 64 << 20, default.max_unread_bytes),
         max_expansion_ratio: u64::from(section.number("max_expansion_ratio", 2, 10_000, 256_u32)),
     }
 }
@@ -900,7 +915,7 @@ mod tests {
         let document = r#"{
             "match": [{"host": "*.Example.com"}],
             "exclude": [{"path": "*/embeddings"}],
-            "rules": [{"host": "llm", "path": "/v1/*", "detect": "heuristic", "provider": "vllm"}],
+            "rules": [{"host": "llm", "path": "/v1/*", "detect": "heuristic", "content": "full", "provider": "vllm"}],
             "collector": {"cluster": "meshtap", "authority": "collector.example", "timeout_ms": 1000,
                 "headers": {"authorization": "Bearer 1"}},
             "detect": "heuristic",
@@ -909,7 +924,7 @@ mod tests {
             "retry": {"initial_backoff_ms": 100, "max_backoff_ms": 1000},
             "limits": {"max_attribute_bytes": 128, "max_list_bytes": 2048, "max_raw_usage_bytes": 0,
                 "max_frame_bytes": 2048, "max_window_bytes": 65536, "max_decoder_bytes": 1048576,
-                "max_expansion_ratio": 10},
+                "max_expansion_ratio": 10, "max_unread_bytes": 4096},
             "identity": {"principals": true},
             "correlation": {"user_headers": ["X-User"], "session_headers": ["a", "b"], "tenant_headers": [],
                 "correlation_headers": ["x-id"]},
@@ -937,6 +952,7 @@ mod tests {
                     rules: vec![Rule {
                         place: Place { host: "llm".into(), path: "/v1/*".into() },
                         detect: Some(Detect::Heuristic),
+                        content: Some(ContentMode::Full),
                         provider: Some("vllm".into()),
                     }],
                 },
@@ -950,7 +966,8 @@ mod tests {
                     max_frame_bytes: 2_048,
                     max_window_bytes: 65_536,
                     max_decoder_bytes: 1 << 20,
-                    max_expansion_ratio: 10
+                    max_expansion_ratio: 10,
+                    max_unread_bytes: 4_096,
                 },
                 identity: Identity { principals: true },
                 correlation: Correlation {

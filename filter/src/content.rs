@@ -14,8 +14,9 @@ mod transcript;
 use std::rc::Rc;
 
 use crate::config::{self, ContentMode};
+use crate::detect::Detected;
 use crate::fingerprint::Key;
-use crate::provider::{Adapter, Facts, Field};
+use crate::provider::{Facts, Field};
 use crate::redact::{Found, Redactor};
 use crate::wire::json::Node;
 
@@ -123,22 +124,20 @@ impl Capture {
     /// `None` when no content is collected.
     pub fn begin(
         config: &config::Config,
-        adapter: &Adapter,
+        detected: &Detected,
         trace_id: &[u8; 16],
         random: &mut dyn FnMut() -> u64,
     ) -> Option<(Self, Box<Transcript>)> {
         let content = &config.content;
-        adapter.content.filter(|_| content.mode != ContentMode::Off)?;
+        let mode = detected.content.unwrap_or(content.mode);
+        detected.adapter.content.filter(|_| mode != ContentMode::Off)?;
         let sampled = content.sample_rate.keeps(trace_id);
         if !sampled && !content.errors {
             return None;
         }
         let key = config.api_key.fingerprint_key.clone().unwrap_or_else(|| Key::random(random));
         let transcript = Transcript::new(content.max_message_bytes, content.max_span_bytes);
-        Some((
-            Self { mode: content.mode, key, sampled, redactor: Rc::clone(&config.redactor) },
-            Box::new(transcript),
-        ))
+        Some((Self { mode, key, sampled, redactor: Rc::clone(&config.redactor) }, Box::new(transcript)))
     }
 
     /// `None` when the exchange is not sampled and did not fail.

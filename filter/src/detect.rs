@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::config::Detect;
+use crate::config::{ContentMode, Detect};
 use crate::provider::{
     Adapter, Operation, aleph_alpha, anthropic, bedrock_agent, bedrock_converse, bedrock_invoke, cohere,
     gemini, gemini_interactions, llamacpp, mistral_conversations, ollama, openai_chat, openai_media,
@@ -15,9 +15,11 @@ use crate::rules::Rules;
 use crate::wire::is_same;
 
 mod path;
+mod verdicts;
 
 pub use path::split_authority;
 use path::{between, decoded, ends_with, has_end, lower_case, model_before_method, segment_after, split};
+pub use verdicts::Verdicts;
 
 /// What an exchange was recognised as.
 #[derive(Debug, Clone)]
@@ -31,6 +33,8 @@ pub struct Detected {
     pub conversation: Option<String>,
     /// What the URL says about streaming, or what the API does unless told otherwise.
     pub streams: Option<bool>,
+    /// What is kept of the messages at this place, where a rule says it.
+    pub content: Option<ContentMode>,
     /// Model and streaming are the URL's to say, whatever the body holds.
     pub url_decides: bool,
 }
@@ -68,6 +72,7 @@ pub fn detect(method: &[u8], authority: &[u8], path: &[u8], mode: Detect, rules:
     if detected.adapter.operation == Operation::FileUpload && split(path, "/vector_stores/").is_some() {
         return None;
     }
+    detected.content = rule.and_then(|rule| rule.content);
     if let Some(provider) = rule.and_then(|rule| rule.provider.as_deref()) {
         detected.provider_name = Cow::Owned(provider.to_owned());
     } else if let Some(known) = known {
@@ -192,7 +197,15 @@ impl Detected {
     /// known.
     fn as_at(provider_name: &'static str, adapter: &'static Adapter) -> Self {
         let provider_name = Cow::Borrowed(provider_name);
-        Self { provider_name, adapter, model: None, conversation: None, streams: None, url_decides: false }
+        Self {
+            provider_name,
+            adapter,
+            model: None,
+            conversation: None,
+            streams: None,
+            content: None,
+            url_decides: false,
+        }
     }
 }
 

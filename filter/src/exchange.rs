@@ -20,6 +20,9 @@ const SWITCHING_PROTOCOLS: u16 = 101;
 pub trait Headers {
     fn get(&self, name: &str) -> Option<&[u8]>;
 
+    /// About how much memory they take.
+    fn bytes(&self) -> usize;
+
     /// Hands over every name and value, in their order.
     fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8]));
 }
@@ -67,8 +70,7 @@ impl Exchange {
         facts.stream = detected.streams;
         facts.conversation_id.clone_from(&detected.conversation);
         let context = SpanContext::new(headers.get("traceparent"), headers.get("tracestate"), random);
-        let (capture, transcript) =
-            Capture::begin(config, detected.adapter, &context.trace_id, random).unzip();
+        let (capture, transcript) = Capture::begin(config, &detected, &context.trace_id, random).unzip();
         Self {
             context,
             kind,

@@ -2,6 +2,7 @@
 //! <https://istio.io/latest/docs/reference/config/annotations/> and Istio's bootstrap template name the keys.
 
 use crate::semconv as names;
+use crate::span::Kind;
 
 /// Longest value that is kept of a piece of metadata.
 const MAX_VALUE_BYTES: usize = 256;
@@ -20,8 +21,16 @@ impl PropertyRoot {
         if property(&["xds", "node", "id"]).is_some() { Self::Xds } else { Self::Top }
     }
 
+    /// The same of a path whose parts have a NUL between them, as written for [`Self::Xds`].
+    pub fn joined(self, path: &str) -> &str {
+        match self {
+            Self::Xds => path,
+            Self::Top => path.strip_prefix("xds\0").unwrap_or(path),
+        }
+    }
+
     /// The path of a property that moved.
-    pub fn path<'a>(self, path: &[&'a str]) -> Vec<&'a str> {
+    fn path<'a>(self, path: &[&'a str]) -> Vec<&'a str> {
         match self {
             Self::Xds => [&["xds"], path].concat(),
             Self::Top => path.to_vec(),
@@ -29,24 +38,47 @@ impl PropertyRoot {
     }
 }
 
+/// On which side of the workload Istio has a cluster of this name, where the name says it.
+/// <https://istio.io/latest/docs/ops/diagnostic-tools/proxy-cmd/>
+pub fn kind_at_cluster(cluster: &str) -> Option<Kind> {
+    if cluster.starts_with("outbound|") || cluster == "PassthroughCluster" {
+        Some(Kind::Client)
+    } else if cluster.starts_with("inbound|") || cluster == "InboundPassthroughCluster" {
+        Some(Kind::Server)
+    } else {
+        None
+    }
+}
+
 /// The attributes of the resource, in the order of the conventions. What is unknown is left out.
+///
+/// What the node does not say the environment of the VM may, under the names that the containers of Istio have:
+/// `vmConfig.env` of a `WasmPlugin` hands them over.
 pub fn resource_attributes(
     root: PropertyRoot,
     property: &mut dyn FnMut(&[&str]) -> Option<Vec<u8>>,
+    environment: &mut dyn FnMut(&str) -> Option<String>,
 ) -> Vec<(&'static str, String)> {
     let mut node = |path: &[&str]| {
         let bytes = property(&root.path(path))?;
         let text = std::str::from_utf8(bytes.get(..MAX_VALUE_BYTES).unwrap_or(&bytes)).ok()?.trim();
         (!text.is_empty()).then(|| text.to_owned())
     };
-    let mut metadata = |key: &str| node(&["node", "metadata", key]);
-    let namespace = metadata("NAMESPACE");
-    let workload = metadata("WORKLOAD_NAME");
-    let pod = metadata("NAME");
-    let node_name = metadata("NODE_NAME");
-    let cluster = metadata("CLUSTER_ID");
-    let mesh = metadata("MESH_ID");
-    let deployment = metadata("OWNER").as_deref().and_then(deployment_of_owner);
+    let mut variable = |name: &str| {
+        let mut text = environment(name)?;
+        text.truncate(text.floor_char_boundary(MAX_VALUE_BYTES));
+        let text = text.trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    let mut metadata = |key: &str, name: &str| node(&["node", "metadata", key]).or_else(|| variable(name));
+    let namespace = metadata("NAMESPACE", "POD_NAMESPACE");
+    let workload = metadata("WORKLOAD_NAME", "ISTIO_META_WORKLOAD_NAME");
+    let pod = metadata("NAME", "POD_NAME");
+    let node_name = metadata("NODE_NAME", "ISTIO_META_NODE_NAME");
+    let cluster = metadata("CLUSTER_ID", "ISTIO_META_CLUSTER_ID");
+    let mesh = metadata("MESH_ID", "ISTIO_META_MESH_ID");
+    let owner = metadata("OWNER", "ISTIO_META_OWNER");
+    let deployment = owner.as_deref().and_then(deployment_of_owner);
     let mut label = |key: &str| node(&["node", "metadata", "LABELS", key]);
     let service = label("service.istio.io/canonical-name")
         .or_else(|| label("app.kubernetes.io/name"))
@@ -89,7 +121,51 @@ mod tests {
             let path = path.join("/");
             known.iter().find(|(key, _)| *key == path).map(|(_, value)| value.as_bytes().to_vec())
         };
-        resource_attributes(root, &mut lookup)
+        resource_attributes(root, &mut lookup, &mut |_| None)
+    }
+
+    #[test]
+    fn what_the_node_does_not_say_the_environment_may() {
+        let mut node = |path: &[&str]| (path.last() == Some(&"NAMESPACE")).then(|| b"shop".to_vec());
+        let mut environment = |name: &str| match name {
+            "POD_NAMESPACE" => Some("other".to_owned()),
+            "POD_NAME" => Some("checkout-1".to_owned()),
+            "ISTIO_META_WORKLOAD_NAME" => Some("checkout".to_owned()),
+            "ISTIO_META_OWNER" => {
+                Some("kubernetes://apis/apps/v1/namespaces/shop/deployments/checkout".to_owned())
+            }
+            "ISTIO_META_MESH_ID" => Some(format!(" {}", "m".repeat(300))),
+            "ISTIO_META_CLUSTER_ID" => Some("  ".to_owned()),
+            _ => None,
+        };
+        let mesh = "m".repeat(255);
+        let expected = [
+            ("service.name", "checkout"),
+            ("service.namespace", "shop"),
+            ("k8s.namespace.name", "shop"),
+            ("k8s.pod.name", "checkout-1"),
+            ("k8s.deployment.name", "checkout"),
+            ("meshtap.mesh.id", mesh.as_str()),
+        ];
+        let seen = resource_attributes(PropertyRoot::Xds, &mut node, &mut environment);
+        assert_eq!(seen, expected.map(|(name, value)| (name, value.to_owned())));
+    }
+
+    #[test]
+    fn clusters_of_istio() {
+        let kinds = [
+            ("outbound|443||api.openai.com", Some(Kind::Client)),
+            ("PassthroughCluster", Some(Kind::Client)),
+            ("inbound|8000||", Some(Kind::Server)),
+            ("InboundPassthroughCluster", Some(Kind::Server)),
+            ("inbound-vip|80|http|llm.shop.svc.cluster.local", None),
+            ("outbound", None),
+            ("provider", None),
+            ("", None),
+        ];
+        for (cluster, kind) in kinds {
+            assert_eq!(kind_at_cluster(cluster), kind, "{cluster}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! It never pauses, buffers, delays or changes a stream. The main path, top to bottom:
 //!
 //! - `envoy` (only in the module itself) copies bytes from the host and decides nothing;
+//! - [`recording`] keeps pieces until they are read in a row;
 //! - [`detect`] tells LLM calls from other traffic and picks a [`provider`] adapter;
 //! - [`exchange`] follows one call: bytes through [`wire`] formats into what the adapter looks for, and [`caller`] whose
 //!   it is;
@@ -43,6 +44,7 @@ pub mod identity;
 pub mod otlp;
 mod protobuf;
 pub mod provider;
+pub mod recording;
 pub mod redact;
 pub mod rules;
 pub mod semconv;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::config::Detect;
+use crate::config::{ContentMode, Detect};
 
 /// Most entries of each list.
 pub const MAX_ENTRIES: usize = 64;
@@ -31,6 +31,8 @@ pub struct Rule {
     pub place: Place,
     /// In place of the configuration's own `detect`.
     pub detect: Option<Detect>,
+    /// In place of the configuration's own `content.mode`.
+    pub content: Option<ContentMode>,
     /// `gen_ai.provider.name`.
     pub provider: Option<Rc<str>>,
 }
@@ -123,7 +125,12 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_holds_counts() {
-        let rule = |host, detect| Rule { place: place(host, "*"), detect: Some(detect), provider: None };
+        let rule = |host, detect| Rule {
+            place: place(host, "*"),
+            detect: Some(detect),
+            content: None,
+            provider: None,
+        };
         let rules = Rules {
             rules: vec![rule("a.b", Detect::Known), rule("*.b", Detect::Heuristic)],
             ..Rules::default()

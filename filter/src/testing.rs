@@ -7,6 +7,10 @@ use crate::exchange::Headers;
 pub(crate) struct Map(HashMap<String, Vec<u8>>);
 
 impl Headers for Map {
+    fn bytes(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
     fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) {
         self.0.iter().for_each(|(name, value)| see(name.as_bytes(), value));
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use meshtap_tests::overhead::Rig;
 use meshtap_tests::overhead::cost::Memory;
 use meshtap_tests::overhead::measure::{self, Shape, Window};
+use meshtap_tests::overhead::outage::{self, Fault, Plan};
 use meshtap_tests::overhead::sides::{Running, Side};
 use meshtap_tests::overhead::traffic::Kind;
 use meshtap_tests::sandbox::Sandbox;
@@ -46,4 +47,22 @@ fn after_a_storm_every_call_is_a_span() {
     let books = storm.end();
     assert!(books.calls > 10, "{books:#?}");
     assert_eq!(books.mistakes(), Vec::<String>::new(), "{books:#?}");
+}
+
+#[test]
+fn whatever_the_collector_does_every_span_arrives_or_is_counted() {
+    let rig = Rig::start();
+    let short = Duration::from_millis(300);
+    let plan = Plan { before: short, during: 5 * short, after: short, queue_bytes: 256 << 10 };
+    for fault in Fault::ALL {
+        let sandbox = Sandbox::new("outage");
+        let books = outage::run(&rig, &sandbox, fault, plan);
+        let dropped = books.dropped_queue_full + books.dropped_refused;
+        assert!(books.calls > 10, "{fault:?}: {books:#?}");
+        assert_eq!(books.finished, books.calls, "{fault:?}: {books:#?}");
+        assert_eq!(books.arrived + dropped, books.calls, "{fault:?}: {books:#?}");
+        assert!(books.arrived > 0, "{fault:?}: {books:#?}");
+        let is_final = matches!(fault, Fault::Refusing | Fault::Broken);
+        assert_eq!(books.dropped_refused > 0, is_final, "{fault:?}: {books:#?}");
+    }
 }

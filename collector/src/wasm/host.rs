@@ -90,7 +90,8 @@ struct Entries {
     response_headers: TypedFunc<(u32, u32, u32), u32>,
     response_body: TypedFunc<(u32, u32, u32), u32>,
     log: TypedFunc<u32, ()>,
-    done: TypedFunc<u32, u32>,
+    /// Not every module has something to do then.
+    done: Option<TypedFunc<u32, u32>>,
     delete: TypedFunc<u32, ()>,
 }
 
@@ -114,7 +115,7 @@ impl Entries {
             response_headers: entry(instance, store, "proxy_on_response_headers")?,
             response_body: entry(instance, store, "proxy_on_response_body")?,
             log: entry(instance, store, "proxy_on_log")?,
-            done: entry(instance, store, "proxy_on_done")?,
+            done: entry(instance, store, "proxy_on_done").ok(),
             delete: entry(instance, store, "proxy_on_delete")?,
         })
     }
@@ -290,7 +291,9 @@ impl Filter {
         let stream = self.store.data_mut().streams.entry(id).or_default();
         code_details.clone_into(&mut stream.code_details);
         self.call(id, &self.entries.log.clone(), id)?;
-        self.call(id, &self.entries.done.clone(), id)?;
+        if let Some(done) = self.entries.done.clone() {
+            self.call(id, &done, id)?;
+        }
         self.call(id, &self.entries.delete.clone(), id)?;
         self.store.data_mut().streams.remove(&id);
         Ok(())

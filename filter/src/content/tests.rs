@@ -8,6 +8,7 @@ use crate::content::Content;
 use crate::ending::StreamLog;
 use crate::exchange::Exchange;
 use crate::fingerprint::Key;
+use crate::rules::{Place, Rule};
 use crate::span::{EnvoyFacts, Kind, Span};
 use crate::testing::headers;
 
@@ -138,6 +139,20 @@ fn chat(question: &str, answer: &str) -> Call<'static> {
             r#"{{"choices":[{{"index":0,"message":{{"role":"assistant","content":{answer}}},"finish_reason":"stop"}}]}}"#
         ),
     )
+}
+
+#[test]
+fn a_rule_says_it_for_its_place() {
+    let at = |host: &str, default, content| {
+        let mut call = chat("question", "answer").mode(default);
+        let place = Place { host: host.to_owned(), path: "*".to_owned() };
+        call.config.rules.rules = vec![Rule { place, detect: None, content, provider: None }];
+        call.play(100).content.is_some()
+    };
+    assert!(at("api.openai.com", ContentMode::Off, Some(ContentMode::Full)));
+    assert!(!at("api.openai.com", ContentMode::Full, Some(ContentMode::Off)));
+    assert!(at("api.openai.com", ContentMode::Full, None));
+    assert!(!at("api.anthropic.com", ContentMode::Off, Some(ContentMode::Full)), "another place");
 }
 
 #[test]

@@ -142,9 +142,14 @@ pub(super) fn header_map(kind: MapType) -> Result<HeaderMap, Status> {
     Ok(HeaderMap { bytes })
 }
 
-/// A property of the stream, the node or the host; `None` where it has none, for whatever reason.
-pub(super) fn property(path: &[&str]) -> Option<Vec<u8>> {
-    let path = path.join("\0");
+/// A property of the node; `None` where it has none, for whatever reason.
+pub(super) fn node_property(path: &[&str]) -> Option<Vec<u8>> {
+    property(&path.join("\0"))
+}
+
+/// A property of the stream, the node or the host, with a NUL between the parts of its path; `None` where it has none,
+/// for whatever reason.
+fn property(path: &str) -> Option<Vec<u8>> {
     received(|data, size| {
         // SAFETY: pointer and length describe `path`; the host writes one pointer and one length.
         unsafe { import::proxy_get_property(path.as_ptr(), path.len(), data, size) }
@@ -152,12 +157,12 @@ pub(super) fn property(path: &[&str]) -> Option<Vec<u8>> {
     .ok()
 }
 
-pub(super) fn property_text(path: &[&str]) -> Option<String> {
+pub(super) fn property_text(path: &str) -> Option<String> {
     property(path).and_then(|bytes| String::from_utf8(bytes).ok()).filter(|text| !text.is_empty())
 }
 
 /// Envoy serializes numbers as eight bytes, little endian.
-pub(super) fn property_integer(path: &[&str]) -> Option<i64> {
+pub(super) fn property_integer(path: &str) -> Option<i64> {
     property(path).and_then(|bytes| bytes.try_into().ok()).map(i64::from_le_bytes)
 }
 
@@ -314,6 +319,22 @@ pub(super) struct HeaderMap {
 }
 
 impl HeaderMap {
+    /// `:method`, `:authority` and `:path` without its query; empty where there is none.
+    pub(super) fn request_line(&self) -> [&[u8]; 3] {
+        let mut line: [&[u8]; 3] = [&[]; 3];
+        let [method, authority, path] = &mut line;
+        self.walk(&mut |name, value| {
+            match name {
+                b":method" => *method = value,
+                b":authority" => *authority = value,
+                b":path" => *path = value.split(|byte| *byte == b'?').next().unwrap_or_default(),
+                _ => {}
+            }
+            name.first() != Some(&b':')
+        });
+        line
+    }
+
     fn find<'a>(&'a self, wanted: &[u8]) -> Option<&'a [u8]> {
         let mut found = None;
         self.walk(&mut |name, value| {
@@ -347,6 +368,10 @@ impl HeaderMap {
 impl crate::exchange::Headers for HeaderMap {
     fn get(&self, name: &str) -> Option<&[u8]> {
         self.find(name.as_bytes())
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes.len()
     }
 
     fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) {

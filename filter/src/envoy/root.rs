@@ -1,20 +1,26 @@
 //! The root context: one for each plugin configuration and worker. Configures, ticks, exports.
 
 use std::cell::RefCell;
+use std::hash::RandomState;
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType, LogLevel, MetricType};
 
-use super::host;
+use super::host::{self, HeaderMap};
 use super::stream::Stream;
 use super::uncalled;
 use crate::caller::LastKey;
 use crate::config::{self, Config, Problem};
+use crate::detect::Verdicts;
+use crate::ending::StreamLog;
+use crate::exchange::Exchange;
 use crate::export::{Batch, Exporter, Outcome};
 use crate::fingerprint::Key;
 use crate::identity::{self, PropertyRoot};
 use crate::otlp;
+use crate::recording::{Held, Means, Recording};
+use crate::span::{EnvoyFacts, Kind};
 use crate::stats::{Metric, Stats};
 use crate::trace_context::SpanContext;
 
@@ -25,7 +31,11 @@ pub(super) struct Shared {
     pub(super) stats: Stats,
     pub(super) random: host::Random,
     pub(super) properties: PropertyRoot,
-    pub(super) last_key: LastKey,
+    pub(super) held: Held,
+    verdicts: Verdicts<RandomState>,
+    last_key: LastKey,
+    ended: Vec<Ended>,
+    ended_bytes: usize,
     /// By [`Metric`], as the host knows them; `None` where it refused one.
     metric_ids: Vec<Option<u32>>,
     grpc_service: Vec<u8>,
@@ -34,6 +44,15 @@ pub(super) struct Shared {
     heartbeat: Heartbeat,
     /// This root context, until the host is done with it.
     root_id: Option<u32>,
+}
+
+/// An exchange that is over and not read to its end yet.
+pub(super) struct Ended {
+    pub(super) recording: Recording<HeaderMap>,
+    pub(super) kind: Kind,
+    pub(super) log: StreamLog,
+    pub(super) envoy: EnvoyFacts,
+    pub(super) at: u64,
 }
 
 /// What the next heartbeat says.
@@ -62,6 +81,10 @@ thread_local! {
     static LEFT_BEHIND: RefCell<Vec<Batch>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Exchanges that are read in a row: many more hold up the proxy, few save little.
+const MAX_ENDED: usize = 16;
+const MAX_ENDED_BYTES: usize = 128 << 10;
+
 /// Of one configuration; the counter tells how many there are.
 const MAX_LOGGED_PROBLEMS: usize = 32;
 
@@ -78,7 +101,11 @@ impl Root {
             stats: Stats::default(),
             random: host::Random::new(),
             properties: PropertyRoot::Xds,
+            held: Held::default(),
+            verdicts: Verdicts::new(RandomState::new()),
             last_key: LastKey::default(),
+            ended: Vec::new(),
+            ended_bytes: 0,
             metric_ids: Vec::new(),
             grpc_service: Vec::new(),
             metadata: Vec::new(),
@@ -102,16 +129,18 @@ impl Context for Root {
     fn on_grpc_call_response(&mut self, token: u32, status: u32, response_size: usize) {
         self.with(|shared| shared.answered(token, status, response_size));
     }
+}
 
-    /// The last streams of this configuration are over: whoever comes next in this VM sends what is left.
-    fn on_done(&mut self) -> bool {
+/// The last streams of this configuration are over: whoever comes next in this VM sends what is left.
+impl Drop for Root {
+    fn drop(&mut self) {
         self.with(|shared| {
             shared.root_id = None;
+            shared.read_ended();
             let batches = shared.exporter.abandon(&mut shared.stats);
             LEFT_BEHIND.with_borrow_mut(|left| left.extend(batches));
             shared.report_stats();
         });
-        true
     }
 }
 
@@ -149,6 +178,7 @@ impl RootContext for Root {
 
 impl Shared {
     fn configure(&mut self, document: &[u8]) {
+        self.read_ended();
         let (mut config, problems, config_sha256) = config::parse_and_hash(document);
         if config.api_key.fingerprint_key.is_none() {
             config.api_key.fingerprint_key = Some(self.own_key());
@@ -157,8 +187,11 @@ impl Shared {
         self.report_problems(document, &problems);
         let vm_id = format!("{:016x}", self.random.next());
         self.heartbeat = Heartbeat { vm_id, config_sha256, problems, ..Heartbeat::default() };
-        self.properties = PropertyRoot::probe(&mut host::property);
-        let resource = identity::resource_attributes(self.properties, &mut host::property);
+        self.properties = PropertyRoot::probe(&mut host::node_property);
+        let resource =
+            identity::resource_attributes(self.properties, &mut host::node_property, &mut |name| {
+                std::env::var(name).ok()
+            });
         let resource = otlp::encode_resource(&resource);
         self.grpc_service = otlp::encode_grpc_service(&config.collector.cluster, &config.collector.authority);
         self.metadata = host::metadata(&config.collector.headers);
@@ -171,6 +204,7 @@ impl Shared {
         self.exporter = Exporter::new(config.clone(), resource);
         self.exporter.adopt(left, &mut self.stats);
         self.config = config;
+        self.verdicts = Verdicts::new(RandomState::new());
         self.last_key = LastKey::default();
         self.report_stats();
     }
@@ -207,6 +241,7 @@ impl Shared {
     }
 
     fn tick(&mut self) {
+        self.read_ended();
         let now = host::now();
         let left = LEFT_BEHIND.with_borrow_mut(std::mem::take);
         if !left.is_empty() {
@@ -241,8 +276,51 @@ impl Shared {
         self.exporter.push(otlp::encode_heartbeat(&heartbeat, &context, now), &mut self.stats);
     }
 
+    /// Whether a request is looked at.
+    pub(super) fn is_call(&mut self, headers: &HeaderMap) -> bool {
+        let Self { config, verdicts, .. } = self;
+        let find = || Exchange::detect(config, headers).is_some();
+        match headers.request_line() {
+            [[], ..] | [_, [], _] | [.., []] => find(),
+            [method, authority, path] => verdicts.is_call(method, authority, path, find),
+        }
+    }
+
+    /// Reads what a recording keeps.
+    pub(super) fn read(&mut self, recording: &mut Recording<HeaderMap>, kind: Kind) {
+        let Self { config, random, last_key, .. } = self;
+        recording.read(kind, &mut Means { config, random: &mut || random.next(), last_key });
+    }
+
+    /// Takes in an exchange, and says which root context to wake when a batch need not wait for the tick.
+    pub(super) fn ended(&mut self, ended: Ended) -> Option<u32> {
+        let now = ended.at;
+        self.ended_bytes = self.ended_bytes.saturating_add(ended.recording.bytes());
+        self.ended.push(ended);
+        let is_enough = self.ended.len() >= MAX_ENDED.min(self.config.batch.max_spans)
+            || self.ended_bytes >= MAX_ENDED_BYTES.min(self.config.limits.max_unread_bytes);
+        if is_enough {
+            self.read_ended();
+            return self.root_to_wake(now);
+        }
+        None
+    }
+
+    /// Makes spans of the exchanges that are over.
+    fn read_ended(&mut self) {
+        let Self { config, random, last_key, stats, exporter, ended, ended_bytes, .. } = self;
+        let mut means = Means { config, random: &mut || random.next(), last_key };
+        for Ended { recording, kind, log, envoy, at } in ended.drain(..) {
+            if let Some(span) = recording.finish(kind, log, envoy, at, &mut means) {
+                stats.span(&span);
+                exporter.push(otlp::encode_span(&span), stats);
+            }
+        }
+        *ended_bytes = 0;
+    }
+
     /// The root context to wake when a batch need not wait for the tick.
-    pub(super) fn root_to_wake(&self, now: u64) -> Option<u32> {
+    fn root_to_wake(&self, now: u64) -> Option<u32> {
         self.root_id.filter(|_| self.calls != Calls::Refused && self.exporter.is_due(now))
     }
 

@@ -1,4 +1,4 @@
-//! One HTTP stream: forwards what passes to its [`Exchange`] and always lets it continue.
+//! One HTTP stream: copies what passes into a [`Recording`] and always lets it continue.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,13 +6,13 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, MapType};
 
-use super::host;
-use super::root::Shared;
+use super::host::{self, HeaderMap};
+use super::root::{Ended, Shared};
 use super::uncalled;
-use crate::caller;
 use crate::ending::StreamLog;
-use crate::exchange::Exchange;
-use crate::otlp;
+use crate::exchange::Headers as _;
+use crate::identity::{self, PropertyRoot};
+use crate::recording::Recording;
 use crate::span::{EnvoyFacts, Kind, Principals};
 use crate::stats::Metric;
 
@@ -23,46 +23,73 @@ const SLICE_BYTES: usize = 16 << 10;
 pub(super) struct Stream {
     shared: Rc<RefCell<Shared>>,
     /// `None` for traffic that is not looked at.
-    exchange: Option<Box<Exchange>>,
+    recording: Option<Recording<HeaderMap>>,
+    /// Once it had to be known.
+    kind: Option<Kind>,
     /// The request came by.
     was_asked: bool,
+    /// The answer has a status of success.
+    succeeded: bool,
 }
 
 impl Stream {
     pub(super) fn new(shared: Rc<RefCell<Shared>>) -> Self {
-        Self { shared, exchange: None, was_asked: false }
+        Self { shared, recording: None, kind: None, was_asked: false, succeeded: false }
     }
 
     fn request_headers(&mut self, started: Option<u64>) -> Option<()> {
         let headers =
             host::header_map(MapType::HttpRequestHeaders).map_err(|_| self.count_host_error()).ok()?;
         let mut shared = self.shared.try_borrow_mut().ok()?;
-        let shared = &mut *shared;
-        let detected = Exchange::detect(&shared.config, &headers)?;
-        let inbound = shared.properties.path(&["listener_direction"]);
-        let kind = if host::property_integer(&inbound) == Some(1) { Kind::Server } else { Kind::Client };
-        let random = &mut || shared.random.next();
+        if !shared.is_call(&headers) {
+            return None;
+        }
         let started = started.unwrap_or_else(host::now);
-        let mut exchange = Exchange::start(detected, &shared.config, &headers, kind, started, random);
-        exchange.made_by(caller::read(&shared.config, &headers, kind, &mut shared.last_key));
-        self.exchange = Some(Box::new(exchange));
+        self.recording = Some(Recording::begin(headers, started, shared.held.clone()));
         Some(())
     }
 
     /// A call that was answered before it came by: by a filter in front of ours. Its headers are there once it is logged,
     /// unless they were what was wrong with it.
     fn headers_in_hindsight(&mut self) {
-        let started = host::property_integer(&["request", "time"]).and_then(|time| u64::try_from(time).ok());
+        let started = host::property_integer("request\0time").and_then(|time| u64::try_from(time).ok());
         let _ = self.request_headers(started);
         self.response_headers();
     }
 
     fn response_headers(&mut self) {
-        if let Some(exchange) = &mut self.exchange {
+        if let Some(recording) = &mut self.recording {
             match host::header_map(MapType::HttpResponseHeaders) {
-                Ok(headers) => exchange.response_headers(&headers, host::now()),
+                Ok(headers) => {
+                    self.succeeded = headers.get(":status").is_some_and(|status| status.starts_with(b"2"));
+                    recording.response_headers(headers, host::now());
+                }
                 Err(_) => self.count_host_error(),
             }
+        }
+    }
+
+    /// Takes in `size` bytes of a body with `keep`, in slices.
+    fn body(&mut self, kind: BufferType, size: usize, keep: impl Fn(&mut Recording<HeaderMap>, Vec<u8>)) {
+        let mut at = 0_usize;
+        while at < size {
+            let slice = host::buffer(kind, at, size.saturating_sub(at).min(SLICE_BYTES));
+            let Some(slice) = slice.ok().filter(|slice| !slice.is_empty()) else {
+                return self.count_host_error();
+            };
+            at = at.saturating_add(slice.len());
+            let Some(recording) = &mut self.recording else { return };
+            keep(recording, slice);
+            self.read_if_full();
+        }
+    }
+
+    fn read_if_full(&mut self) {
+        let Ok(mut shared) = self.shared.try_borrow_mut() else { return };
+        let Some(recording) = &mut self.recording else { return };
+        if recording.is_full(shared.config.limits.max_unread_bytes) {
+            let kind = *self.kind.get_or_insert_with(|| kind(shared.properties));
+            shared.read(recording, kind);
         }
     }
 
@@ -73,54 +100,52 @@ impl Stream {
         }
     }
 
-    fn facts(&self, kind: Kind) -> Option<(StreamLog, EnvoyFacts)> {
+    /// What the host knows once the stream is over.
+    fn facts(&self) -> Option<(Kind, StreamLog, EnvoyFacts)> {
         let (properties, wants_principals) = {
             let shared = self.shared.try_borrow().ok()?;
             (shared.properties, shared.config.identity.principals)
         };
-        let log = StreamLog {
-            code_details: host::property_text(&["response", "code_details"]).unwrap_or_default(),
-            flags: host::property_integer(&["response", "flags"])
-                .and_then(|flags| u64::try_from(flags).ok())
-                .unwrap_or_default(),
-        };
+        let code_details = host::property_text("response\0code_details").unwrap_or_default();
+        // A call to the host costs as much as reading a body: none for what cannot be.
+        let has_flags = !(self.succeeded && code_details == "via_upstream");
+        let flags = has_flags.then(|| host::property_integer("response\0flags")).flatten();
+        let flags = flags.and_then(|flags| u64::try_from(flags).ok()).unwrap_or_default();
+        let log = StreamLog { code_details, flags };
+        let cluster = host::property_text(properties.joined("xds\0cluster_name"));
+        let kind = self.kind.unwrap_or_else(|| {
+            cluster.as_deref().and_then(identity::kind_at_cluster).unwrap_or_else(|| kind(properties))
+        });
         let facts = EnvoyFacts {
-            cluster: host::property_text(&properties.path(&["cluster_name"])),
-            route: host::property_text(&properties.path(&["route_name"])),
-            attempts: host::property_integer(&["upstream", "request_attempt_count"])
+            cluster,
+            route: host::property_text(properties.joined("xds\0route_name")),
+            attempts: host::property_integer("upstream\0request_attempt_count")
                 .and_then(|attempts| u64::try_from(attempts).ok()),
             principals: if wants_principals { principals(kind) } else { Principals::default() },
             ..EnvoyFacts::default()
         };
-        Some((log, facts))
+        Some((kind, log, facts))
     }
+}
+
+/// Which side of the workload the stream is on.
+fn kind(properties: PropertyRoot) -> Kind {
+    let direction = host::property_integer(properties.joined("xds\0listener_direction"));
+    if direction == Some(1) { Kind::Server } else { Kind::Client }
 }
 
 /// The URIs in the certificates of the connection to the other workload.
 fn principals(kind: Kind) -> Principals {
-    let side = if kind == Kind::Server { "connection" } else { "upstream" };
-    let peer = host::property_text(&[side, "uri_san_peer_certificate"]);
-    let local = host::property_text(&[side, "uri_san_local_certificate"]);
     match kind {
-        Kind::Client => Principals { source: local, destination: peer },
-        Kind::Server => Principals { source: peer, destination: local },
+        Kind::Client => Principals {
+            source: host::property_text("upstream\0uri_san_local_certificate"),
+            destination: host::property_text("upstream\0uri_san_peer_certificate"),
+        },
+        Kind::Server => Principals {
+            source: host::property_text("connection\0uri_san_peer_certificate"),
+            destination: host::property_text("connection\0uri_san_local_certificate"),
+        },
     }
-}
-
-/// Hands a body over in slices; `false` when the host did not give all of it.
-fn for_each_slice(kind: BufferType, size: usize, mut take: impl FnMut(&[u8])) -> bool {
-    let mut at = 0_usize;
-    while at < size {
-        let Ok(slice) = host::buffer(kind, at, size.saturating_sub(at).min(SLICE_BYTES)) else {
-            return false;
-        };
-        if slice.is_empty() {
-            return false;
-        }
-        take(&slice);
-        at = at.saturating_add(slice.len());
-    }
-    true
 }
 
 impl Context for Stream {
@@ -138,18 +163,10 @@ impl HttpContext for Stream {
     }
 
     fn on_http_request_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
-        let whole = match &mut self.exchange {
-            Some(exchange) if exchange.reads_request() => {
-                for_each_slice(BufferType::HttpRequestBody, size, |slice| exchange.request_body(slice))
-            }
-            Some(exchange) => {
-                exchange.skip_request_body(size);
-                true
-            }
-            None => true,
-        };
-        if !whole {
-            self.count_host_error();
+        if let Some(recording) = &mut self.recording
+            && !recording.skip_request_body(size)
+        {
+            self.body(BufferType::HttpRequestBody, size, Recording::request_body);
         }
         Action::Continue
     }
@@ -160,19 +177,14 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
-        let whole = match &mut self.exchange {
-            Some(exchange) if size > 0 && exchange.reads_response() => {
-                let now = host::now();
-                for_each_slice(BufferType::HttpResponseBody, size, |slice| exchange.response_body(slice, now))
-            }
-            Some(exchange) => {
-                exchange.skip_response_body(size);
-                true
-            }
-            None => true,
-        };
-        if !whole {
-            self.count_host_error();
+        if size > 0
+            && let Some(recording) = &mut self.recording
+            && !recording.skip_response_body(size)
+        {
+            let now = host::now();
+            self.body(BufferType::HttpResponseBody, size, |recording, slice| {
+                recording.response_body(slice, now);
+            });
         }
         Action::Continue
     }
@@ -182,23 +194,18 @@ impl HttpContext for Stream {
         if !self.was_asked {
             self.headers_in_hindsight();
         }
-        let Some(exchange) = self.exchange.take() else {
+        let Some(recording) = self.recording.take() else {
             return;
         };
-        let Some((log, envoy)) = self.facts(exchange.kind()) else { return };
+        let Some((kind, log, envoy)) = self.facts() else { return };
         if log.goes_on() {
             return;
         }
-        let now = host::now();
-        let span = exchange.finish(log, envoy, now);
-        let Ok(mut borrowed) = self.shared.try_borrow_mut() else {
+        let Ok(mut shared) = self.shared.try_borrow_mut() else {
             return;
         };
-        let shared = &mut *borrowed;
-        shared.stats.span(&span);
-        shared.exporter.push(otlp::encode_span(&span), &mut shared.stats);
-        let root_to_wake = shared.root_to_wake(now);
-        drop(borrowed);
+        let root_to_wake = shared.ended(Ended { recording, kind, log, envoy, at: host::now() });
+        drop(shared);
         if let Some(root_id) = root_to_wake {
             // A host that refuses leaves it to the tick.
             let _ = host::wake_root(root_id);

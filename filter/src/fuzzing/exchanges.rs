@@ -6,20 +6,26 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 
 use super::choices::{Choices, Cuts, however_cut};
+use crate::caller::{self, LastKey};
 use crate::config::{Config, Content, ContentMode, Detect, Limits};
 use crate::detect::Detected;
 use crate::ending::StreamLog;
 use crate::exchange::{Exchange, Headers};
 use crate::otlp;
 use crate::provider::Adapter;
+use crate::recording::{Held, Means, Recording};
 use crate::span::{EnvoyFacts, Kind, Span};
 use crate::stats::Stats;
 use crate::usage::UsageSource;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Map<'a>(Vec<(&'static str, &'a [u8])>);
 
 impl Headers for Map<'_> {
+    fn bytes(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
     fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) {
         self.0.iter().for_each(|(name, value)| see(name.as_bytes(), value));
     }
@@ -106,6 +112,7 @@ fn limits(small: bool) -> Limits {
         max_window_bytes: 32 << 10,
         max_decoder_bytes: 1 << 20,
         max_expansion_ratio: 2,
+        max_unread_bytes: 1 << 10,
     }
 }
 
@@ -153,6 +160,7 @@ impl Played<'_> {
             model: None,
             conversation: None,
             streams: None,
+            content: None,
             url_decides: false,
         };
         let mut config = Config { limits: self.limits.clone(), ..Config::default() };
@@ -212,12 +220,50 @@ pub fn exchange(data: &[u8]) {
     }
     let span = however_cut(data.len(), cuts, |cuts| {
         let mut exchange = Exchange::start(detected.clone(), &config, &request, kind, 100, &mut || 7);
+        exchange.made_by(caller::read(&config, &request, kind, &mut LastKey::default()));
         for callback in &callbacks {
             play(&mut exchange, callback, cuts);
         }
         exchange.finish(log.clone(), EnvoyFacts::default(), 200)
     });
     check_span(&span, &config.limits);
+    if callbacks.iter().any(|callback| matches!(callback, Callback::SkippedBody(_))) {
+        return;
+    }
+    let mut last_key = LastKey::default();
+    let mut means = Means { config: &config, random: &mut || 7, last_key: &mut last_key };
+    let mut recording = Recording::begin(request.clone(), 100, Held::default());
+    for callback in &callbacks {
+        record(&mut recording, callback, Cuts::chosen(how));
+        if recording.is_full(usize::from(how) << 4) {
+            recording.read(kind, &mut means);
+        }
+    }
+    // A body that is skipped says nothing of the time, and the clock may go back.
+    let read = recording.finish(kind, log, EnvoyFacts::default(), 200, &mut means);
+    assert_eq!(read.map(|read| Span { end: span.end, ..read }), Some(span));
+}
+
+fn record<'a>(recording: &mut Recording<Map<'a>>, callback: &Callback<'a>, cuts: Cuts) {
+    match callback {
+        Callback::RequestBody(body) => {
+            for piece in cuts.pieces(body) {
+                if !recording.skip_request_body(piece.len()) {
+                    recording.request_body(piece.to_vec());
+                }
+            }
+        }
+        Callback::ResponseHeaders(headers, now) => recording.response_headers(headers.clone(), *now),
+        Callback::ResponseBody(body, now) => {
+            for piece in cuts.pieces(body) {
+                if !recording.skip_response_body(piece.len()) {
+                    recording.response_body(piece.to_vec(), *now);
+                }
+            }
+        }
+        // A recording decides by itself what it skips.
+        Callback::SkippedBody(_) => {}
+    }
 }
 
 fn play(exchange: &mut Exchange, callback: &Callback<'_>, cuts: Cuts) {

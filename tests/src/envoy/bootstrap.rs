@@ -35,7 +35,7 @@ fn listener(listener: &Listener) -> Value {
     routes.push(json!({
         "name": "to-provider",
         "match": {"prefix": "/"},
-        "route": {"cluster": provider_cluster(&listener.name), "timeout": "0s"},
+        "route": {"cluster": provider_cluster(listener), "timeout": "0s"},
     }));
     let mut virtual_hosts = virtual_hosts.clone();
     virtual_hosts.push(json!({"name": "providers", "domains": ["*"], "routes": routes}));
@@ -96,7 +96,7 @@ fn wasm(filter: &Filter) -> Value {
 
 /// The provider's cluster, and the collector's where the listener has the filter.
 fn clusters(listener: &Listener) -> Vec<Value> {
-    let mut provider = cluster(&provider_cluster(&listener.name), listener.upstream);
+    let mut provider = cluster(&provider_cluster(listener), listener.upstream);
     merge(&mut provider, &listener.settings.provider);
     let mut clusters = vec![provider];
     if let Some(filter) = &listener.filter {
@@ -129,8 +129,9 @@ pub fn cluster(name: &str, address: SocketAddr) -> Value {
     })
 }
 
-fn provider_cluster(listener: &str) -> String {
-    format!("provider-{listener}")
+fn provider_cluster(listener: &Listener) -> String {
+    let named = listener.settings.provider.get("name").and_then(Value::as_str);
+    named.map_or_else(|| format!("provider-{}", listener.name), str::to_owned)
 }
 
 fn socket_address(port: u16) -> Value {

@@ -4,6 +4,7 @@
 //!   over kept connections; [`sink`] takes the spans and counts them.
 //! - [`measure`] loads one side for a while and says what it took.
 //! - [`sides`] starts Envoy without a filter, with ours, and with what ours is compared with.
+//! - [`outage`] loads a filter whose collector fails; [`trend`] tells whether memory still grows.
 //! - [`cost`] reads what an Envoy has taken of processor and memory, and gives the processors out.
 //!
 //! Envoy has one core, with one worker; everything else here shares the other. Envoy's processor time is what is
@@ -12,9 +13,11 @@
 pub mod cost;
 pub mod load;
 pub mod measure;
+pub mod outage;
 pub mod sides;
 pub mod sink;
 pub mod traffic;
+pub mod trend;
 pub mod upstream;
 
 use std::net::SocketAddr;

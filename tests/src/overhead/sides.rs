@@ -1,10 +1,9 @@
 //! The sides of the comparison, each an Envoy of its own.
 
 use std::path::Path;
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Rig;
 use super::cost::{self, Cpu};
@@ -52,22 +51,15 @@ impl Side {
         matches!(self, Self::Meshtap | Self::Content)
     }
 
-    /// What the plugin configuration has beyond the collector's place, for the sides that are ours.
+    /// What the plugin configuration has beyond the collector's place, for the sides that are ours: what a user has.
     pub fn settings(self) -> Vec<(&'static str, Value)> {
-        let mut settings = vec![("/batch", BATCH.clone()), ("/queue", QUEUE.clone())];
+        let mut settings = vec![("/batch", json!({})), ("/retry", json!({}))];
         if self == Self::Content {
             settings.push(("/content", json!({"mode": "redacted"})));
         }
         settings
     }
 }
-
-/// A sidecar makes a few calls of a model a second, and this is thousands. With the defaults, 4 batches of 128 KiB each
-/// half second, the queue would overflow, spans would be lost, and less would be measured than a span costs. So batches
-/// and queue are as large as can be configured, and ticks come often enough that every window has many.
-static BATCH: LazyLock<Value> =
-    LazyLock::new(|| json!({"max_age_ms": 100, "max_spans": 4096, "max_bytes": 1 << 20}));
-static QUEUE: LazyLock<Value> = LazyLock::new(|| json!({"max_bytes": 64 << 20, "max_in_flight": 16}));
 
 /// A running side.
 pub struct Running {
@@ -107,7 +99,7 @@ impl Running {
     #[track_caller]
     pub fn start(side: Side, rig: &Rig, sandbox: &Sandbox) -> Self {
         let sink = side.exports().then(|| Sink::start(rig.runtime().handle()));
-        let mut listener = Listener::new(LISTENER, rig.upstream());
+        let mut listener = Listener::new(LISTENER, rig.upstream()).settings(&ordinary());
         listener = match (side, &sink) {
             (Side::Noop, _) => listener.settings(&behind("noop", &noop(&tools::noop_filter()))),
             (Side::Native, _) => listener.settings(&behind("native", &native())),
@@ -178,9 +170,16 @@ fn dropped(counters: &Counters) -> u64 {
     names.iter().map(|name| counters.get(&format!("meshtap_{name}_total"))).sum()
 }
 
+/// The provider's cluster has the name that it has in a sidecar of Istio's: it says which way a call goes, and Envoy need
+/// not be asked.
+fn ordinary() -> Settings {
+    let provider = Map::from_iter([("name".to_owned(), json!("outbound|443||api.openai.com"))]);
+    Settings { provider, ..Settings::default() }
+}
+
 /// Another filter in the place of ours.
 fn behind(name: &str, config: &Value) -> Settings {
-    Settings { after: vec![typed(name, config)], ..Settings::default() }
+    Settings { after: vec![typed(name, config)], ..ordinary() }
 }
 
 fn noop(module: &Path) -> Value {

@@ -7,14 +7,13 @@ use meshtap_tests::overhead::Rig;
 use meshtap_tests::overhead::cost::Memory;
 use meshtap_tests::overhead::sides::{Running, Side};
 use meshtap_tests::overhead::traffic::Kind;
+use meshtap_tests::overhead::trend::Trend;
 use meshtap_tests::sandbox::Sandbox;
 
 const CONNECTIONS: usize = 16;
 const PAUSE: Duration = Duration::from_millis(50);
 const SAMPLES: u64 = 200;
 const ROWS: u64 = 20;
-/// Growth that pages coming and going can make.
-const PAGES_MIB: f64 = 0.5;
 
 /// Small answers, whole, compressed and streamed, and traffic that is no call.
 static MIX: [Kind; 8] =
@@ -54,35 +53,8 @@ pub(super) fn watch(rig: &Rig, requests: u64) -> Vec<String> {
         "  last quarter: {:+.3} MiB from its first sample to its last on the fitted line, {:.3} MiB of spread around it",
         trend.growth, trend.spread
     );
-    if trend.growth > trend.spread.max(PAGES_MIB) {
+    if trend.rises() {
         mistakes.push(format!("memory still grows: {:.3} MiB in the last quarter", trend.growth));
     }
     mistakes
-}
-
-/// A straight line through samples.
-struct Trend {
-    /// What it rises by, from the first sample to the last.
-    growth: f64,
-    /// From the lowest sample below it to the highest above.
-    spread: f64,
-}
-
-impl Trend {
-    #[expect(clippy::cast_precision_loss, reason = "no count here comes near 2^53")]
-    fn of(samples: &[(u64, f64)]) -> Self {
-        let points: Vec<(f64, f64)> = samples.iter().map(|(x, y)| (*x as f64, *y)).collect();
-        let count = points.len().max(1) as f64;
-        let mean = |value: fn(&(f64, f64)) -> f64| points.iter().map(value).sum::<f64>() / count;
-        let (mean_x, mean_y) = (mean(|point| point.0), mean(|point| point.1));
-        let covariance: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
-        let variance: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
-        let slope = if variance > 0.0 { covariance / variance } else { 0.0 };
-        let above = points.iter().map(|(x, y)| y - mean_y - slope * (x - mean_x));
-        let (least, most) = above.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| {
-            (least.min(value), most.max(value))
-        });
-        let width = points.last().map_or(0.0, |last| last.0) - points.first().map_or(0.0, |first| first.0);
-        Self { growth: slope * width, spread: (most - least).max(0.0) }
-    }
 }
