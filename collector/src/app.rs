@@ -117,12 +117,7 @@ impl App {
     /// Binds the listeners, opens the queue and the store; nothing is answered yet.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let listeners = Listeners::bind(&config).await?;
-        let settings = config.store.clone();
-        let store = LateStore::open(move || {
-            let settings = settings.clone();
-            async move { open_store(&settings).await }
-        });
-        let store = Arc::new(store.await?);
+        let store = open_store(&config.store).await?;
         Self::assemble(config, listeners, store)
     }
 
@@ -244,12 +239,25 @@ async fn bind(name: &'static str, key: &'static str, address: &str) -> Result<Li
     Ok(Listener { name, socket, address })
 }
 
+/// A file that cannot be opened ends the start; a server may come later.
 async fn open_store(config: &config::Store) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match config.kind {
         StoreKind::Sqlite => Arc::new(SqliteStore::open(&config.sqlite.path).await?),
-        StoreKind::ClickHouse => Arc::new(ClickHouseStore::open(&config.clickhouse, config.retention).await?),
+        StoreKind::ClickHouse => Arc::new(open_clickhouse(config).await?),
         StoreKind::Memory => Arc::new(MemoryStore::new(config.memory.max_spans)),
     })
+}
+
+async fn open_clickhouse(config: &config::Store) -> Result<LateStore, StoreError> {
+    let (settings, retention) = (config.clickhouse.clone(), config.retention);
+    let open = move || {
+        let settings = settings.clone();
+        async move {
+            let store: Arc<dyn Store> = Arc::new(ClickHouseStore::open(&settings, retention).await?);
+            Ok(store)
+        }
+    };
+    LateStore::open(open).await
 }
 
 fn open_queue(config: &config::Queue, metrics: &Arc<Metrics>) -> Result<(Queue, Cursor), StartError> {

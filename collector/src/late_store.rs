@@ -1,6 +1,6 @@
 //! A store that may be opened after the start: while it cannot be reached, the queue takes what comes.
 //!
-//! The first attempt decides about a store that will never open, such as a file that cannot be written: that ends the
+//! The first attempt decides about a store that will never open, such as one that refuses our password: that ends the
 //! start. One that may open later is tried again, with pauses, and until then every operation fails as one that may
 //! pass.
 

@@ -12,6 +12,7 @@
 //! Numbers are little-endian. The frame's header has a checksum of its own, so that a damaged payload costs one frame,
 //! and a damaged header costs the bytes up to the next `MTQF` with a good header.
 
+use std::cell::RefCell;
 use std::io::Read as _;
 
 use bytes::Bytes;
@@ -79,11 +80,9 @@ impl Packed {
         if plain.payload.len() < MIN_COMPRESSED_BYTES {
             return plain;
         }
-        match zstd::bulk::compress(&plain.payload, LEVEL) {
-            Ok(smaller) if smaller.len() < plain.payload.len() => {
-                Self { coding: Coding::Zstd, payload: smaller.into(), ..plain }
-            }
-            _ => plain,
+        match compress(&plain.payload) {
+            Some(smaller) => Self { coding: Coding::Zstd, payload: smaller, ..plain },
+            None => plain,
         }
     }
 
@@ -103,6 +102,24 @@ impl Packed {
             }
         }
     }
+}
+
+thread_local! {
+    /// Making one costs more than a small request does.
+    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> =
+        RefCell::new(zstd::bulk::Compressor::new(LEVEL).ok());
+}
+
+/// `None` when that would not make it smaller.
+fn compress(request: &[u8]) -> Option<Bytes> {
+    let compressed = COMPRESSOR.with_borrow_mut(|compressor| {
+        let mut smaller = Vec::with_capacity(request.len());
+        let written = compressor.as_mut()?.compress_to_buffer(request, &mut smaller).ok()?;
+        smaller.truncate(written);
+        Some(smaller)
+    })?;
+    // Of its own size: it waits for the disk with as many others as there are requests.
+    (compressed.len() < request.len()).then(|| Bytes::copy_from_slice(&compressed))
 }
 
 /// What a frame's header says.

@@ -168,3 +168,29 @@ impl Decoder for Raw {
         Ok(Some(bytes.copy_to_bytes(bytes.remaining())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_passes_is_to_be_repeated_and_what_does_not_is_not() {
+        let failed = AppendError::Failed(Arc::from("read-only"));
+        for (error, code) in [
+            (ExportError::Overloaded, Code::ResourceExhausted),
+            (AppendError::Full.into(), Code::ResourceExhausted),
+            (AppendError::DiskFull.into(), Code::ResourceExhausted),
+            (failed.into(), Code::Unavailable),
+            (AppendError::Closed.into(), Code::Unavailable),
+            (ExportError::TooLarge(1), Code::InvalidArgument),
+            (ExportError::Malformed(String::new()), Code::InvalidArgument),
+        ] {
+            let status = status(&error);
+            assert_eq!(status.code(), code, "{error}");
+            let delay = status.get_details_retry_info().and_then(|info| info.retry_delay);
+            assert_eq!(delay.is_some(), code != Code::InvalidArgument, "{error}");
+        }
+    }
+}

@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use bytes::Bytes;
+use http_body_util::LengthLimitError;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
 use serde_json::json;
@@ -84,8 +85,7 @@ async fn export(
     let max = intake.limits.max_message_bytes;
     let body = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(request.into_body(), max)).await;
     let body = body.map_err(|_| Failure::Timeout)?;
-    // Beyond the bound, or the connection broke: then nobody reads the answer.
-    let body = body.map_err(|_| intake.failed(ExportError::TooLarge(max), 0))?;
+    let body = body.map_err(|error| intake.failed(body_error(error, max), 0))?;
     let message = decompressed(coding, body, max).map_err(|error| intake.failed(error, 0))?;
     let message = match format {
         Format::Protobuf => message,
@@ -117,6 +117,16 @@ fn coding(headers: &HeaderMap) -> Result<Coding, Failure> {
         "gzip" => Ok(Coding::Gzip),
         "zstd" => Ok(Coding::Zstd),
         other => Err(Failure::Coding(format!("content-encoding {other:?} is not known; send gzip or zstd"))),
+    }
+}
+
+/// Beyond the bound, or the connection broke: then nobody reads the answer.
+fn body_error(error: axum::Error, max: usize) -> ExportError {
+    let error = error.into_inner();
+    if error.is::<LengthLimitError>() {
+        ExportError::TooLarge(max)
+    } else {
+        ExportError::Malformed(format!("the body did not come to its end: {error}"))
     }
 }
 
@@ -211,4 +221,27 @@ fn respond(status: StatusCode, format: Format, body: Vec<u8>) -> Response {
     let mut response = (status, body).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_passes_is_to_be_repeated_and_what_does_not_is_not() {
+        let failed = AppendError::Failed(Arc::from("read-only"));
+        for (error, expected) in [
+            (ExportError::Overloaded, 429),
+            (AppendError::Full.into(), 429),
+            (AppendError::DiskFull.into(), 429),
+            (failed.into(), 503),
+            (AppendError::Closed.into(), 503),
+            (ExportError::TooLarge(1), 413),
+            (ExportError::Malformed(String::new()), 400),
+        ] {
+            assert_eq!(codes(&error).0, expected, "{error}");
+        }
+    }
 }

@@ -99,7 +99,7 @@ impl Intake {
         let _in_flight = self.metrics.batch_received(admitted.received);
         if admitted.spans > 0 {
             let appended = self.queue.append(admitted.spans, admitted.request).await;
-            appended.map_err(|error| self.failed(error.into(), admitted.spans as usize))?;
+            appended.map_err(|error| self.failed(error.into(), admitted.received))?;
         }
         for vm in admitted.heartbeats {
             self.metrics.heartbeat_received();

@@ -131,7 +131,7 @@ impl Running {
 
     /// Waits until a sample has this value.
     pub(crate) async fn until(&self, sample: &str, value: f64) {
-        self.until_it(sample, |found| found == value).await;
+        self.until_it(sample, |found| (found - value).abs() < 0.5).await;
     }
 
     pub(crate) async fn until_it(&self, sample: &str, is_right: impl Fn(f64) -> bool) {
