@@ -4,6 +4,7 @@
 //! - [`openai_chat`]: what a good answer becomes. [`endings`]: every way in which an exchange ends.
 //! - [`bad_input`]: bodies and configurations that nobody should send. [`collector_outage`]: nobody takes the spans.
 //! - [`content`]: what messages say arrives redacted, where that is asked for.
+//! - [`instrumentations`]: spans that other tracers make around the official SDKs.
 //! - [`export`]: how spans leave the sidecar.
 //! - [`store_clickhouse`]: the stores' conformance suite against the real server.
 //! - [`replay`]: recorded exchanges through the module without Envoy.
@@ -19,6 +20,7 @@ mod content;
 mod endings;
 mod expect;
 mod export;
+mod instrumentations;
 mod manifests;
 mod openai_chat;
 mod parts;
