@@ -166,12 +166,9 @@ const COUNTING: &str = "
 ## Counting
 
 `usage.input_tokens` includes what came from a cache and what went into one; `usage.output_tokens` includes reasoning. Where
-a span shows that its sender counts otherwise, the parts are added:
-
-- it says what the uncached input is, and calls the same number its input (the Vercel AI SDK up to 5, with Anthropic);
-- or its parts are larger than the whole.
-
-Where nothing in a span shows it, its counts stand as they came.
+a span says what the uncached input is, and calls the same number its input, the cached tokens are added (the Vercel AI SDK
+up to 5, with Anthropic). Nothing is guessed: other counts stand as they came, even where parts are larger than the
+whole, as with some providers.
 ";
 
 const MESSAGES: &str = "
