@@ -13,7 +13,6 @@ use axum::Router;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::TraceServiceServer;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::Server;
@@ -23,6 +22,7 @@ use crate::admin::{self, Admin, Lifecycle};
 use crate::config::{self, Config, StoreKind};
 use crate::query::router::{self, Api};
 use crate::receive::grpc::Receiver;
+use crate::receive::tls::{HTTP2, SecureListener};
 use crate::receive::watch::WatchLayer;
 use crate::sidecars::Sidecars;
 use crate::store::clickhouse::ClickHouseStore;
@@ -30,6 +30,7 @@ use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::{Expiry, Metrics};
+use crate::tls::{Certificates, TlsError};
 use crate::wasm_module::WasmModule;
 
 /// Dead peers are noticed by it; a sender's idle connection is kept.
@@ -44,6 +45,8 @@ pub enum StartError {
     Listen { key: &'static str, address: String, cause: std::io::Error },
     #[error("wasm.module: cannot serve {path}: {cause}")]
     Module { path: String, cause: std::io::Error },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("the store cannot be opened: {chain}")]
     Store { chain: String },
 }
@@ -60,6 +63,7 @@ pub struct App {
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     module: Option<WasmModule>,
+    certificates: Option<Certificates>,
     grpc: Listener,
     http: Listener,
 }
@@ -109,11 +113,12 @@ impl App {
     fn assemble(config: Config, listeners: Listeners, store: Arc<dyn Store>) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new(&config.metrics));
         let module = config.wasm.module.as_deref().map(read_module).transpose()?;
+        let certificates = load_certificates(config.receive.grpc.tls.as_ref(), HTTP2, &metrics)?;
         let Listeners { grpc, http } = listeners;
         for (listener, bound) in [("grpc", &grpc), ("http", &http)] {
             info!(listener, address = %bound.address, "listening");
         }
-        Ok(Self { config, store, metrics, module, grpc, http })
+        Ok(Self { config, store, metrics, module, certificates, grpc, http })
     }
 
     pub const fn grpc_address(&self) -> SocketAddr {
@@ -126,7 +131,7 @@ impl App {
 
     /// Serves until `stop` is done, then stops. `Err` says what was given up.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), Unfinished> {
-        let Self { config, store, metrics, module, grpc, http } = self;
+        let Self { config, store, metrics, module, certificates, grpc, http } = self;
         let lifecycle = Arc::new(Lifecycle::default());
         let sidecars = Arc::new(Sidecars::default());
         let receiver = Receiver::new(
@@ -139,6 +144,7 @@ impl App {
         let admin = Admin::new(Arc::clone(&store), Arc::clone(&metrics), Arc::clone(&lifecycle), module);
         let routes = admin::finish(router::routes(api).merge(admin::routes(admin)), Arc::clone(&metrics));
 
+        let grpc = SecureListener::new("grpc", grpc.socket, certificates, Arc::clone(&metrics));
         let mut grpc = serve_grpc(&config.receive.grpc, grpc, receiver.clone(), Arc::clone(&metrics));
         let mut http = serve_http(http, routes);
         let mut sweep = keep_sweeping(config.store.retention, Arc::clone(&store), metrics);
@@ -184,6 +190,14 @@ pub struct Unfinished {
 
 fn read_module(path: &std::path::Path) -> Result<WasmModule, StartError> {
     WasmModule::read(path).map_err(|cause| StartError::Module { path: path.display().to_string(), cause })
+}
+
+fn load_certificates(
+    tls: Option<&config::Tls>,
+    protocols: &'static [&'static [u8]],
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Certificates>, TlsError> {
+    tls.map(|tls| Certificates::load(tls.clone(), protocols, Arc::clone(metrics))).transpose()
 }
 
 async fn bind(key: &'static str, address: &str) -> Result<Listener, StartError> {
@@ -245,7 +259,12 @@ impl Stage {
     }
 }
 
-fn serve_grpc(config: &config::Grpc, listener: Listener, receiver: Receiver, metrics: Arc<Metrics>) -> Stage {
+fn serve_grpc(
+    config: &config::Grpc,
+    listener: SecureListener<TcpListener>,
+    receiver: Receiver,
+    metrics: Arc<Metrics>,
+) -> Stage {
     let service = TraceServiceServer::new(receiver)
         .accept_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(config.max_message_bytes);
@@ -255,7 +274,7 @@ fn serve_grpc(config: &config::Grpc, listener: Listener, receiver: Receiver, met
         .layer(WatchLayer { metrics, max_message_bytes: config.max_message_bytes })
         .add_service(service);
     Stage::spawn("grpc", |stop| async move {
-        let incoming = TcpListenerStream::new(listener.socket);
+        let incoming = listener.into_stream();
         let served = router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await;
         if let Err(error) = served {
             error!(error = %error, "the grpc listener failed");

@@ -22,5 +22,6 @@ pub mod sidecars;
 pub mod store;
 pub mod telemetry;
 pub mod time;
+pub mod tls;
 pub mod wasm;
 pub mod wasm_module;

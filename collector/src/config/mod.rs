@@ -12,12 +12,14 @@ use tracing::Level;
 use self::mistakes::Mistakes;
 use self::raw::Settings;
 use self::read::Reader;
+pub use self::tls::{Tls, TlsKeys};
 
 pub mod mistakes;
 pub mod raw;
 mod read;
 #[cfg(test)]
 mod tests;
+mod tls;
 pub mod units;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +42,8 @@ pub struct Receive {
 pub struct Grpc {
     /// `host:port`; port 0 takes a free one.
     pub listen: String,
+    /// `None` for connections in the clear.
+    pub tls: Option<Tls>,
     /// Of one request, after decompression.
     pub max_message_bytes: usize,
     /// Requests beyond it are answered with RESOURCE_EXHAUSTED.
@@ -166,6 +170,10 @@ impl fmt::Debug for Secret {
 /// Every key there is.
 pub const KEYS: &[&str] = &[
     "receive.grpc.listen",
+    "receive.grpc.tls.cert",
+    "receive.grpc.tls.key",
+    "receive.grpc.tls.client_ca",
+    "receive.grpc.tls.reload_interval",
     "receive.grpc.max_message_bytes",
     "receive.grpc.max_concurrent_batches",
     "receive.grpc.max_spans_per_batch",
@@ -268,6 +276,7 @@ fn read(reader: &mut Reader) -> Config {
 fn read_grpc(reader: &mut Reader) -> Grpc {
     Grpc {
         listen: reader.listen("receive.grpc.listen", "127.0.0.1:4317"),
+        tls: tls::read(reader, tls::GRPC),
         max_message_bytes: reader.size("receive.grpc.max_message_bytes", "4MiB", MAX_MESSAGE_BYTES),
         max_concurrent_batches: reader.count("receive.grpc.max_concurrent_batches", 64),
         max_spans_per_batch: reader.count("receive.grpc.max_spans_per_batch", 10_000),
@@ -347,6 +356,7 @@ fn check(config: &Config, mistakes: &mut Mistakes) {
     if config.store.retention.is_some_and(|retention| retention > MAX_RETENTION) {
         mistakes.add("store.retention", "is more than 3650d", "write forever to keep all spans");
     }
+    tls::check(config.receive.grpc.tls.as_ref(), mistakes);
     check_clickhouse(&config.store.clickhouse, mistakes);
     check_module(config.wasm.module.as_deref(), mistakes);
 }

@@ -2,4 +2,5 @@
 
 pub mod grpc;
 pub mod limits;
+pub mod tls;
 pub mod watch;

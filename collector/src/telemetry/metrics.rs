@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 
 use super::exposition;
 use super::labels::LabelRegistry;
+use super::tls::TlsMetrics;
 use crate::config;
 use crate::model::{SpanKind, SpanRecord};
 use crate::store::Written;
@@ -164,6 +165,7 @@ pub struct Metrics {
     store_write_seconds: HistogramFamily<WriteLabels>,
     http_requests: Family<HttpLabels, Counter>,
     query_results_cut: Family<ResultLabels, Counter>,
+    tls: TlsMetrics,
 
     token_usage: HistogramFamily<TokenLabels>,
     operation_seconds: HistogramFamily<DurationLabels>,
@@ -178,6 +180,7 @@ impl Metrics {
             LabelRegistry::new(config.max_label_values, config.max_label_combinations, &mut registry);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("meshtap_build", "The version of meshtap that runs", build);
+        let tls = TlsMetrics::new(&mut registry);
         let mut add = Declare(&mut registry);
         let seconds = || Histogram::new(SECONDS_BUCKETS);
         Self {
@@ -225,6 +228,7 @@ impl Metrics {
             http_requests: add.metric("meshtap_http_requests", "HTTP requests answered, by route and status"),
             query_results_cut: add
                 .metric("meshtap_query_results_cut", "Query results that reached a bound and were cut"),
+            tls,
             token_usage: add.histogram(
                 "gen_ai_client_token_usage",
                 "Tokens of a model call, as the caller saw them",
@@ -253,6 +257,10 @@ impl Metrics {
     /// The content type and the text for a scrape.
     pub fn render(&self, accept: &str) -> Result<(&'static str, String), std::fmt::Error> {
         exposition::render(&self.registry, accept)
+    }
+
+    pub const fn tls(&self) -> &TlsMetrics {
+        &self.tls
     }
 
     /// A request that could be read and is now being worked on, until the guard is dropped.

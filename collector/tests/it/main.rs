@@ -12,3 +12,5 @@ mod otlp;
 mod running;
 #[cfg(test)]
 mod stop;
+#[cfg(test)]
+mod tls;

@@ -57,6 +57,10 @@ impl Running {
         Self { store, grpc, http, stop: Some(stop), task }
     }
 
+    pub(crate) const fn grpc(&self) -> SocketAddr {
+        self.grpc
+    }
+
     /// A connection of its own.
     pub(crate) async fn client(&self) -> TraceServiceClient<Channel> {
         TraceServiceClient::connect(format!("http://{}", self.grpc)).await.unwrap()
