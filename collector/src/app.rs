@@ -10,18 +10,21 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
+use axum::serve::{self, ListenerExt as _};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::TraceServiceServer;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::Server;
-use tracing::{error, info, warn};
+use tonic::transport::server::TcpIncoming;
+use tracing::{debug, error, info, warn};
 
 use crate::admin::{self, Admin, Lifecycle};
 use crate::config::{self, Config, StoreKind};
 use crate::query::router::{self, Api};
 use crate::receive::grpc::Receiver;
+use crate::receive::llmtrace::Ingestion;
 use crate::receive::tls::{HTTP2, SecureListener};
 use crate::receive::watch::WatchLayer;
 use crate::sidecars::Sidecars;
@@ -65,6 +68,7 @@ pub struct App {
     module: Option<WasmModule>,
     certificates: Option<Certificates>,
     grpc: Listener,
+    llmtrace: Option<Listener>,
     http: Listener,
 }
 
@@ -75,6 +79,7 @@ struct Listener {
 
 struct Listeners {
     grpc: Listener,
+    llmtrace: Option<Listener>,
     http: Listener,
 }
 
@@ -82,6 +87,10 @@ impl Listeners {
     async fn bind(config: &Config) -> Result<Self, StartError> {
         Ok(Self {
             grpc: bind("receive.grpc.listen", &config.receive.grpc.listen).await?,
+            llmtrace: match &config.receive.llmtrace.listen {
+                Some(address) => Some(bind("receive.llmtrace.listen", address).await?),
+                None => None,
+            },
             http: bind("http.listen", &config.http.listen).await?,
         })
     }
@@ -114,15 +123,21 @@ impl App {
         let metrics = Arc::new(Metrics::new(&config.metrics));
         let module = config.wasm.module.as_deref().map(read_module).transpose()?;
         let certificates = load_certificates(config.receive.grpc.tls.as_ref(), HTTP2, &metrics)?;
-        let Listeners { grpc, http } = listeners;
-        for (listener, bound) in [("grpc", &grpc), ("http", &http)] {
+        let Listeners { grpc, llmtrace, http } = listeners;
+        let optional = llmtrace.iter().map(|listener| ("llmtrace", listener));
+        for (listener, bound) in [("grpc", &grpc), ("http", &http)].into_iter().chain(optional) {
             info!(listener, address = %bound.address, "listening");
         }
-        Ok(Self { config, store, metrics, module, certificates, grpc, http })
+        Ok(Self { config, store, metrics, module, certificates, grpc, llmtrace, http })
     }
 
     pub const fn grpc_address(&self) -> SocketAddr {
         self.grpc.address
+    }
+
+    /// `None` where LLMTrace's ingestion is off.
+    pub fn llmtrace_address(&self) -> Option<SocketAddr> {
+        self.llmtrace.as_ref().map(|listener| listener.address)
     }
 
     pub const fn http_address(&self) -> SocketAddr {
@@ -131,7 +146,7 @@ impl App {
 
     /// Serves until `stop` is done, then stops. `Err` says what was given up.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), Unfinished> {
-        let Self { config, store, metrics, module, certificates, grpc, http } = self;
+        let Self { config, store, metrics, module, certificates, grpc, llmtrace, http } = self;
         let lifecycle = Arc::new(Lifecycle::default());
         let sidecars = Arc::new(Sidecars::default());
         let receiver = Receiver::new(
@@ -144,8 +159,12 @@ impl App {
         let admin = Admin::new(Arc::clone(&store), Arc::clone(&metrics), Arc::clone(&lifecycle), module);
         let routes = admin::finish(router::routes(api).merge(admin::routes(admin)), Arc::clone(&metrics));
 
-        let grpc = SecureListener::new("grpc", grpc.socket, certificates, Arc::clone(&metrics));
+        let socket = grpc.socket.tap_io(send_at_once);
+        let grpc = SecureListener::new("grpc", socket, certificates, Arc::clone(&metrics));
         let mut grpc = serve_grpc(&config.receive.grpc, grpc, receiver.clone(), Arc::clone(&metrics));
+        let mut llmtrace = llmtrace.map(|listener| {
+            serve_llmtrace(&config.receive.grpc, listener, receiver.clone(), Arc::clone(&metrics))
+        });
         let mut http = serve_http(http, routes);
         let mut sweep = keep_sweeping(config.store.retention, Arc::clone(&store), metrics);
 
@@ -155,11 +174,17 @@ impl App {
         let drain = async {
             sweep.stop().await;
             grpc.stop().await;
+            if let Some(llmtrace) = &mut llmtrace {
+                llmtrace.stop().await;
+            }
             receiver.drained().await;
         };
         let drained = tokio::time::timeout(config.shutdown.deadline, drain).await;
         receiver.give_up();
         grpc.stop_within(GRACE).await;
+        if let Some(llmtrace) = &mut llmtrace {
+            llmtrace.stop_within(GRACE).await;
+        }
         http.stop_within(GRACE).await;
         close(&*store).await;
         drained.map_err(|_| Unfinished { deadline: config.shutdown.deadline })?;
@@ -259,9 +284,16 @@ impl Stage {
     }
 }
 
+/// Answers are small: waiting to fill a packet costs their senders 40 ms.
+fn send_at_once(stream: &mut TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%error, "a connection without TCP_NODELAY");
+    }
+}
+
 fn serve_grpc(
     config: &config::Grpc,
-    listener: SecureListener<TcpListener>,
+    listener: SecureListener<impl serve::Listener<Addr: 'static>>,
     receiver: Receiver,
     metrics: Arc<Metrics>,
 ) -> Stage {
@@ -270,7 +302,6 @@ fn serve_grpc(
         .max_decoding_message_size(config.max_message_bytes);
     let router = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
-        .tcp_nodelay(true)
         .layer(WatchLayer { metrics, max_message_bytes: config.max_message_bytes })
         .add_service(service);
     Stage::spawn("grpc", |stop| async move {
@@ -278,6 +309,24 @@ fn serve_grpc(
         let served = router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await;
         if let Err(error) = served {
             error!(error = %error, "the grpc listener failed");
+        }
+    })
+}
+
+fn serve_llmtrace(
+    config: &config::Grpc,
+    listener: Listener,
+    receiver: Receiver,
+    metrics: Arc<Metrics>,
+) -> Stage {
+    let service =
+        Ingestion::new(receiver, config.max_message_bytes, config.max_attribute_value_bytes, metrics);
+    let router = Server::builder().http2_keepalive_interval(Some(KEEPALIVE)).add_service(service);
+    Stage::spawn("llmtrace", |stop| async move {
+        let incoming = TcpIncoming::from(listener.socket).with_nodelay(Some(true));
+        let served = router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await;
+        if let Err(error) = served {
+            error!(error = %error, "the llmtrace listener failed");
         }
     })
 }

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use tracing::Level;
 
+pub use self::llmtrace::LlmTrace;
 use self::mistakes::Mistakes;
 use self::raw::Settings;
 use self::read::Reader;
 pub use self::tls::{Tls, TlsKeys};
 
+mod llmtrace;
 pub mod mistakes;
 pub mod raw;
 mod read;
@@ -36,6 +38,7 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Receive {
     pub grpc: Grpc,
+    pub llmtrace: LlmTrace,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -183,6 +186,7 @@ pub const KEYS: &[&str] = &[
     "receive.grpc.max_attribute_value_bytes",
     "receive.grpc.max_span_bytes",
     "receive.grpc.max_resource_bytes",
+    "receive.llmtrace.listen",
     "http.listen",
     "http.max_limit",
     "http.max_trace_spans",
@@ -258,7 +262,7 @@ impl Default for Config {
 
 fn read(reader: &mut Reader) -> Config {
     Config {
-        receive: Receive { grpc: read_grpc(reader) },
+        receive: Receive { grpc: read_grpc(reader), llmtrace: llmtrace::read(reader) },
         http: read_http(reader),
         store: read_store(reader),
         metrics: Metrics {

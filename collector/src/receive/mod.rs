@@ -2,5 +2,6 @@
 
 pub mod grpc;
 pub mod limits;
+pub mod llmtrace;
 pub mod tls;
 pub mod watch;

@@ -31,12 +31,15 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const HTTP2: &[&[u8]] = &[b"h2"];
 pub const HTTP1: &[&[u8]] = &[b"http/1.1"];
 
+/// A connection after its handshake, and where it comes from.
+type Accepted<L> = (SecureStream<<L as Listener>::Io>, <L as Listener>::Addr);
+
 pub struct SecureListener<L: Listener> {
     name: &'static str,
     inner: L,
     certificates: Option<Arc<Certificates>>,
     metrics: Arc<Metrics>,
-    handshakes: JoinSet<Option<(SecureStream<L::Io>, L::Addr)>>,
+    handshakes: JoinSet<Option<Accepted<L>>>,
 }
 
 impl<L: Listener> std::fmt::Debug for SecureListener<L> {

@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 
 use super::exposition;
 use super::labels::LabelRegistry;
+use super::llmtrace::LlmTraceMetrics;
 use super::tls::TlsMetrics;
 use crate::config;
 use crate::model::{SpanKind, SpanRecord};
@@ -166,6 +167,7 @@ pub struct Metrics {
     http_requests: Family<HttpLabels, Counter>,
     query_results_cut: Family<ResultLabels, Counter>,
     tls: TlsMetrics,
+    llmtrace: LlmTraceMetrics,
 
     token_usage: HistogramFamily<TokenLabels>,
     operation_seconds: HistogramFamily<DurationLabels>,
@@ -181,6 +183,7 @@ impl Metrics {
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("meshtap_build", "The version of meshtap that runs", build);
         let tls = TlsMetrics::new(&mut registry);
+        let llmtrace = LlmTraceMetrics::new(&mut registry);
         let mut add = Declare(&mut registry);
         let seconds = || Histogram::new(SECONDS_BUCKETS);
         Self {
@@ -229,6 +232,7 @@ impl Metrics {
             query_results_cut: add
                 .metric("meshtap_query_results_cut", "Query results that reached a bound and were cut"),
             tls,
+            llmtrace,
             token_usage: add.histogram(
                 "gen_ai_client_token_usage",
                 "Tokens of a model call, as the caller saw them",
@@ -257,6 +261,10 @@ impl Metrics {
     /// The content type and the text for a scrape.
     pub fn render(&self, accept: &str) -> Result<(&'static str, String), std::fmt::Error> {
         exposition::render(&self.registry, accept)
+    }
+
+    pub const fn llmtrace(&self) -> &LlmTraceMetrics {
+        &self.llmtrace
     }
 
     pub const fn tls(&self) -> &TlsMetrics {

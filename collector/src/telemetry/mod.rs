@@ -2,6 +2,7 @@
 
 pub mod exposition;
 pub mod labels;
+pub mod llmtrace;
 pub mod logging;
 pub mod metrics;
 pub mod tls;

@@ -7,6 +7,8 @@ mod cli;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod llmtrace;
+#[cfg(test)]
 mod otlp;
 #[cfg(test)]
 mod running;

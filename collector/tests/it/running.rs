@@ -31,6 +31,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) struct Running {
     pub(crate) store: Arc<Valve>,
     grpc: SocketAddr,
+    llmtrace: Option<SocketAddr>,
     http: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), Unfinished>>,
@@ -49,16 +50,20 @@ impl Running {
         change(&mut config);
         let store = Arc::new(Valve::default());
         let app = App::with_store(config, Arc::clone(&store) as Arc<_>).await.unwrap();
-        let (grpc, http) = (app.grpc_address(), app.http_address());
+        let (grpc, llmtrace, http) = (app.grpc_address(), app.llmtrace_address(), app.http_address());
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(app.run(async {
             let _ = stopped.await;
         }));
-        Self { store, grpc, http, stop: Some(stop), task }
+        Self { store, grpc, llmtrace, http, stop: Some(stop), task }
     }
 
     pub(crate) const fn grpc(&self) -> SocketAddr {
         self.grpc
+    }
+
+    pub(crate) const fn llmtrace(&self) -> Option<SocketAddr> {
+        self.llmtrace
     }
 
     /// A connection of its own.
