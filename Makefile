@@ -21,7 +21,7 @@ help: ## List the targets
 toolchain: ## Check Rust; with rustup, add what rust-toolchain.toml asks for
 	@tests/tools/toolchain.sh
 
-tools: ## Fetch the pinned Envoy, ClickHouse engine and Python SDKs into .tools (MESHTAP_CACHE)
+tools: ## Fetch the pinned Envoy, ClickHouse engine, SDKs and tracers into .tools (MESHTAP_CACHE)
 	@tests/tools/fetch.sh $(MESHTAP_CACHE)
 
 # No path of the machine that builds it gets into the module: the same source gives the same bytes.

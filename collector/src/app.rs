@@ -27,6 +27,8 @@ use crate::receive::grpc::TraceService;
 use crate::receive::http as otlp_http;
 use crate::receive::intake::Intake;
 use crate::receive::listener::BoundedListener;
+use crate::receive::llmtrace::Ingestion;
+use crate::receive::tls::{HTTP1, HTTP2, SecureListener};
 use crate::sidecars::Sidecars;
 use crate::stage::Stage;
 use crate::store::clickhouse::ClickHouseStore;
@@ -34,6 +36,7 @@ use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::{Expiry, Metrics};
+use crate::tls::{Certificates, TlsError};
 use crate::wasm_module::WasmModule;
 
 /// Dead peers are noticed by it; a sender's idle connection is kept.
@@ -52,6 +55,8 @@ pub enum StartError {
     Module { path: String, cause: std::io::Error },
     #[error("the store cannot be opened: {chain}")]
     Store { chain: String },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("queue.path: the queue in {path} cannot be opened: {cause}")]
     Queue { path: String, cause: queue::OpenError },
     #[error("a thread cannot be started: {0}")]
@@ -73,6 +78,13 @@ pub struct App {
     metrics: Arc<Metrics>,
     module: Option<WasmModule>,
     listeners: Listeners,
+    certificates: AllCertificates,
+}
+
+/// Of the listeners that have some.
+struct AllCertificates {
+    grpc: Option<Certificates>,
+    otlp_http: Option<Certificates>,
 }
 
 struct Listener {
@@ -85,11 +97,22 @@ impl Listener {
     fn bounded(self, config: &Config, metrics: &Arc<Metrics>) -> BoundedListener {
         BoundedListener::new(self.name, self.socket, config.receive.max_connections, Arc::clone(metrics))
     }
+
+    fn secure(
+        self,
+        config: &Config,
+        certificates: Option<Certificates>,
+        metrics: &Arc<Metrics>,
+    ) -> SecureListener<BoundedListener> {
+        let name = self.name;
+        SecureListener::new(name, self.bounded(config, metrics), certificates, Arc::clone(metrics))
+    }
 }
 
 struct Listeners {
     grpc: Listener,
     otlp_http: Listener,
+    llmtrace: Option<Listener>,
     http: Listener,
 }
 
@@ -98,6 +121,10 @@ impl Listeners {
         Ok(Self {
             grpc: bind("grpc", "receive.grpc.listen", &config.receive.grpc.listen).await?,
             otlp_http: bind("otlp_http", "receive.http.listen", &config.receive.http.listen).await?,
+            llmtrace: match &config.receive.llmtrace.listen {
+                Some(address) => Some(bind("llmtrace", "receive.llmtrace.listen", address).await?),
+                None => None,
+            },
             http: bind("http", "http.listen", &config.http.listen).await?,
         })
     }
@@ -131,11 +158,15 @@ impl App {
         let metrics = Arc::new(Metrics::new(&config.metrics));
         let module = config.wasm.module.as_deref().map(read_module).transpose()?;
         let (queue, cursor) = open_queue(&config.queue, &metrics)?;
-        let Listeners { grpc, otlp_http, http } = &listeners;
-        for Listener { name, address, .. } in [grpc, otlp_http, http] {
+        let certificates = AllCertificates {
+            grpc: load_certificates(config.receive.grpc.tls.as_ref(), HTTP2, &metrics)?,
+            otlp_http: load_certificates(config.receive.http.tls.as_ref(), HTTP1, &metrics)?,
+        };
+        let Listeners { grpc, otlp_http, llmtrace, http } = &listeners;
+        for Listener { name, address, .. } in [grpc, otlp_http, http].into_iter().chain(llmtrace) {
             info!(listener = name, %address, "listening");
         }
-        Ok(Self { config, queue, cursor, store, metrics, module, listeners })
+        Ok(Self { config, queue, cursor, store, metrics, module, listeners, certificates })
     }
 
     pub const fn grpc_address(&self) -> SocketAddr {
@@ -146,14 +177,19 @@ impl App {
         self.listeners.otlp_http.address
     }
 
+    /// `None` where LLMTrace's ingestion is off.
+    pub fn llmtrace_address(&self) -> Option<SocketAddr> {
+        self.listeners.llmtrace.as_ref().map(|listener| listener.address)
+    }
+
     pub const fn http_address(&self) -> SocketAddr {
         self.listeners.http.address
     }
 
     /// Serves until `stop` is done, then stops. `Err` says what was given up.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), Unfinished> {
-        let Self { config, mut queue, cursor, store, metrics, module, listeners } = self;
-        let Listeners { grpc, otlp_http, http } = listeners;
+        let Self { config, mut queue, cursor, store, metrics, module, listeners, certificates } = self;
+        let Listeners { grpc, otlp_http, llmtrace, http } = listeners;
         let lifecycle = Arc::new(Lifecycle::default());
         let sidecars = Arc::new(Sidecars::default());
         let intake =
@@ -167,12 +203,19 @@ impl App {
         let stored = (Arc::clone(&store), Arc::clone(&metrics));
         let mut pump = Pump::start(&config.pump, max_parked_bytes, &queue, cursor, stored.0, stored.1);
         let retrier = Retrier::new(&queue);
-        let mut stages = [
+        let llmtrace =
+            llmtrace.map(|listener| serve_llmtrace(listener.bounded(&config, &metrics), intake.clone()));
+        let mut stages = vec![
             keep_sweeping(config.store.retention, Arc::clone(&store), Arc::clone(&metrics)),
             Stage::spawn("retry", |stop| retrier.run(stop)),
-            serve_grpc(grpc.bounded(&config, &metrics), intake.clone()),
-            serve_http("otlp_http", otlp_http.bounded(&config, &metrics), otlp_http::routes(intake)),
+            serve_grpc(grpc.secure(&config, certificates.grpc, &metrics), intake.clone()),
+            serve_http(
+                "otlp_http",
+                otlp_http.secure(&config, certificates.otlp_http, &metrics),
+                otlp_http::routes(intake),
+            ),
         ];
+        stages.extend(llmtrace);
         let mut http = serve_http("http", http.bounded(&config, &metrics), routes);
 
         stop.await;
@@ -268,7 +311,15 @@ fn open_queue(config: &config::Queue, metrics: &Arc<Metrics>) -> Result<(Queue, 
     Ok((opened.start().map_err(StartError::Thread)?, cursor))
 }
 
-fn serve_grpc(listener: BoundedListener, intake: Intake) -> Stage {
+fn load_certificates(
+    tls: Option<&config::Tls>,
+    protocols: &'static [&'static [u8]],
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Certificates>, TlsError> {
+    tls.map(|tls| Certificates::load(tls.clone(), protocols, Arc::clone(metrics))).transpose()
+}
+
+fn serve_grpc(listener: SecureListener<BoundedListener>, intake: Intake) -> Stage {
     let max_calls = u32::try_from(intake.limits.max_concurrent_batches).unwrap_or(u32::MAX);
     let router = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
@@ -276,14 +327,30 @@ fn serve_grpc(listener: BoundedListener, intake: Intake) -> Stage {
         .timeout(CALL_TIMEOUT)
         .add_service(TraceService::new(intake));
     Stage::spawn("grpc", |stop| async move {
-        let served = router.serve_with_incoming_shutdown(listener, stop.cancelled_owned()).await;
+        let served =
+            router.serve_with_incoming_shutdown(listener.into_stream(), stop.cancelled_owned()).await;
         if let Err(error) = served {
             error!(error = %error, "the grpc listener failed");
         }
     })
 }
 
-fn serve_http(name: &'static str, listener: BoundedListener, routes: Router) -> Stage {
+fn serve_llmtrace(listener: BoundedListener, intake: Intake) -> Stage {
+    let router =
+        Server::builder().http2_keepalive_interval(Some(KEEPALIVE)).add_service(Ingestion::new(intake));
+    Stage::spawn("llmtrace", |stop| async move {
+        let served = router.serve_with_incoming_shutdown(listener, stop.cancelled_owned()).await;
+        if let Err(error) = served {
+            error!(error = %error, "the llmtrace listener failed");
+        }
+    })
+}
+
+fn serve_http(
+    name: &'static str,
+    listener: impl axum::serve::Listener<Addr = SocketAddr>,
+    routes: Router,
+) -> Stage {
     Stage::spawn(name, |stop| async move {
         let served = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await;
         if let Err(error) = served {

@@ -26,5 +26,6 @@ pub mod stage;
 pub mod store;
 pub mod telemetry;
 pub mod time;
+pub mod tls;
 pub mod wasm;
 pub mod wasm_module;

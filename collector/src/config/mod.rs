@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use tracing::Level;
 
+pub use self::llmtrace::LlmTrace;
 use self::mistakes::Mistakes;
 pub use self::queue::{Pump, Queue};
 use self::raw::Settings;
 use self::read::Reader;
 pub use self::receive::{Limits, Receive};
+pub use self::tls::{Tls, TlsKeys};
 
+mod llmtrace;
 pub mod mistakes;
 mod queue;
 pub mod raw;
@@ -22,6 +25,7 @@ mod read;
 mod receive;
 #[cfg(test)]
 mod tests;
+mod tls;
 pub mod units;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -146,7 +150,16 @@ impl fmt::Debug for Secret {
 /// Every key there is.
 pub const KEYS: &[&str] = &[
     "receive.grpc.listen",
+    "receive.grpc.tls.cert",
+    "receive.grpc.tls.key",
+    "receive.grpc.tls.client_ca",
+    "receive.grpc.tls.reload_interval",
     "receive.http.listen",
+    "receive.http.tls.cert",
+    "receive.http.tls.key",
+    "receive.http.tls.client_ca",
+    "receive.http.tls.reload_interval",
+    "receive.llmtrace.listen",
     "receive.max_connections",
     "receive.limits.max_message_bytes",
     "receive.limits.max_concurrent_batches",

@@ -42,6 +42,14 @@ impl Reader {
         })
     }
 
+    /// `host:port` where one is given. `example` is what a fix suggests.
+    pub(super) fn listen_or_none(&mut self, path: &str, example: &str) -> Option<String> {
+        let fix = format!("write host:port, such as {example} or 0.0.0.0:{}", port(example));
+        self.read(path, None, "is not an address to listen on", &fix, |text| {
+            is_listen(text.text).then(|| Some(text.text.to_owned()))
+        })
+    }
+
     /// A count from 1 to [`MAX_COUNT`].
     pub(super) fn count(&mut self, path: &str, default: usize) -> usize {
         let wrong = format!("must be a whole number from 1 to {MAX_COUNT}");

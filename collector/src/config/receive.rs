@@ -1,12 +1,15 @@
 //! The settings of what takes spans in. The bounds hold for every transport.
 
+use super::llmtrace::{self, LlmTrace};
 use super::mistakes::Mistakes;
 use super::read::Reader;
+use super::tls::{self, Tls};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Receive {
     pub grpc: Grpc,
     pub http: OtlpHttp,
+    pub llmtrace: LlmTrace,
     /// Open connections of each listener, the API's too; more are closed at once.
     pub max_connections: usize,
     pub limits: Limits,
@@ -16,12 +19,16 @@ pub struct Receive {
 pub struct Grpc {
     /// `host:port`; port 0 takes a free one.
     pub listen: String,
+    /// `None` for connections in the clear.
+    pub tls: Option<Tls>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct OtlpHttp {
     /// `host:port`; port 0 takes a free one.
     pub listen: String,
+    /// `None` for connections in the clear.
+    pub tls: Option<Tls>,
 }
 
 /// Bounds on one request and on one span.
@@ -53,8 +60,15 @@ const MAX_VALUE_DEPTH: usize = 24;
 
 pub(super) fn read(reader: &mut Reader) -> Receive {
     Receive {
-        grpc: Grpc { listen: reader.listen("receive.grpc.listen", "127.0.0.1:4317") },
-        http: OtlpHttp { listen: reader.listen("receive.http.listen", "127.0.0.1:4318") },
+        grpc: Grpc {
+            listen: reader.listen("receive.grpc.listen", "127.0.0.1:4317"),
+            tls: tls::read(reader, tls::GRPC),
+        },
+        http: OtlpHttp {
+            listen: reader.listen("receive.http.listen", "127.0.0.1:4318"),
+            tls: tls::read(reader, tls::HTTP),
+        },
+        llmtrace: llmtrace::read(reader),
         max_connections: reader.count("receive.max_connections", 4_096),
         limits: read_limits(reader),
     }
@@ -81,6 +95,8 @@ fn read_limits(reader: &mut Reader) -> Limits {
 }
 
 pub(super) fn check(receive: &Receive, mistakes: &mut Mistakes) {
+    tls::check(receive.grpc.tls.as_ref(), mistakes);
+    tls::check(receive.http.tls.as_ref(), mistakes);
     if receive.limits.max_value_depth > MAX_VALUE_DEPTH {
         mistakes.add(
             "receive.limits.max_value_depth",

@@ -95,6 +95,19 @@ fn values_are_checked() {
 }
 
 #[test]
+fn files_of_tls_go_together() {
+    let cert = "receive: {grpc: {tls: {cert: /nowhere/cert.pem}}}";
+    check(
+        cert,
+        "receive.grpc.tls.cert: is set, and receive.grpc.tls.key is not; set receive.grpc.tls.key too",
+    );
+    let ca = "receive: {grpc: {tls: {client_ca: /nowhere/ca.pem}}}";
+    check(ca, "receive.grpc.tls.client_ca: is set, and receive.grpc.tls.cert is not");
+    let both = "receive: {grpc: {tls: {cert: /nowhere/cert.pem, key: /nowhere/key.pem}}}";
+    check(both, "receive.grpc.tls.cert: cannot read /nowhere/cert.pem");
+}
+
+#[test]
 fn secrets_do_not_show() {
     let config = parse("store: {clickhouse: {password: hunter2}}", &[]).unwrap();
     assert_eq!(config.store.clickhouse.password.expose(), "hunter2");

@@ -16,7 +16,7 @@ pub(super) fn attributes(pairs: Vec<KeyValue>) -> Attributes {
     pairs.into_iter().map(|pair| (pair.key, value(pair.value))).collect()
 }
 
-fn value(any: Option<AnyValue>) -> Value {
+pub(super) fn value(any: Option<AnyValue>) -> Value {
     match any.and_then(|any| any.value) {
         // The index refers to a dictionary that only profiles have.
         None | Some(Otlp::StringValueStrindex(_)) => Value::Null,

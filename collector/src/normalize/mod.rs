@@ -1,9 +1,11 @@
-//! OTLP spans become [`SpanRecord`]s; OTLP types and old attribute names end here.
+//! OTLP spans become [`SpanRecord`]s; OTLP types and other vocabularies than the conventions' end here.
 //!
-//! Attributes that the model has fields for are taken out of the map, if their values make sense. One that does not
-//! (wrong type, negative count, empty string) stays in the map as it came, reads as absent, and is reported to be
-//! counted. Spans without GenAI attributes become plain records. Ids and times have been checked by
-//! `receive::limits`.
+//! `table` says which names there are for what, `values` which words. `sift` sorts a span's attributes by it. Those that
+//! the model has fields for are taken out of the map, if their values make sense. One that does not (wrong type, negative
+//! count, empty string) stays in the map as it came, reads as absent, and is reported to be counted. Other attributes of a
+//! GenAI span get the names of the conventions 1.41, `messages` puts what was said together, and `counting` sees to it
+//! that counts mean the same whoever counted. Spans without GenAI attributes become plain records, and keep what they have
+//! as it came. Ids and times have been checked by `receive::limits`.
 
 use std::sync::Arc;
 
@@ -15,15 +17,24 @@ use opentelemetry_proto::tonic::trace::v1::{Span, status};
 use serde_json::{Value, json};
 
 use self::attributes::attributes;
-use self::take::Taker;
+use self::sift::Sifted;
+use self::table::{FIRST_CHUNK_EVENTS, Field};
 use crate::model::{Attributes, GenAi, Origin, SpanId, SpanKind, SpanRecord, StatusCode, TraceId, Usage};
 use crate::time::rfc3339;
 
 mod attributes;
-mod old_names;
-mod take;
+mod counting;
+#[cfg(test)]
+mod documented;
+mod messages;
+mod read;
+#[cfg(test)]
+mod recorded;
+mod sift;
+mod table;
 #[cfg(test)]
 mod tests;
+mod values;
 
 /// What the spans of one resource share.
 #[derive(Clone, Debug, Default)]
@@ -65,14 +76,16 @@ impl Scope {
 }
 
 /// The record of a span, and the names of the known attributes whose values made no sense.
-pub fn record(resource: &Resource, scope: &Scope, span: Span) -> (SpanRecord, Vec<&'static str>) {
-    let mut attributes = attributes(span.attributes);
-    old_names::rename(&mut attributes);
-    let mut taker = Taker::new(&mut attributes);
-    let gen_ai = gen_ai(&mut taker);
-    let error_type = taker.text(semconv::ERROR_TYPE);
-    let http_status_code = taker.http_status(semconv::HTTP_RESPONSE_STATUS_CODE);
-    let invalid = taker.invalid();
+pub fn record(resource: &Resource, scope: &Scope, mut span: Span) -> (SpanRecord, Vec<&'static str>) {
+    let mut sifted = Sifted::new(std::mem::take(&mut span.attributes));
+    let gen_ai = gen_ai(&mut sifted, &span);
+    let error_type = sifted.field(Field::ErrorType, read::text);
+    let http_status_code = sifted.field(Field::HttpStatusCode, read::http_status);
+    if gen_ai.is_present() {
+        sifted.rename();
+        sifted.gather_messages();
+    }
+    let (attributes, invalid) = sifted.finish();
     let (status, status_message) = status(span.status);
     let record = SpanRecord {
         trace_id: TraceId(id(&span.trace_id)),
@@ -99,27 +112,52 @@ pub fn record(resource: &Resource, scope: &Scope, span: Span) -> (SpanRecord, Ve
     (record, invalid)
 }
 
-fn gen_ai(taker: &mut Taker<'_>) -> GenAi {
-    GenAi {
-        operation_name: taker.text(semconv::GEN_AI_OPERATION_NAME),
-        provider_name: taker.text(semconv::GEN_AI_PROVIDER_NAME).map(old_names::provider),
-        request_model: taker.text(semconv::GEN_AI_REQUEST_MODEL),
-        response_model: taker.text(semconv::GEN_AI_RESPONSE_MODEL),
-        response_id: taker.text(semconv::GEN_AI_RESPONSE_ID),
-        finish_reasons: taker.texts(semconv::GEN_AI_RESPONSE_FINISH_REASONS),
-        stream: taker.flag(semconv::GEN_AI_REQUEST_STREAM),
-        usage: Usage {
-            input_tokens: taker.count(semconv::GEN_AI_USAGE_INPUT_TOKENS),
-            output_tokens: taker.count(semconv::GEN_AI_USAGE_OUTPUT_TOKENS),
-            cache_read_input_tokens: taker.count(semconv::GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS),
-            cache_creation_input_tokens: taker.count(semconv::GEN_AI_USAGE_CACHE_CREATION_INPUT_TOKENS),
-            reasoning_output_tokens: taker.count(semconv::GEN_AI_USAGE_REASONING_OUTPUT_TOKENS),
-            source: taker.text(semconv::MESHTAP_USAGE_SOURCE),
-        },
-        time_to_first_chunk_nanos: taker.seconds(semconv::GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK),
-        time_to_first_content_nanos: taker.seconds(semconv::MESHTAP_TIME_TO_FIRST_CONTENT),
-        end: taker.text(semconv::MESHTAP_END),
+/// Nothing for a span that its sender says is none of the conventions' operations.
+fn gen_ai(sifted: &mut Sifted, span: &Span) -> GenAi {
+    let operation = sifted.field(Field::Operation, |value| match value {
+        Value::Null => Some(None),
+        _ => read::text(value).map(Some),
+    });
+    if operation == Some(None) {
+        return GenAi::default();
     }
+    GenAi {
+        operation_name: operation
+            .flatten()
+            .map(|operation| values::operation(operation, &span.name, sifted.has_prompts())),
+        provider_name: sifted.field(Field::Provider, |value| Some(values::provider(&read::text(value)?))),
+        request_model: sifted.field(Field::RequestModel, read::text),
+        response_model: sifted.field(Field::ResponseModel, read::text),
+        response_id: sifted.field(Field::ResponseId, read::text),
+        finish_reasons: sifted
+            .field(Field::FinishReasons, read::texts)
+            .unwrap_or_else(|| sifted.finish_reasons()),
+        stream: sifted.field(Field::Stream, read::flag),
+        usage: usage(sifted),
+        time_to_first_chunk_nanos: sifted
+            .field(Field::TimeToFirstChunk, read::seconds)
+            .or_else(|| first_chunk(&span.events)?.checked_sub(span.start_time_unix_nano)),
+        time_to_first_content_nanos: sifted.field(Field::TimeToFirstContent, read::seconds),
+        end: sifted.field(Field::End, read::text),
+    }
+}
+
+fn usage(sifted: &mut Sifted) -> Usage {
+    let mut usage = Usage {
+        input_tokens: sifted.field(Field::InputTokens, read::count),
+        output_tokens: sifted.field(Field::OutputTokens, read::count),
+        cache_read_input_tokens: sifted.field(Field::CacheReadInputTokens, read::count),
+        cache_creation_input_tokens: sifted.field(Field::CacheCreationInputTokens, read::count),
+        reasoning_output_tokens: sifted.field(Field::ReasoningOutputTokens, read::count),
+        source: sifted.field(Field::UsageSource, read::text),
+    };
+    counting::complete(&mut usage, sifted.field(Field::UncachedInputTokens, read::count));
+    usage
+}
+
+fn first_chunk(events: &[Event]) -> Option<u64> {
+    let chunks = events.iter().filter(|event| FIRST_CHUNK_EVENTS.contains(&event.name.as_str()));
+    chunks.map(|event| event.time_unix_nano).min()
 }
 
 fn present(text: String) -> Option<String> {

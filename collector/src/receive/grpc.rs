@@ -118,7 +118,7 @@ impl<'a> UnaryService<Bytes> for Export<'a> {
     }
 }
 
-fn status(error: &ExportError) -> Status {
+pub(super) fn status(error: &ExportError) -> Status {
     let code = match error {
         ExportError::Malformed(_) | ExportError::TooLarge(_) => {
             return Status::invalid_argument(error.to_string());

@@ -10,4 +10,6 @@ pub mod intake;
 mod json;
 pub mod limits;
 pub mod listener;
+pub mod llmtrace;
+pub mod tls;
 mod wire;

@@ -16,7 +16,9 @@ use prometheus_client::registry::Registry;
 
 use super::exposition;
 use super::labels::LabelRegistry;
+use super::llmtrace::LlmTraceMetrics;
 use super::queue::QueueMetrics;
+use super::tls::TlsMetrics;
 use crate::config;
 use crate::model::{SpanKind, SpanRecord};
 use crate::store::Written;
@@ -185,6 +187,8 @@ pub struct Metrics {
     http_requests: Family<HttpLabels, Counter>,
     query_results_cut: Family<ResultLabels, Counter>,
     queue: Arc<QueueMetrics>,
+    tls: TlsMetrics,
+    llmtrace: LlmTraceMetrics,
 
     token_usage: HistogramFamily<TokenLabels>,
     operation_seconds: HistogramFamily<DurationLabels>,
@@ -200,6 +204,8 @@ impl Metrics {
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("meshtap_build", "The version of meshtap that runs", build);
         let queue = Arc::new(QueueMetrics::new(&mut registry));
+        let tls = TlsMetrics::new(&mut registry);
+        let llmtrace = LlmTraceMetrics::new(&mut registry);
         let mut add = Declare(&mut registry);
         let seconds = || Histogram::new(SECONDS_BUCKETS);
         let attempts: Family<WriteLabels, Counter> =
@@ -262,6 +268,8 @@ impl Metrics {
             http_requests: add.metric("meshtap_http_requests", "HTTP requests answered, by route and status"),
             query_results_cut: add
                 .metric("meshtap_query_results_cut", "Query results that reached a bound and were cut"),
+            tls,
+            llmtrace,
             token_usage: add.histogram(
                 "gen_ai_client_token_usage",
                 "Tokens of a model call, as the caller saw them",
@@ -290,6 +298,14 @@ impl Metrics {
 
     pub const fn queue(&self) -> &Arc<QueueMetrics> {
         &self.queue
+    }
+
+    pub const fn llmtrace(&self) -> &LlmTraceMetrics {
+        &self.llmtrace
+    }
+
+    pub const fn tls(&self) -> &TlsMetrics {
+        &self.tls
     }
 
     /// The content type and the text for a scrape.

@@ -2,6 +2,8 @@
 
 pub mod exposition;
 pub mod labels;
+pub mod llmtrace;
 pub mod logging;
 pub mod metrics;
 pub mod queue;
+pub mod tls;

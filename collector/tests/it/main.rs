@@ -9,8 +9,12 @@ mod http;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod llmtrace;
+#[cfg(test)]
 mod otlp;
 #[cfg(test)]
 mod running;
 #[cfg(test)]
 mod stop;
+#[cfg(test)]
+mod tls;

@@ -35,6 +35,7 @@ pub(crate) struct Running {
     pub(crate) folder: Arc<Folder>,
     grpc: SocketAddr,
     pub(crate) otlp_http: SocketAddr,
+    llmtrace: Option<SocketAddr>,
     http: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), Unfinished>>,
@@ -89,15 +90,20 @@ impl Running {
         change(&mut config);
         let app = App::with_store(config, Arc::clone(&store) as Arc<_>).await.unwrap();
         let (grpc, otlp_http, http) = (app.grpc_address(), app.otlp_http_address(), app.http_address());
+        let llmtrace = app.llmtrace_address();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(app.run(async {
             let _ = stopped.await;
         }));
-        Self { store, folder, grpc, otlp_http, http, stop: Some(stop), task }
+        Self { store, folder, grpc, otlp_http, llmtrace, http, stop: Some(stop), task }
     }
 
     pub(crate) const fn grpc(&self) -> SocketAddr {
         self.grpc
+    }
+
+    pub(crate) const fn llmtrace(&self) -> Option<SocketAddr> {
+        self.llmtrace
     }
 
     /// A connection of its own.

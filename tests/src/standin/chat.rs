@@ -122,7 +122,7 @@ pub(super) fn error(message: &str, kind: &str, code: &str) -> String {
 }
 
 fn usage_json(usage: Usage) -> String {
-    let Usage { input, output, cached_input, reasoning_output } = usage;
+    let Usage { input, output, cached_input, reasoning_output, .. } = usage;
     let total = input + output;
     format!(
         "{{\"prompt_tokens\":{input},\"completion_tokens\":{output},\"total_tokens\":{total},\

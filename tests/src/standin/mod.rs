@@ -1,15 +1,18 @@
-//! A stand-in for an LLM provider: OpenAI's chat completions on the wire, over HTTP/1.1, on a port of its own.
+//! A stand-in for an LLM provider: OpenAI's chat completions on the wire, over HTTP/1.1, on a port of its own. Also, where
+//! only good answers matter, its embeddings and responses, and Anthropic's messages.
 //!
 //! A request says what it wants in headers: [`SCENARIO`] how the provider behaves, [`CHUNK_MS`] how long it pauses
 //! between events and [`THINK_MS`] before the first, [`CALL`] under which name the exchange is remembered. Whether the answer is streamed, and whether
 //! the stream ends with usage, is decided by the request's body, as at the real API.
 //!
 //! - [`scenario`] names the behaviours; `openai` turns one and a request into a `script` of headers and steps;
-//!   `chat` knows the JSON shapes.
+//!   `chat` knows the JSON shapes. `openai_others` and `anthropic` only answer well.
 //! - `server` plays scripts; [`record`] keeps what came in and what went out, byte for byte.
 
+mod anthropic;
 mod chat;
 mod openai;
+mod openai_others;
 pub mod record;
 pub mod scenario;
 mod script;

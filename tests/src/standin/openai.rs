@@ -9,12 +9,14 @@ use flate2::write::GzEncoder;
 use serde_json::Value;
 
 use super::chat::{self, Answer, Content};
+use super::openai_others;
 use super::record::Usage;
 use super::scenario::Scenario;
 use super::script::{Script, Step};
 
 /// Beyond ASCII on purpose: chunks end inside these characters once Envoy cuts where it likes.
-const TEXT: &str = "Voilà: the façade of a naïve façade-café costs 12 €, says the 評価 — and that is it 🙂.";
+pub(super) const TEXT: &str =
+    "Voilà: the façade of a naïve façade-café costs 12 €, says the 評価 — and that is it 🙂.";
 const TOOL_ARGUMENTS: [&str; 5] = ["{\"", "location", "\":\"", "Zürich", "\"}"];
 const BIG_RESPONSE_BYTES: usize = 10_000_000;
 /// Events before something happens in the middle of a stream.
@@ -41,10 +43,18 @@ struct Asked {
 }
 
 pub(super) fn script(request: &Request) -> Script {
-    if request.path != "/v1/chat/completions" {
-        let message = format!("Invalid URL (POST {})", request.path);
-        return failure(request, 404, &chat::error(&message, "invalid_request_error", ""), Vec::new());
+    match request.path.as_str() {
+        "/v1/chat/completions" => completion(request),
+        "/v1/embeddings" => openai_others::embeddings(request),
+        "/v1/responses" => openai_others::responses(request),
+        path => {
+            let message = format!("Invalid URL (POST {path})");
+            failure(request, 404, &chat::error(&message, "invalid_request_error", ""), Vec::new())
+        }
     }
+}
+
+fn completion(request: &Request) -> Script {
     let Some(asked) = Asked::read(&request.body) else {
         let message = "We could not parse the JSON body of your request.";
         return failure(request, 400, &chat::error(message, "invalid_request_error", ""), Vec::new());
@@ -96,6 +106,7 @@ fn answer(request: &Request, asked: &Asked) -> Answer {
         input: asked.input_tokens,
         output: output + reasoning_output,
         cached_input,
+        cache_creation_input: 0,
         reasoning_output,
     };
     Answer {
@@ -188,12 +199,17 @@ fn page(request: &Request) -> Script {
     complete(request, 200, "text/html; charset=utf-8", body.as_bytes().to_vec(), Vec::new())
 }
 
-fn failure(request: &Request, status: u16, body: &str, extra: Vec<(&'static str, String)>) -> Script {
+pub(super) fn failure(
+    request: &Request,
+    status: u16,
+    body: &str,
+    extra: Vec<(&'static str, String)>,
+) -> Script {
     complete(request, status, "application/json", body.as_bytes().to_vec(), extra)
 }
 
 /// A body of known length, in one write.
-fn complete(
+pub(super) fn complete(
     request: &Request,
     status: u16,
     content_type: &str,
@@ -203,18 +219,11 @@ fn complete(
     let mut headers = headers(request, content_type);
     headers.extend(extra);
     headers.push(("content-length", body.len().to_string()));
-    Script {
-        status,
-        headers,
-        steps: vec![Step::Send(body.into())],
-        response_id: String::new(),
-        response_model: String::new(),
-        usage: None,
-    }
+    Script::new(status, headers, vec![Step::Send(body.into())])
 }
 
 /// What the real API sends beside a body; `set-cookie` twice, as its front does.
-fn headers(request: &Request, content_type: &str) -> Vec<(&'static str, String)> {
+pub(super) fn headers(request: &Request, content_type: &str) -> Vec<(&'static str, String)> {
     let request_id = format!("req_{}", identifier(&request.case, 32));
     let fixed = [
         ("date", "Mon, 02 Feb 2026 02:40:00 GMT"),
@@ -254,7 +263,7 @@ fn gzip(pieces: &[Vec<u8>]) -> Vec<Vec<u8>> {
 }
 
 /// The dated name that the API answers with.
-fn dated(model: &str) -> String {
+pub(super) fn dated(model: &str) -> String {
     let date = match model {
         "gpt-4o" => "-2024-08-06",
         "gpt-4o-mini" => "-2024-07-18",
@@ -266,7 +275,7 @@ fn dated(model: &str) -> String {
 }
 
 /// `length` letters and digits that depend on nothing but `seed`.
-fn identifier(seed: &str, length: usize) -> String {
+pub(super) fn identifier(seed: &str, length: usize) -> String {
     const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut state = seed.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Token counts as the provider reported them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Token counts as the provider reported them; the input includes what came from a cache or went into it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     pub input: u64,
     pub output: u64,
     pub cached_input: u64,
+    pub cache_creation_input: u64,
     pub reasoning_output: u64,
 }
 

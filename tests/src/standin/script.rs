@@ -15,6 +15,20 @@ pub(super) struct Script {
     pub(super) usage: Option<Usage>,
 }
 
+impl Script {
+    /// Of an answer without id, model and usage.
+    pub(super) fn new(status: u16, headers: Vec<(&'static str, String)>, steps: Vec<Step>) -> Self {
+        Self {
+            status,
+            headers,
+            steps,
+            response_id: String::new(),
+            response_model: String::new(),
+            usage: None,
+        }
+    }
+}
+
 pub(super) enum Step {
     /// One write.
     Send(Bytes),

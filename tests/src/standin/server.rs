@@ -21,11 +21,11 @@ use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use super::openai;
 use super::record::{End, Exchange, Headers, Records};
 use super::scenario::Scenario;
 use super::script::{Script, Step};
 use super::{CALL, CHUNK_MS, SCENARIO, THINK_MS};
+use super::{anthropic, openai};
 
 const DEFAULT_CHUNK_MS: u64 = 2;
 
@@ -76,7 +76,10 @@ async fn answer(
         chunk_pause: millis(CHUNK_MS, DEFAULT_CHUNK_MS),
         case: call.split('@').next().unwrap_or_default().to_owned(),
     };
-    let script = openai::script(&asked);
+    let script = match asked.path.as_str() {
+        "/v1/messages" => anthropic::script(&asked),
+        _ => openai::script(&asked),
+    };
     records.begin(&call, exchange(head.method.as_str(), &asked, &head.headers, &script));
     if matches!(script.steps.first(), Some(Step::Reset)) {
         connection.reset_when_closed();
