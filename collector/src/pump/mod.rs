@@ -221,6 +221,8 @@ impl Sender {
             }
         }
         self.parked_in_a_row = self.parked_in_a_row.saturating_add(1);
+        let trace_id = batch.spans.get(part.spans.start).map(|span| span.trace_id.to_string());
+        error!(entry = part.sequence, trace_id, error = error.chain(), "the store refuses an entry for good");
         self.park(part.sequence, error.chain()).await
     }
 

@@ -351,3 +351,15 @@ fn a_folder_is_used_by_one_process() {
     Folder::lock(&path).unwrap();
     std::fs::remove_dir_all(&path).unwrap();
 }
+
+/// What version 1 has written stays readable: two entries, the second compressed.
+#[test]
+fn the_first_format_is_read() {
+    let bytes = include_bytes!("fixtures/version_1.segment");
+    let disk = SimulatedDisk::default();
+    disk.create(&log::segment_name(7)).unwrap().write_all_at(bytes, 0).unwrap();
+    let (_log, cursor) = open(&disk);
+    let (texts, gaps) = read_all(&mut cursor.reader());
+    assert_eq!(gaps, [(1, 6, Loss::MissingSegment)]);
+    assert_eq!(texts, ["a request".to_owned(), "a larger request ".repeat(40)]);
+}

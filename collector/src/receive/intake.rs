@@ -20,10 +20,11 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tracing::debug;
+use tracing::{Level, debug, enabled};
 
 use super::limits::{Limits, Refused};
 use super::wire::{self, Malformed, fields};
+use crate::model::TraceId;
 use crate::normalize;
 use crate::queue::{AppendError, Appender};
 use crate::sidecars::{Sidecars, Vm};
@@ -225,11 +226,22 @@ impl<'a> Admission<'a> {
                 }
             }
             Err(refused) => {
+                if enabled!(Level::DEBUG) {
+                    let (reason, message) = (refused.reason.as_str(), &refused.message);
+                    debug!(trace_id = trace_id(span), reason, message, "a span was rejected");
+                }
                 self.refusals.add(refused);
                 self.cut.push(position);
             }
         }
     }
+}
+
+/// Of a span that may be anything, where it has one.
+fn trace_id(span: &[u8]) -> Option<String> {
+    let id = fields(span).find_map(|field| field.ok().filter(|field| field.number == 1))?;
+    let id: [u8; 16] = id.bytes().ok()?.try_into().ok()?;
+    Some(TraceId(id).to_string())
 }
 
 /// Every message and string of a message around spans. All that it may hold are of these.
@@ -344,7 +356,6 @@ impl Refusals {
         for (reason, count, message) in &self.reasons {
             let _ = write!(error_message, "; {} {}: {message}", spans(*count), reason.as_str());
         }
-        debug!(error_message, "some spans of a batch were rejected");
         Some(ExportTracePartialSuccess {
             rejected_spans: i64::try_from(all).unwrap_or(i64::MAX),
             error_message,
