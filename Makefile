@@ -13,7 +13,7 @@ export MESHTAP_CACHE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help toolchain tools wasm noop build demo test conformance bench-filter soak fmt fmt-check lint doc deny fuzz size clean ci
+.PHONY: help toolchain tools wasm noop build demo test chaos conformance bench-filter soak fmt fmt-check lint doc deny fuzz size clean ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,11 @@ test: wasm noop build tools ## Run every test, end to end ones included
 	@echo "  Envoy       $$($(MESHTAP_CACHE)/envoy --version | sed -n 's/.*version: //p')"
 	@echo "  ClickHouse  $$(readlink $(MESHTAP_CACHE)/chdb)"
 	@echo "  OpenAI SDK  $$(sed -n 's/^openai==//p' tests/tools/requirements.txt)"
+
+# How often something is killed; the seed of a round that failed is in its line.
+ROUNDS ?= 20
+chaos: build tools ## Kill collector and store under load, ROUNDS=20 times, and count what was answered
+	@$(TARGET)/debug/chaos $(ROUNDS)
 
 conformance: wasm build ## Recorded exchanges of real APIs through the module: CORPUS='FILE…', or ../shared/corpus
 	@$(TARGET)/debug/conformance $(CORPUS)

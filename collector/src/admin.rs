@@ -1,7 +1,8 @@
 //! What operators and their tools ask: `/health/*`, `/metrics`, and the filter module.
 //!
-//! *Live* is true while the process answers. *Startup* is true once the store has been reached. *Ready* is true while
-//! batches can be stored and the collector is not stopping.
+//! *Live* is true while the process answers. *Startup* is true once the queue could be written to. *Ready* is true while
+//! the queue can be written to and the collector is not stopping: a store that is away is named, and does not count,
+//! because what comes in is kept.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,16 +17,20 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 use crate::query::error::ApiError;
+use crate::queue::log::Log;
+use crate::queue::{Appender, Queue, parked};
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::wasm_module::WasmModule;
 
-/// A store that does not answer within it is not ready.
+/// A store or a disk that does not answer within it is not ready.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Clone)]
 pub struct Admin {
     store: Arc<dyn Store>,
+    queue: Appender,
+    log: Arc<Log>,
     metrics: Arc<Metrics>,
     lifecycle: Arc<Lifecycle>,
     module: Option<Arc<WasmModule>>,
@@ -34,11 +39,13 @@ pub struct Admin {
 impl Admin {
     pub fn new(
         store: Arc<dyn Store>,
+        queue: &Queue,
         metrics: Arc<Metrics>,
         lifecycle: Arc<Lifecycle>,
         module: Option<WasmModule>,
     ) -> Self {
-        Self { store, metrics, lifecycle, module: module.map(Arc::new) }
+        let log = Arc::clone(queue.log());
+        Self { store, queue: queue.appender(), log, metrics, lifecycle, module: module.map(Arc::new) }
     }
 }
 
@@ -108,6 +115,8 @@ struct Check {
 }
 
 const OK: &str = "ok";
+/// Something is away that is not needed to take spans in.
+const DEGRADED: &str = "degraded";
 const UNAVAILABLE: &str = "unavailable";
 
 impl Check {
@@ -117,18 +126,25 @@ impl Check {
             Err(detail) => Self { name, status: UNAVAILABLE, detail: Some(detail) },
         }
     }
+
+    /// One whose failure does not make the whole unavailable.
+    fn optional(name: &'static str, outcome: Result<(), String>) -> Self {
+        let check = Self::new(name, outcome);
+        if check.status == OK { check } else { Self { status: DEGRADED, ..check } }
+    }
 }
 
 impl From<Vec<Check>> for Health {
     fn from(checks: Vec<Check>) -> Self {
-        let ok = checks.iter().all(|check| check.status == OK);
-        Self { status: if ok { OK } else { UNAVAILABLE }, checks }
+        let worst = [UNAVAILABLE, DEGRADED];
+        let worst = worst.into_iter().find(|status| checks.iter().any(|check| check.status == *status));
+        Self { status: worst.unwrap_or(OK), checks }
     }
 }
 
 impl IntoResponse for Health {
     fn into_response(self) -> Response {
-        let code = if self.status == OK { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let code = if self.status == UNAVAILABLE { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
         (code, Json(self)).into_response()
     }
 }
@@ -140,30 +156,54 @@ async fn live() -> Health {
 async fn ready(State(admin): State<Admin>) -> Health {
     let stopping = admin.lifecycle.is_stopping();
     let receiving = if stopping { Err("the collector is stopping".to_owned()) } else { Ok(()) };
-    Health::from(vec![Check::new("receive", receiving), Check::new("store", admin.ping().await)])
+    let (queue, store) = tokio::join!(admin.probe(), admin.ping());
+    Health::from(vec![
+        Check::new("receive", receiving),
+        Check::new("queue", queue),
+        Check::optional("store", store),
+    ])
 }
 
 async fn startup(State(admin): State<Admin>) -> Health {
     if admin.lifecycle.started.load(Ordering::Acquire) {
-        return Health::from(vec![Check::new("store", Ok(()))]);
+        return Health::from(vec![Check::new("queue", Ok(()))]);
     }
-    Health::from(vec![Check::new("store", admin.ping().await)])
+    Health::from(vec![Check::new("queue", admin.probe().await)])
 }
 
 impl Admin {
     async fn ping(&self) -> Result<(), String> {
-        let answer = tokio::time::timeout(CHECK_TIMEOUT, self.store.ping()).await;
-        let outcome = answer
-            .map_err(|_| format!("no answer within {} seconds", CHECK_TIMEOUT.as_secs()))
-            .and_then(|outcome| outcome.map_err(|error| error.chain()));
+        in_time(self.store.ping()).await?.map_err(|error| error.chain())
+    }
+
+    /// Whether the queue can be written to.
+    async fn probe(&self) -> Result<(), String> {
+        let outcome = in_time(self.queue.probe()).await?.map_err(|error| error.to_string());
         if outcome.is_ok() {
             self.lifecycle.started.store(true, Ordering::Release);
         }
         outcome
     }
+
+    /// The gauges of the queue, which nobody changes between two scrapes.
+    async fn observe_queue(&self) {
+        let (log, metrics) = (Arc::clone(&self.log), Arc::clone(&self.metrics));
+        let observed = tokio::task::spawn_blocking(move || {
+            let (backlogs, bytes) = log.backlogs();
+            let parked = parked::total(&**log.disk()).map_or(0, |(entries, _)| entries);
+            metrics.queue().observe(backlogs, bytes, parked);
+        });
+        drop(tokio::time::timeout(CHECK_TIMEOUT, observed).await);
+    }
+}
+
+async fn in_time<T>(answer: impl Future<Output = T>) -> Result<T, String> {
+    let answer = tokio::time::timeout(CHECK_TIMEOUT, answer).await;
+    answer.map_err(|_| format!("no answer within {} seconds", CHECK_TIMEOUT.as_secs()))
 }
 
 async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
+    admin.observe_queue().await;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match admin.metrics.render(accept) {
         Ok((content_type, text)) => ([(header::CONTENT_TYPE, content_type)], text).into_response(),

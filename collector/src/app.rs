@@ -1,8 +1,8 @@
 //! Builds the stages and stops them, from the source to the sink.
 //!
-//! On a stop: not ready any more; no new gRPC connections, and the calls under way are answered; every batch that was
-//! handed to the store has its outcome; no more HTTP; the store is closed. What takes longer than
-//! `shutdown.deadline` is given up, and said.
+//! On a stop: not ready any more; no new connections for spans, and the calls under way are answered; the queue is
+//! closed, and what is in it is sent to the store as long as that takes it; no more HTTP; the store is closed. What
+//! takes longer than `shutdown.deadline` is given up, and said. What is left in the queue stays on disk.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,24 +10,27 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use axum::serve::{self, ListenerExt as _};
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::TraceServiceServer;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::codec::CompressionEncoding;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use crate::admin::{self, Admin, Lifecycle};
 use crate::config::{self, Config, StoreKind};
+use crate::late_store::LateStore;
+use crate::pump::retry::Retrier;
+use crate::pump::{self, Pump};
 use crate::query::router::{self, Api};
-use crate::receive::grpc::Receiver;
+use crate::queue::{self, Cursor, Queue};
+use crate::receive::grpc::TraceService;
+use crate::receive::http as otlp_http;
+use crate::receive::intake::Intake;
+use crate::receive::listener::BoundedListener;
 use crate::receive::llmtrace::Ingestion;
-use crate::receive::tls::{HTTP2, SecureListener};
-use crate::receive::watch::WatchLayer;
+use crate::receive::tls::{HTTP1, HTTP2, SecureListener};
 use crate::sidecars::Sidecars;
+use crate::stage::Stage;
 use crate::store::clickhouse::ClickHouseStore;
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
@@ -38,6 +41,8 @@ use crate::wasm_module::WasmModule;
 
 /// Dead peers are noticed by it; a sender's idle connection is kept.
 const KEEPALIVE: Duration = Duration::from_mins(1);
+/// A call that takes longer, its message included, is cut.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often expired spans are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(10);
 
@@ -48,10 +53,14 @@ pub enum StartError {
     Listen { key: &'static str, address: String, cause: std::io::Error },
     #[error("wasm.module: cannot serve {path}: {cause}")]
     Module { path: String, cause: std::io::Error },
-    #[error(transparent)]
-    Tls(#[from] TlsError),
     #[error("the store cannot be opened: {chain}")]
     Store { chain: String },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("queue.path: the queue in {path} cannot be opened: {cause}")]
+    Queue { path: String, cause: queue::OpenError },
+    #[error("a thread cannot be started: {0}")]
+    Thread(std::io::Error),
 }
 
 impl From<StoreError> for StartError {
@@ -63,22 +72,46 @@ impl From<StoreError> for StartError {
 /// The listeners as they were bound, and everything behind them.
 pub struct App {
     config: Config,
+    queue: Queue,
+    cursor: Cursor,
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     module: Option<WasmModule>,
-    certificates: Option<Certificates>,
-    grpc: Listener,
-    llmtrace: Option<Listener>,
-    http: Listener,
+    listeners: Listeners,
+    certificates: AllCertificates,
+}
+
+/// Of the listeners that have some.
+struct AllCertificates {
+    grpc: Option<Certificates>,
+    otlp_http: Option<Certificates>,
 }
 
 struct Listener {
+    name: &'static str,
     socket: TcpListener,
     address: SocketAddr,
 }
 
+impl Listener {
+    fn bounded(self, config: &Config, metrics: &Arc<Metrics>) -> BoundedListener {
+        BoundedListener::new(self.name, self.socket, config.receive.max_connections, Arc::clone(metrics))
+    }
+
+    fn secure(
+        self,
+        config: &Config,
+        certificates: Option<Certificates>,
+        metrics: &Arc<Metrics>,
+    ) -> SecureListener<BoundedListener> {
+        let name = self.name;
+        SecureListener::new(name, self.bounded(config, metrics), certificates, Arc::clone(metrics))
+    }
+}
+
 struct Listeners {
     grpc: Listener,
+    otlp_http: Listener,
     llmtrace: Option<Listener>,
     http: Listener,
 }
@@ -86,12 +119,13 @@ struct Listeners {
 impl Listeners {
     async fn bind(config: &Config) -> Result<Self, StartError> {
         Ok(Self {
-            grpc: bind("receive.grpc.listen", &config.receive.grpc.listen).await?,
+            grpc: bind("grpc", "receive.grpc.listen", &config.receive.grpc.listen).await?,
+            otlp_http: bind("otlp_http", "receive.http.listen", &config.receive.http.listen).await?,
             llmtrace: match &config.receive.llmtrace.listen {
-                Some(address) => Some(bind("receive.llmtrace.listen", address).await?),
+                Some(address) => Some(bind("llmtrace", "receive.llmtrace.listen", address).await?),
                 None => None,
             },
-            http: bind("http.listen", &config.http.listen).await?,
+            http: bind("http", "http.listen", &config.http.listen).await?,
         })
     }
 }
@@ -99,14 +133,15 @@ impl Listeners {
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("App")
-            .field("grpc", &self.grpc.address)
-            .field("http", &self.http.address)
+            .field("grpc", &self.listeners.grpc.address)
+            .field("otlp_http", &self.listeners.otlp_http.address)
+            .field("http", &self.listeners.http.address)
             .finish_non_exhaustive()
     }
 }
 
 impl App {
-    /// Binds the listeners and opens the store; nothing is answered yet.
+    /// Binds the listeners, opens the queue and the store; nothing is answered yet.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let listeners = Listeners::bind(&config).await?;
         let store = open_store(&config.store).await?;
@@ -122,74 +157,97 @@ impl App {
     fn assemble(config: Config, listeners: Listeners, store: Arc<dyn Store>) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new(&config.metrics));
         let module = config.wasm.module.as_deref().map(read_module).transpose()?;
-        let certificates = load_certificates(config.receive.grpc.tls.as_ref(), HTTP2, &metrics)?;
-        let Listeners { grpc, llmtrace, http } = listeners;
-        let optional = llmtrace.iter().map(|listener| ("llmtrace", listener));
-        for (listener, bound) in [("grpc", &grpc), ("http", &http)].into_iter().chain(optional) {
-            info!(listener, address = %bound.address, "listening");
+        let (queue, cursor) = open_queue(&config.queue, &metrics)?;
+        let certificates = AllCertificates {
+            grpc: load_certificates(config.receive.grpc.tls.as_ref(), HTTP2, &metrics)?,
+            otlp_http: load_certificates(config.receive.http.tls.as_ref(), HTTP1, &metrics)?,
+        };
+        let Listeners { grpc, otlp_http, llmtrace, http } = &listeners;
+        for Listener { name, address, .. } in [grpc, otlp_http, http].into_iter().chain(llmtrace) {
+            info!(listener = name, %address, "listening");
         }
-        Ok(Self { config, store, metrics, module, certificates, grpc, llmtrace, http })
+        Ok(Self { config, queue, cursor, store, metrics, module, listeners, certificates })
     }
 
     pub const fn grpc_address(&self) -> SocketAddr {
-        self.grpc.address
+        self.listeners.grpc.address
+    }
+
+    pub const fn otlp_http_address(&self) -> SocketAddr {
+        self.listeners.otlp_http.address
     }
 
     /// `None` where LLMTrace's ingestion is off.
     pub fn llmtrace_address(&self) -> Option<SocketAddr> {
-        self.llmtrace.as_ref().map(|listener| listener.address)
+        self.listeners.llmtrace.as_ref().map(|listener| listener.address)
     }
 
     pub const fn http_address(&self) -> SocketAddr {
-        self.http.address
+        self.listeners.http.address
     }
 
     /// Serves until `stop` is done, then stops. `Err` says what was given up.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), Unfinished> {
-        let Self { config, store, metrics, module, certificates, grpc, llmtrace, http } = self;
+        let Self { config, mut queue, cursor, store, metrics, module, listeners, certificates } = self;
+        let Listeners { grpc, otlp_http, llmtrace, http } = listeners;
         let lifecycle = Arc::new(Lifecycle::default());
         let sidecars = Arc::new(Sidecars::default());
-        let receiver = Receiver::new(
-            &config.receive.grpc,
-            Arc::clone(&store),
-            Arc::clone(&sidecars),
-            Arc::clone(&metrics),
-        );
+        let intake =
+            Intake::new(config.receive.limits, queue.appender(), Arc::clone(&sidecars), Arc::clone(&metrics));
         let api = Api::new(&config.http, Arc::clone(&store), sidecars, Arc::clone(&metrics));
-        let admin = Admin::new(Arc::clone(&store), Arc::clone(&metrics), Arc::clone(&lifecycle), module);
+        let admin =
+            Admin::new(Arc::clone(&store), &queue, Arc::clone(&metrics), Arc::clone(&lifecycle), module);
         let routes = admin::finish(router::routes(api).merge(admin::routes(admin)), Arc::clone(&metrics));
 
-        let socket = grpc.socket.tap_io(send_at_once);
-        let grpc = SecureListener::new("grpc", socket, certificates, Arc::clone(&metrics));
-        let mut grpc = serve_grpc(&config.receive.grpc, grpc, receiver.clone(), Arc::clone(&metrics));
-        let mut llmtrace = llmtrace.map(|listener| {
-            serve_llmtrace(&config.receive.grpc, listener, receiver.clone(), Arc::clone(&metrics))
-        });
-        let mut http = serve_http(http, routes);
-        let mut sweep = keep_sweeping(config.store.retention, Arc::clone(&store), metrics);
+        let max_parked_bytes = config.queue.max_parked_bytes as u64;
+        let stored = (Arc::clone(&store), Arc::clone(&metrics));
+        let mut pump = Pump::start(&config.pump, max_parked_bytes, &queue, cursor, stored.0, stored.1);
+        let retrier = Retrier::new(&queue);
+        let llmtrace =
+            llmtrace.map(|listener| serve_llmtrace(listener.bounded(&config, &metrics), intake.clone()));
+        let mut stages = vec![
+            keep_sweeping(config.store.retention, Arc::clone(&store), Arc::clone(&metrics)),
+            Stage::spawn("retry", |stop| retrier.run(stop)),
+            serve_grpc(grpc.secure(&config, certificates.grpc, &metrics), intake.clone()),
+            serve_http(
+                "otlp_http",
+                otlp_http.secure(&config, certificates.otlp_http, &metrics),
+                otlp_http::routes(intake),
+            ),
+        ];
+        stages.extend(llmtrace);
+        let mut http = serve_http("http", http.bounded(&config, &metrics), routes);
 
         stop.await;
         info!(deadline_ms = config.shutdown.deadline.as_millis(), "stopping");
         lifecycle.stop();
-        let drain = async {
-            sweep.stop().await;
-            grpc.stop().await;
-            if let Some(llmtrace) = &mut llmtrace {
-                llmtrace.stop().await;
-            }
-            receiver.drained().await;
-        };
-        let drained = tokio::time::timeout(config.shutdown.deadline, drain).await;
-        receiver.give_up();
-        grpc.stop_within(GRACE).await;
-        if let Some(llmtrace) = &mut llmtrace {
-            llmtrace.stop_within(GRACE).await;
+        let deadline = Instant::now() + config.shutdown.deadline;
+        let mut received = Ok(());
+        for stage in &mut stages {
+            received = received.and(tokio::time::timeout_at(deadline, stage.stop()).await);
+            stage.stop_within(GRACE).await;
         }
+        let drained = async {
+            queue.close().await;
+            pump.drain().await;
+        };
+        if tokio::time::timeout_at(deadline, drained).await.is_err() {
+            pump.abort();
+        }
+        report_left(&queue);
         http.stop_within(GRACE).await;
         close(&*store).await;
-        drained.map_err(|_| Unfinished { deadline: config.shutdown.deadline })?;
+        received.map_err(|_| Unfinished { deadline: config.shutdown.deadline })?;
         info!("stopped");
         Ok(())
+    }
+}
+
+fn report_left(queue: &Queue) {
+    let (backlogs, bytes) = queue.backlogs();
+    for backlog in backlogs.iter().filter(|backlog| backlog.entries > 0) {
+        let queue::log::Backlog { cursor, entries, .. } = backlog;
+        info!(cursor, entries, bytes, "what is left in the queue is sent at the next start");
     }
 }
 
@@ -217,6 +275,42 @@ fn read_module(path: &std::path::Path) -> Result<WasmModule, StartError> {
     WasmModule::read(path).map_err(|cause| StartError::Module { path: path.display().to_string(), cause })
 }
 
+async fn bind(name: &'static str, key: &'static str, address: &str) -> Result<Listener, StartError> {
+    let listen_error = |cause| StartError::Listen { key, address: address.to_owned(), cause };
+    let socket = TcpListener::bind(address).await.map_err(listen_error)?;
+    let address = socket.local_addr().map_err(listen_error)?;
+    Ok(Listener { name, socket, address })
+}
+
+/// A file that cannot be opened ends the start; a server may come later.
+async fn open_store(config: &config::Store) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match config.kind {
+        StoreKind::Sqlite => Arc::new(SqliteStore::open(&config.sqlite.path).await?),
+        StoreKind::ClickHouse => Arc::new(open_clickhouse(config).await?),
+        StoreKind::Memory => Arc::new(MemoryStore::new(config.memory.max_spans)),
+    })
+}
+
+async fn open_clickhouse(config: &config::Store) -> Result<LateStore, StoreError> {
+    let (settings, retention) = (config.clickhouse.clone(), config.retention);
+    let open = move || {
+        let settings = settings.clone();
+        async move {
+            let store: Arc<dyn Store> = Arc::new(ClickHouseStore::open(&settings, retention).await?);
+            Ok(store)
+        }
+    };
+    LateStore::open(open).await
+}
+
+fn open_queue(config: &config::Queue, metrics: &Arc<Metrics>) -> Result<(Queue, Cursor), StartError> {
+    let failed = |cause| StartError::Queue { path: config.path.display().to_string(), cause };
+    let opened =
+        queue::Opened::in_folder(&config.path, config, Arc::clone(metrics.queue())).map_err(failed)?;
+    let cursor = opened.cursor(pump::CURSOR, None).map_err(failed)?;
+    Ok((opened.start().map_err(StartError::Thread)?, cursor))
+}
+
 fn load_certificates(
     tls: Option<&config::Tls>,
     protocols: &'static [&'static [u8]],
@@ -225,118 +319,42 @@ fn load_certificates(
     tls.map(|tls| Certificates::load(tls.clone(), protocols, Arc::clone(metrics))).transpose()
 }
 
-async fn bind(key: &'static str, address: &str) -> Result<Listener, StartError> {
-    let listen_error = |cause| StartError::Listen { key, address: address.to_owned(), cause };
-    let socket = TcpListener::bind(address).await.map_err(listen_error)?;
-    let address = socket.local_addr().map_err(listen_error)?;
-    Ok(Listener { socket, address })
-}
-
-async fn open_store(config: &config::Store) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(match config.kind {
-        StoreKind::Sqlite => Arc::new(SqliteStore::open(&config.sqlite.path).await?),
-        StoreKind::ClickHouse => Arc::new(ClickHouseStore::open(&config.clickhouse, config.retention).await?),
-        StoreKind::Memory => Arc::new(MemoryStore::new(config.memory.max_spans)),
-    })
-}
-
-/// A task with the means to end it.
-struct Stage {
-    name: &'static str,
-    stop: CancellationToken,
-    task: Option<JoinHandle<()>>,
-}
-
-impl Stage {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(
-        name: &'static str,
-        run: impl FnOnce(CancellationToken) -> F,
-    ) -> Self {
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(run(stop.clone()));
-        Self { name, stop, task: Some(task) }
-    }
-
-    /// Asks the task to end, and waits for it. May be dropped and called again.
-    async fn stop(&mut self) {
-        self.stop.cancel();
-        if let Some(task) = &mut self.task {
-            if let Err(error) = task.await
-                && error.is_panic()
-            {
-                error!(stage = self.name, "the stage failed");
-            }
-            self.task = None;
-        }
-    }
-
-    async fn stop_within(&mut self, time: Duration) {
-        if tokio::time::timeout(time, self.stop()).await.is_err() {
-            warn!(stage = self.name, "the stage did not end in time");
-            self.abort();
-        }
-    }
-
-    fn abort(&mut self) {
-        if let Some(task) = self.task.take() {
-            task.abort();
-        }
-    }
-}
-
-/// Answers are small: waiting to fill a packet costs their senders 40 ms.
-fn send_at_once(stream: &mut TcpStream) {
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "a connection without TCP_NODELAY");
-    }
-}
-
-fn serve_grpc(
-    config: &config::Grpc,
-    listener: SecureListener<impl serve::Listener<Addr: 'static>>,
-    receiver: Receiver,
-    metrics: Arc<Metrics>,
-) -> Stage {
-    let service = TraceServiceServer::new(receiver)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .max_decoding_message_size(config.max_message_bytes);
+fn serve_grpc(listener: SecureListener<BoundedListener>, intake: Intake) -> Stage {
+    let max_calls = u32::try_from(intake.limits.max_concurrent_batches).unwrap_or(u32::MAX);
     let router = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
-        .layer(WatchLayer { metrics, max_message_bytes: config.max_message_bytes })
-        .add_service(service);
+        .max_concurrent_streams(max_calls)
+        .timeout(CALL_TIMEOUT)
+        .add_service(TraceService::new(intake));
     Stage::spawn("grpc", |stop| async move {
-        let incoming = listener.into_stream();
-        let served = router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await;
+        let served =
+            router.serve_with_incoming_shutdown(listener.into_stream(), stop.cancelled_owned()).await;
         if let Err(error) = served {
             error!(error = %error, "the grpc listener failed");
         }
     })
 }
 
-fn serve_llmtrace(
-    config: &config::Grpc,
-    listener: Listener,
-    receiver: Receiver,
-    metrics: Arc<Metrics>,
-) -> Stage {
-    let service =
-        Ingestion::new(receiver, config.max_message_bytes, config.max_attribute_value_bytes, metrics);
-    let router = Server::builder().http2_keepalive_interval(Some(KEEPALIVE)).add_service(service);
+fn serve_llmtrace(listener: BoundedListener, intake: Intake) -> Stage {
+    let router =
+        Server::builder().http2_keepalive_interval(Some(KEEPALIVE)).add_service(Ingestion::new(intake));
     Stage::spawn("llmtrace", |stop| async move {
-        let incoming = TcpIncoming::from(listener.socket).with_nodelay(Some(true));
-        let served = router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await;
+        let served = router.serve_with_incoming_shutdown(listener, stop.cancelled_owned()).await;
         if let Err(error) = served {
             error!(error = %error, "the llmtrace listener failed");
         }
     })
 }
 
-fn serve_http(listener: Listener, routes: Router) -> Stage {
-    Stage::spawn("http", |stop| async move {
-        let served =
-            axum::serve(listener.socket, routes).with_graceful_shutdown(stop.cancelled_owned()).await;
+fn serve_http(
+    name: &'static str,
+    listener: impl axum::serve::Listener<Addr = SocketAddr>,
+    routes: Router,
+) -> Stage {
+    Stage::spawn(name, |stop| async move {
+        let served = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await;
         if let Err(error) = served {
-            error!(error = %error, "the http listener failed");
+            error!(listener = name, error = %error, "the listener failed");
         }
     })
 }

@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use meshtap_collector::app::App;
 use meshtap_collector::config::Config;
 use meshtap_collector::plugin_config;
+use meshtap_collector::queue;
 use meshtap_collector::replay::command;
 use meshtap_collector::telemetry::logging;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -36,6 +37,8 @@ enum Command {
     CheckConfig(ConfigArguments),
     /// Says what the filter will say about its plugin configuration.
     ValidateConfig(plugin_config::Arguments),
+    /// Looks at the durable queue, and decides about what the store refused.
+    Queue(queue::command::Arguments),
     /// Puts recorded HTTP exchanges through the filter module and prints the spans that it makes of them.
     Replay(command::Arguments),
 }
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => with_config(arguments.config.as_deref(), serve),
         Command::CheckConfig(arguments) => with_config(arguments.config.as_deref(), confirm),
         Command::ValidateConfig(arguments) => validate(&arguments),
+        Command::Queue(arguments) => look_at_queue(&arguments),
         Command::Replay(arguments) => replay(&arguments),
     }
 }
@@ -80,6 +84,16 @@ fn replay(arguments: &command::Arguments) -> ExitCode {
         // Whoever reads the output has seen enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => fail(&format!("{error:#}"), 1),
+    }
+}
+
+fn look_at_queue(arguments: &queue::command::Arguments) -> ExitCode {
+    let run = |folder: &Path| queue::command::run(arguments, folder, &mut std::io::stdout().lock());
+    match &arguments.path {
+        Some(folder) => {
+            run(folder).map_or_else(|error| fail(&format!("{error:#}"), 1), |()| ExitCode::SUCCESS)
+        }
+        None => with_config(arguments.config.as_deref(), |config| run(&config.queue.path)),
     }
 }
 

@@ -5,6 +5,7 @@
 //! - [`bad_input`]: bodies and configurations that nobody should send. [`collector_outage`]: nobody takes the spans.
 //! - [`content`]: what messages say arrives redacted, where that is asked for.
 //! - [`instrumentations`]: spans that other tracers make around the official SDKs.
+//! - [`chaos`]: killed under load, everything that was answered is there once.
 //! - [`export`]: how spans leave the sidecar.
 //! - [`store_clickhouse`]: the stores' conformance suite against the real server.
 //! - [`replay`]: recorded exchanges through the module without Envoy.
@@ -15,6 +16,7 @@
 
 mod bad_input;
 mod benches;
+mod chaos;
 mod collector_outage;
 mod content;
 mod endings;

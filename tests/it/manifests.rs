@@ -50,11 +50,13 @@ Service
     /spec/ports/0/targetPort = "http"                          => receive.grpc.listen
     /spec/ports/1/targetPort = "otlp-grpc"                     => http.listen
     /spec/ports/1/port = 80                                    => url
+    /spec/ports/2/targetPort = "http"                          => receive.http.listen
     /spec/clusterIP = "None"                                   => headless
     /spec/selector = {"app": "other"}                          => selector
 StatefulSet
     /spec/replicas = 2                                         => one writer
     /spec/volumeClaimTemplates                                 => store.sqlite.path
+    /spec/volumeClaimTemplates/1/metadata/name = "other"       => queue.path
     /spec/template/spec/terminationGracePeriodSeconds = 20     => shutdown.deadline
     /spec/template/spec/containers/0/command = ["meshtap"]     => --config
     /spec/template/spec/containers/0/ports/0/containerPort = 1 => receive.grpc.listen
@@ -105,6 +107,8 @@ fn each_mistake_in_the_collectors_configuration_is_found() {
         ("0.0.0.0:8080", "0.0.0.0:80", "http.listen"),
         ("/usr/local/share", "/usr/share", "wasm.module"),
         ("/var/lib/meshtap/", "/tmp/", "store.sqlite.path"),
+        ("/var/lib/meshtap-queue/", "/tmp/", "queue.path"),
+        ("0.0.0.0:4318", "127.0.0.1:4318", "receive.http.listen"),
         ("20s", "28s", "shutdown.deadline"),
     ] {
         let objects = shipped().unwrap();
@@ -329,7 +333,9 @@ fn kustomizations(objects: &[Object], found: &mut Vec<String>) {
 /// What the collector's own loader makes of its file, as far as the manifests depend on it.
 struct Config {
     grpc_listen: SocketAddr,
+    otlp_http_listen: SocketAddr,
     http_listen: SocketAddr,
+    queue: PathBuf,
     sqlite: Option<PathBuf>,
     wasm_module: PathBuf,
     shutdown_deadline: Duration,
@@ -360,7 +366,9 @@ fn collector_config(source: &str) -> Result<Config, String> {
     let address = |listen: &str| listen.parse().map_err(|error| format!("{listen}: {error}"));
     Ok(Config {
         grpc_listen: address(&config.receive.grpc.listen)?,
+        otlp_http_listen: address(&config.receive.http.listen)?,
         http_listen: address(&config.http.listen)?,
+        queue: config.queue.path,
         sqlite: (config.store.kind == StoreKind::Sqlite).then_some(config.store.sqlite.path),
         wasm_module: wasm_module.into(),
         shutdown_deadline: config.shutdown.deadline,
@@ -437,16 +445,16 @@ impl<'a> Collector<'a> {
     /// Each port of the Service ends, through the container's port of that name, where the collector listens.
     fn check_ports(&self, found: &mut Vec<String>) {
         let file = &self.config_map.file;
-        for (key, protocol, listen) in [
-            ("receive.grpc.listen", "grpc", self.config.grpc_listen),
+        for (key, name, listen) in [
+            ("receive.grpc.listen", "otlp-grpc", self.config.grpc_listen),
+            ("receive.http.listen", "otlp-http", self.config.otlp_http_listen),
             ("http.listen", "http", self.config.http_listen),
         ] {
             let mut ports = list(&self.service.body, "/spec/ports").iter();
-            let port = ports.find(|port| text(port, "/appProtocol") == protocol);
+            let port = ports.find(|port| text(port, "/name") == name);
             let target = port.map(|port| text(port, "/targetPort")).unwrap_or_default();
             if self.container_port(target) != Some(listen.port()) {
-                found
-                    .push(format!("{file}: {key} {listen} is not where the Service's {protocol} port leads"));
+                found.push(format!("{file}: {key} {listen} is not where the Service's port {name} leads"));
             }
             if !listen.ip().is_unspecified() {
                 found.push(format!("{file}: {key} {listen} is out of other pods' reach"));
@@ -494,6 +502,11 @@ impl<'a> Collector<'a> {
             path => {
                 found.push(format!("{}: store.sqlite.path {path:?} is on no volume", self.config_map.file));
             }
+        }
+
+        let queue = &self.config.queue;
+        if !data.iter().any(|folder| queue.starts_with(folder)) {
+            found.push(format!("{}: queue.path {} is on no volume", self.config_map.file, queue.display()));
         }
 
         let module = &self.config.wasm_module;

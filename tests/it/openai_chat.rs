@@ -187,8 +187,11 @@ fn usage_is_summed_by_model() {
     let sides = seen.iter().map(|seen| &seen.bare.exchange);
     let input: u64 = sides.filter_map(|exchange| exchange.usage).map(|usage| usage.input).sum();
     for store in STORES {
-        let row = wait::until("the model's row", || {
-            mesh.collector(store).usage("model").into_iter().find(|row| row["model"] == "gpt-4o-sum")
+        let row = wait::until("both calls in the model's row", || {
+            mesh.collector(store)
+                .usage("model")
+                .into_iter()
+                .find(|row| row["model"] == "gpt-4o-sum" && row["calls"] == 2)
         });
         assert_eq!((&row["calls"], &row["input_tokens"]), (&2.into(), &input.into()), "{store}: {row}");
     }

@@ -10,21 +10,33 @@ use crate::sandbox::Sandbox;
 use crate::tools;
 
 pub struct ClickHouse {
-    _process: Process,
-    /// Closing it would end the server.
-    _input: ChildStdin,
+    /// Closing the input would end the server.
+    running: Option<(Process, ChildStdin)>,
     address: SocketAddr,
 }
 
 impl ClickHouse {
     #[track_caller]
     pub fn start(sandbox: &Sandbox) -> Self {
-        let address = ports::free_address();
+        let mut server = Self { running: None, address: ports::free_address() };
+        server.start_again(sandbox);
+        server
+    }
+
+    /// Ends it at once, as a node that fails does.
+    pub fn kill(&mut self) {
+        drop(self.running.take());
+    }
+
+    /// Starts it where it was, over the data that it left.
+    #[track_caller]
+    pub fn start_again(&mut self, sandbox: &Sandbox) {
+        let address = self.address;
         let mut command = Command::new(tools::own_program("clickhouse_local"));
         command.arg(tools::chdb()).arg(sandbox.path("clickhouse")).arg(address.port().to_string());
         let (process, input, _) = Process::spawn_piped("clickhouse", command, sandbox);
         process.wait_ready(|| http::get(address, "/ping").ok().filter(|reply| reply.status == 200));
-        Self { _process: process, _input: input, address }
+        self.running = Some((process, input));
     }
 
     pub fn url(&self) -> String {

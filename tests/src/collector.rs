@@ -31,6 +31,7 @@ pub struct Collector {
     name: String,
     command: Vec<String>,
     grpc: SocketAddr,
+    otlp_http: SocketAddr,
     http: SocketAddr,
     process: Option<Process>,
 }
@@ -46,8 +47,10 @@ impl Collector {
 
     /// On the default loopback ports given, not yet started.
     pub fn stopped(sandbox: &Sandbox, name: &str, store: &Store, grpc: SocketAddr, http: SocketAddr) -> Self {
+        let otlp_http = ports::free_address();
         let config = json!({
-            "receive": {"grpc": {"listen": grpc}},
+            "receive": {"grpc": {"listen": grpc}, "http": {"listen": otlp_http}},
+            "queue": {"path": sandbox.path(&format!("{name}-queue"))},
             "http": {"listen": http},
             "store": store_config(sandbox, name, store),
             "log": {"format": "json", "level": "info"},
@@ -55,10 +58,10 @@ impl Collector {
         // YAML reads JSON.
         let config = sandbox.write(&format!("{name}.yaml"), config.to_string());
         let command = ["serve", "--config", &config.display().to_string()].map(str::to_owned).to_vec();
-        Self { name: name.to_owned(), command, grpc, http, process: None }
+        Self { name: name.to_owned(), command, grpc, otlp_http, http, process: None }
     }
 
-    /// Starts it where it was: same ports, same store.
+    /// Starts it where it was: same ports, same store, same queue.
     #[track_caller]
     pub fn start_again(&mut self, sandbox: &Sandbox) {
         let mut command = Command::new(tools::collector());
@@ -83,6 +86,11 @@ impl Collector {
         }
     }
 
+    /// Ends it at once, as a node that fails does.
+    pub fn kill(&mut self) {
+        drop(self.process.take());
+    }
+
     /// Takes its processor away: connections stay, nothing is answered.
     pub fn hang(&self) {
         self.signal(Signal::STOP);
@@ -101,6 +109,11 @@ impl Collector {
     /// Where Envoy sends spans.
     pub fn grpc(&self) -> SocketAddr {
         self.grpc
+    }
+
+    /// Where OTLP/HTTP is taken.
+    pub fn otlp_http(&self) -> SocketAddr {
+        self.otlp_http
     }
 
     pub fn http(&self) -> SocketAddr {

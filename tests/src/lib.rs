@@ -12,6 +12,7 @@
 //! - [`conformance`] puts recorded exchanges through the module without Envoy.
 //! - [`mod@bench`] is how a benchmark writes down what it measured; [`overhead`] loads Envoys with filters and without.
 //! - [`storm`] is traffic that does everything wrong, through Envoy and the filter.
+//! - [`chaos`] kills collectors and stores under load, and counts what is left.
 //! - [`mesh`] puts them together: one call, made without the filter and with it into every store.
 //!
 //! Everything is blocking: a test reads top to bottom. A part that cannot start panics with its log, because a test
@@ -27,6 +28,7 @@
 )]
 
 pub mod bench;
+pub mod chaos;
 pub mod clickhouse;
 pub mod client;
 pub mod collector;

@@ -11,14 +11,18 @@ use tracing::Level;
 
 pub use self::llmtrace::LlmTrace;
 use self::mistakes::Mistakes;
+pub use self::queue::{Pump, Queue};
 use self::raw::Settings;
 use self::read::Reader;
+pub use self::receive::{Limits, Receive};
 pub use self::tls::{Tls, TlsKeys};
 
 mod llmtrace;
 pub mod mistakes;
+mod queue;
 pub mod raw;
 mod read;
+mod receive;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -27,41 +31,14 @@ pub mod units;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub receive: Receive,
+    pub queue: Queue,
+    pub pump: Pump,
     pub http: Http,
     pub store: Store,
     pub metrics: Metrics,
     pub wasm: Wasm,
     pub log: Log,
     pub shutdown: Shutdown,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Receive {
-    pub grpc: Grpc,
-    pub llmtrace: LlmTrace,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Grpc {
-    /// `host:port`; port 0 takes a free one.
-    pub listen: String,
-    /// `None` for connections in the clear.
-    pub tls: Option<Tls>,
-    /// Of one request, after decompression.
-    pub max_message_bytes: usize,
-    /// Requests beyond it are answered with RESOURCE_EXHAUSTED.
-    pub max_concurrent_batches: usize,
-    pub max_spans_per_batch: usize,
-    /// Also bounds a resource's, an event's and a link's attributes.
-    pub max_attributes_per_span: usize,
-    pub max_events_per_span: usize,
-    pub max_links_per_span: usize,
-    /// Also bounds names and status messages.
-    pub max_attribute_value_bytes: usize,
-    /// All names and values of a span, its events and its links together.
-    pub max_span_bytes: usize,
-    /// All names and values of a resource together.
-    pub max_resource_bytes: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -177,16 +154,33 @@ pub const KEYS: &[&str] = &[
     "receive.grpc.tls.key",
     "receive.grpc.tls.client_ca",
     "receive.grpc.tls.reload_interval",
-    "receive.grpc.max_message_bytes",
-    "receive.grpc.max_concurrent_batches",
-    "receive.grpc.max_spans_per_batch",
-    "receive.grpc.max_attributes_per_span",
-    "receive.grpc.max_events_per_span",
-    "receive.grpc.max_links_per_span",
-    "receive.grpc.max_attribute_value_bytes",
-    "receive.grpc.max_span_bytes",
-    "receive.grpc.max_resource_bytes",
+    "receive.http.listen",
+    "receive.http.tls.cert",
+    "receive.http.tls.key",
+    "receive.http.tls.client_ca",
+    "receive.http.tls.reload_interval",
     "receive.llmtrace.listen",
+    "receive.max_connections",
+    "receive.limits.max_message_bytes",
+    "receive.limits.max_concurrent_batches",
+    "receive.limits.max_spans_per_batch",
+    "receive.limits.max_attributes_per_span",
+    "receive.limits.max_events_per_span",
+    "receive.limits.max_links_per_span",
+    "receive.limits.max_attribute_value_bytes",
+    "receive.limits.max_value_depth",
+    "receive.limits.max_span_bytes",
+    "receive.limits.max_resource_bytes",
+    "queue.path",
+    "queue.max_bytes",
+    "queue.segment_bytes",
+    "queue.max_parked_bytes",
+    "queue.max_waiting",
+    "pump.max_batch_spans",
+    "pump.max_batch_bytes",
+    "pump.max_batch_age",
+    "pump.min_backoff",
+    "pump.max_backoff",
     "http.listen",
     "http.max_limit",
     "http.max_trace_spans",
@@ -210,8 +204,6 @@ pub const KEYS: &[&str] = &[
     "shutdown.deadline",
 ];
 
-/// One request may hold this much at most, whatever is configured.
-const MAX_MESSAGE_BYTES: usize = 256 << 20;
 /// ClickHouse's dates of expiry end in 2106.
 const MAX_RETENTION: Duration = Duration::from_hours(3_650 * 24);
 
@@ -262,7 +254,9 @@ impl Default for Config {
 
 fn read(reader: &mut Reader) -> Config {
     Config {
-        receive: Receive { grpc: read_grpc(reader), llmtrace: llmtrace::read(reader) },
+        receive: receive::read(reader),
+        queue: queue::read_queue(reader),
+        pump: queue::read_pump(reader),
         http: read_http(reader),
         store: read_store(reader),
         metrics: Metrics {
@@ -274,26 +268,6 @@ fn read(reader: &mut Reader) -> Config {
         },
         log: read_log(reader),
         shutdown: Shutdown { deadline: reader.duration("shutdown.deadline", "20s") },
-    }
-}
-
-fn read_grpc(reader: &mut Reader) -> Grpc {
-    Grpc {
-        listen: reader.listen("receive.grpc.listen", "127.0.0.1:4317"),
-        tls: tls::read(reader, tls::GRPC),
-        max_message_bytes: reader.size("receive.grpc.max_message_bytes", "4MiB", MAX_MESSAGE_BYTES),
-        max_concurrent_batches: reader.count("receive.grpc.max_concurrent_batches", 64),
-        max_spans_per_batch: reader.count("receive.grpc.max_spans_per_batch", 10_000),
-        max_attributes_per_span: reader.count("receive.grpc.max_attributes_per_span", 256),
-        max_events_per_span: reader.count("receive.grpc.max_events_per_span", 128),
-        max_links_per_span: reader.count("receive.grpc.max_links_per_span", 128),
-        max_attribute_value_bytes: reader.size(
-            "receive.grpc.max_attribute_value_bytes",
-            "64KiB",
-            MAX_MESSAGE_BYTES,
-        ),
-        max_span_bytes: reader.size("receive.grpc.max_span_bytes", "256KiB", MAX_MESSAGE_BYTES),
-        max_resource_bytes: reader.size("receive.grpc.max_resource_bytes", "16KiB", MAX_MESSAGE_BYTES),
     }
 }
 
@@ -346,23 +320,31 @@ fn read_log(reader: &mut Reader) -> Log {
 
 /// What one value alone cannot show.
 fn check(config: &Config, mistakes: &mut Mistakes) {
-    let (grpc, http) = (&config.receive.grpc.listen, &config.http.listen);
-    if grpc == http && !grpc.ends_with(":0") {
-        mistakes.add(
-            "http.listen",
-            format!("is {http}, like receive.grpc.listen"),
-            "give one of them another port",
-        );
-    }
+    check_listeners(config, mistakes);
+    receive::check(&config.receive, mistakes);
     if config.store.sqlite.path.as_os_str().is_empty() {
         mistakes.add("store.sqlite.path", "is empty", "name a file, such as meshtap.db");
     }
     if config.store.retention.is_some_and(|retention| retention > MAX_RETENTION) {
         mistakes.add("store.retention", "is more than 3650d", "write forever to keep all spans");
     }
-    tls::check(config.receive.grpc.tls.as_ref(), mistakes);
+    queue::check(&config.queue, &config.pump, mistakes);
     check_clickhouse(&config.store.clickhouse, mistakes);
     check_module(config.wasm.module.as_deref(), mistakes);
+}
+
+fn check_listeners(config: &Config, mistakes: &mut Mistakes) {
+    let listeners = [
+        ("receive.grpc.listen", &config.receive.grpc.listen),
+        ("receive.http.listen", &config.receive.http.listen),
+        ("http.listen", &config.http.listen),
+    ];
+    for (nth, (key, address)) in listeners.iter().enumerate() {
+        let same = |(_, other): &&(&str, &String)| other == address && !address.ends_with(":0");
+        if let Some((other, _)) = listeners.iter().take(nth).find(same) {
+            mistakes.add(key, format!("is {address}, like {other}"), "give one of them another port");
+        }
+    }
 }
 
 fn check_clickhouse(config: &ClickHouse, mistakes: &mut Mistakes) {

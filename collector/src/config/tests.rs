@@ -18,7 +18,7 @@ fn check(text: &str, expected: &str) {
 fn nothing_configured_is_the_default() {
     let config = parse("", &[]).unwrap();
     assert_eq!(config.receive.grpc.listen, "127.0.0.1:4317");
-    assert_eq!(config.receive.grpc.max_message_bytes, 4 << 20);
+    assert_eq!(config.receive.limits.max_message_bytes, 4 << 20);
     assert_eq!(config.store.kind, StoreKind::Sqlite);
     assert_eq!(config.store.retention, Some(Duration::from_hours(30 * 24)));
     assert_eq!(config.wasm.module, None);
@@ -61,12 +61,12 @@ fn all_mistakes_are_reported_together() {
 #[test]
 fn values_are_checked() {
     check(
-        "receive: {grpc: {max_message_bytes: 4MB}}",
-        "receive.grpc.max_message_bytes: is not a size: \"4MB\"",
+        "receive: {limits: {max_message_bytes: 4MB}}",
+        "receive.limits.max_message_bytes: is not a size: \"4MB\"",
     );
-    check("receive: {grpc: {max_message_bytes: 1GiB}}", "a size up to 268435456 bytes");
-    check("receive: {grpc: {max_spans_per_batch: 0}}", "must be a whole number from 1 to 1000000000: 0");
-    check("receive: {grpc: {max_spans_per_batch: -1}}", "must be a whole number from 1 to 1000000000: -1");
+    check("receive: {limits: {max_message_bytes: 1GiB}}", "a size up to 268435456 bytes");
+    check("receive: {limits: {max_spans_per_batch: 0}}", "must be a whole number from 1 to 1000000000: 0");
+    check("receive: {limits: {max_spans_per_batch: -1}}", "must be a whole number from 1 to 1000000000: -1");
     check("receive: {grpc: {listen: [a]}}", "receive.grpc.listen: must be a single value");
     check("receive: 7", "receive: must be a mapping");
     check("color: blue", "color: unknown key; remove it");
@@ -77,6 +77,11 @@ fn values_are_checked() {
         "duplicate mapping key: http; correct it there",
     );
     check("http: {listen: '127.0.0.1:4317'}", "http.listen: is 127.0.0.1:4317, like receive.grpc.listen");
+    check("http: {listen: '127.0.0.1:4318'}", "http.listen: is 127.0.0.1:4318, like receive.http.listen");
+    check("receive: {limits: {max_value_depth: 25}}", "receive.limits.max_value_depth: is more than 24");
+    check("queue: {path: ''}", "queue.path: is empty");
+    check("queue: {max_bytes: 64MiB}", "queue.max_bytes: is less than 4 times queue.segment_bytes");
+    check("pump: {max_backoff: 10ms}", "pump.max_backoff: is less than pump.min_backoff");
     check("http: {listen: ':80'}", "is not an address");
     check("store: {sqlite: {path: ''}}", "store.sqlite.path: is empty");
     check("store: {clickhouse: {url: 'localhost:8123'}}", "write it as http://host:8123");

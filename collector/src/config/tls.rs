@@ -36,6 +36,13 @@ pub(super) const GRPC: TlsKeys = TlsKeys {
     reload_interval: "receive.grpc.tls.reload_interval",
 };
 
+pub(super) const HTTP: TlsKeys = TlsKeys {
+    cert: "receive.http.tls.cert",
+    key: "receive.http.tls.key",
+    client_ca: "receive.http.tls.client_ca",
+    reload_interval: "receive.http.tls.reload_interval",
+};
+
 /// `None` where no file is named. Files that do not go together are mistakes.
 pub(super) fn read(reader: &mut Reader, keys: TlsKeys) -> Option<Tls> {
     let mut path = |key| Some(reader.text(key, "")).filter(|path| !path.is_empty()).map(PathBuf::from);

@@ -1,246 +1,196 @@
-//! OTLP/gRPC: `TraceService/Export`.
+//! OTLP/gRPC: `TraceService/Export`, over the bytes of the request.
 //!
-//! The answer goes out after the store has committed what was admitted. An error means that nothing may be taken as
-//! stored: UNAVAILABLE and RESOURCE_EXHAUSTED ask the sender to try again, INTERNAL does not. What was refused span by
-//! span is reported as partial success.
-//!
-//! A batch that has been handed to the store is seen through even if its sender hangs up: the work is a task that
-//! `drained` waits for.
+//! UNAVAILABLE and RESOURCE_EXHAUSTED ask the sender to try again, with RetryInfo; INVALID_ARGUMENT does not. What was
+//! refused span by span is reported as partial success.
 
-use std::fmt::Write as _;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::TraceService;
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+use bytes::{Buf as _, Bytes};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use prost::Message as _;
+use tonic::body::Body;
+use tonic::codec::{
+    Codec, CompressionEncoding, DecodeBuf, Decoder, EnabledCompressionEncodings, EncodeBuf, Encoder,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tonic::codegen::http;
+use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
-use tracing::{debug, warn};
+use tower::Service;
 
-use super::limits::{Limits, Refused};
-use super::watch::Reached;
-use crate::config;
-use crate::model::SpanRecord;
-use crate::normalize;
-use crate::sidecars::{Sidecars, Vm};
-use crate::store::{Store, StoreError};
-use crate::telemetry::metrics::{BatchFailure, Metrics, Rejection};
+use super::intake::{ExportError, Intake, RETRY_DELAY};
+use crate::queue::AppendError;
 
-/// When a sender that met a full house should come back.
-const RETRY_DELAY: Duration = Duration::from_secs(1);
+pub const EXPORT_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
-#[derive(Clone)]
-pub struct Receiver {
-    limits: Limits,
-    slots: Arc<Semaphore>,
-    store: Arc<dyn Store>,
-    sidecars: Arc<Sidecars>,
-    metrics: Arc<Metrics>,
-    tasks: TaskTracker,
-    given_up: CancellationToken,
+/// The service of one listener.
+#[derive(Clone, Debug)]
+pub struct TraceService {
+    intake: Intake,
 }
 
-impl Receiver {
-    pub fn new(
-        config: &config::Grpc,
-        store: Arc<dyn Store>,
-        sidecars: Arc<Sidecars>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        Self {
-            limits: Limits::from(config),
-            slots: Arc::new(Semaphore::new(config.max_concurrent_batches)),
-            store,
-            sidecars,
-            metrics,
-            tasks: TaskTracker::new(),
-            given_up: CancellationToken::new(),
+impl TraceService {
+    pub const fn new(intake: Intake) -> Self {
+        Self { intake }
+    }
+
+    async fn answer(self, request: http::Request<Body>) -> http::Response<Body> {
+        if request.uri().path() != EXPORT_PATH {
+            return Status::unimplemented("only TraceService/Export is served here").into_http();
         }
+        // Before the body is read.
+        let slot = match self.intake.slot() {
+            Ok(slot) => slot,
+            Err(error) => return status(&error).into_http(),
+        };
+        let mut compressions = EnabledCompressionEncodings::default();
+        compressions.enable(CompressionEncoding::Gzip);
+        compressions.enable(CompressionEncoding::Zstd);
+        let max_bytes = self.intake.limits.max_message_bytes;
+        let mut reached = false;
+        let export = Export { intake: &self.intake, reached: &mut reached };
+        let response = Grpc::new(Raw)
+            .apply_compression_config(compressions, EnabledCompressionEncodings::default())
+            .apply_max_message_size_config(Some(max_bytes), None)
+            .unary(export, request)
+            .await;
+        drop(slot);
+        if reached { response } else { self.explain(response) }
     }
 
-    /// Waits until every batch that was handed to the store has its outcome.
-    pub async fn drained(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-
-    /// Answers the calls that still wait for the store with UNAVAILABLE, whatever becomes of their batches.
-    pub fn give_up(&self) {
-        self.given_up.cancel();
-    }
-
-    fn slot(&self, spans: usize) -> Result<OwnedSemaphorePermit, Status> {
-        Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
-            self.metrics.batch_failed(BatchFailure::Overloaded, spans);
-            Status::with_error_details(
-                Code::ResourceExhausted,
-                "too many batches at the same time (receive.grpc.max_concurrent_batches); try again later",
-                ErrorDetails::with_retry_info(Some(RETRY_DELAY)),
-            )
-        })
-    }
-
-    fn admit(&self, request: ExportTraceServiceRequest) -> Admitted {
-        let mut admitted = Admitted::default();
-        for resource_spans in request.resource_spans {
-            let resource_check = self.limits.check_resource(resource_spans.resource.as_ref());
-            let resource = normalize::Resource::new(resource_spans.resource);
-            for scope_spans in resource_spans.scope_spans {
-                let shared_check =
-                    resource_check.clone().and_then(|()| self.limits.check_scope(scope_spans.scope.as_ref()));
-                let scope = normalize::Scope::new(scope_spans.scope);
-                for span in scope_spans.spans {
-                    let position = admitted.records.len() + admitted.heartbeats + admitted.refusals.spans;
-                    match shared_check.clone().and_then(|()| self.limits.check_span(position, &span)) {
-                        Ok(()) => self.take(self.normalized(&resource, &scope, span), &mut admitted),
-                        Err(refused) => admitted.refusals.add(refused, &self.metrics),
-                    }
-                }
+    /// What failed before its bytes were there: too large, cut short, compressed in a way that we cannot read. "Too
+    /// large" becomes an error that senders do not repeat for ever: OTLP takes OUT_OF_RANGE, which the codec answers, as
+    /// "try again".
+    fn explain(&self, response: http::Response<Body>) -> http::Response<Body> {
+        let code = Status::from_header_map(response.headers()).map(|status| status.code());
+        match code {
+            Some(Code::OutOfRange | Code::ResourceExhausted) => {
+                let error = ExportError::TooLarge(self.intake.limits.max_message_bytes);
+                status(&self.intake.failed(error, 0)).into_http()
+            }
+            Some(Code::Ok) | None => response,
+            Some(_) => {
+                drop(self.intake.failed(ExportError::Malformed(String::new()), 0));
+                response
             }
         }
-        admitted
+    }
+}
+
+impl NamedService for TraceService {
+    const NAME: &'static str = "opentelemetry.proto.collector.trace.v1.TraceService";
+}
+
+impl Service<http::Request<Body>> for TraceService {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
     }
 
-    /// A heartbeat is no span of anyone's trace: it is remembered, not stored.
-    fn take(&self, record: SpanRecord, admitted: &mut Admitted) {
-        match Vm::of(&record) {
-            Some(vm) => {
-                admitted.heartbeats += 1;
-                self.metrics.heartbeat_received();
-                self.sidecars.seen(vm);
-            }
-            None => admitted.records.push(record),
-        }
-    }
-
-    fn normalized(
-        &self,
-        resource: &normalize::Resource,
-        scope: &normalize::Scope,
-        span: opentelemetry_proto::tonic::trace::v1::Span,
-    ) -> SpanRecord {
-        let (record, invalid) = normalize::record(resource, scope, span);
-        for attribute in invalid {
-            self.metrics.attribute_invalid(attribute);
-        }
-        record
-    }
-
-    /// Returns after the commit, or with the reason why there was none.
-    async fn commit(&self, records: Vec<SpanRecord>, slot: OwnedSemaphorePermit) -> Result<(), Status> {
-        if records.is_empty() {
-            return Ok(());
-        }
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let this = self.clone();
-        let work = self.tasks.spawn(async move {
-            let outcome = this.write(records.into()).await;
-            drop(slot);
-            outcome
-        });
-        let outcome = self.given_up.run_until_cancelled(work).await;
-        outcome
-            .and_then(Result::ok)
-            .unwrap_or_else(|| Err(Status::unavailable("the collector is stopping; try again")))
-    }
-
-    async fn write(&self, batch: Arc<[SpanRecord]>) -> Result<(), Status> {
-        let started = Instant::now();
-        let outcome = self.store.write(Arc::clone(&batch)).await;
-        self.metrics.store_write(started.elapsed(), outcome.is_ok());
-        match outcome {
-            Ok(written) => {
-                self.metrics.batch_stored(&batch, &written);
-                Ok(())
-            }
-            Err(error) => Err(self.failed(&error, batch.len())),
-        }
-    }
-
-    fn failed(&self, error: &StoreError, spans: usize) -> Status {
-        warn!(spans, transient = error.is_transient(), error = error.chain(), "a batch was not stored");
-        if error.is_transient() {
-            self.metrics.batch_failed(BatchFailure::StoreUnavailable, spans);
-            Status::unavailable(format!("the store is unavailable, nothing was stored; try again: {error}"))
-        } else {
-            self.metrics.batch_failed(BatchFailure::StoreRefused, spans);
-            Status::internal(format!("the store refused the batch, nothing was stored: {error}"))
-        }
+        Box::pin(async move { Ok(this.answer(request).await) })
     }
 }
 
-#[tonic::async_trait]
-impl TraceService for Receiver {
-    async fn export(
-        &self,
-        request: Request<ExportTraceServiceRequest>,
-    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        if let Some(reached) = request.extensions().get::<Reached>() {
-            reached.mark();
-        }
-        let request = request.into_inner();
-        let spans = count_spans(&request);
-        let _in_flight = self.metrics.batch_received(spans);
-        let slot = self.slot(spans)?;
-        let admitted = self.admit(request);
-        self.commit(admitted.records, slot).await?;
-        Ok(Response::new(ExportTraceServiceResponse { partial_success: admitted.refusals.report() }))
-    }
+struct Export<'a> {
+    intake: &'a Intake,
+    /// Whether the bytes of the request have come so far.
+    reached: &'a mut bool,
 }
 
-fn count_spans(request: &ExportTraceServiceRequest) -> usize {
-    request
-        .resource_spans
-        .iter()
-        .flat_map(|resource| &resource.scope_spans)
-        .map(|scope| scope.spans.len())
-        .sum()
-}
+impl<'a> UnaryService<Bytes> for Export<'a> {
+    type Response = ExportTraceServiceResponse;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Self::Response>, Status>> + Send + 'a>>;
 
-#[derive(Debug, Default)]
-struct Admitted {
-    records: Vec<SpanRecord>,
-    heartbeats: usize,
-    refusals: Refusals,
-}
-
-/// What was refused, for the answer: each reason once, with the first span's message and the number of spans.
-#[derive(Debug, Default)]
-struct Refusals {
-    spans: usize,
-    reasons: Vec<(Rejection, usize, String)>,
-}
-
-impl Refusals {
-    fn add(&mut self, refused: Refused, metrics: &Metrics) {
-        metrics.span_rejected(refused.reason);
-        self.spans += 1;
-        match self.reasons.iter_mut().find(|(reason, ..)| *reason == refused.reason) {
-            Some((_, spans, _)) => *spans += 1,
-            None => self.reasons.push((refused.reason, 1, refused.message)),
-        }
-    }
-
-    fn report(self) -> Option<ExportTracePartialSuccess> {
-        if self.spans == 0 {
-            return None;
-        }
-        let mut error_message = format!("{} rejected", spans(self.spans));
-        for (reason, count, message) in &self.reasons {
-            let _ = write!(error_message, "; {} {}: {message}", spans(*count), reason.as_str());
-        }
-        debug!(error_message, "some spans of a batch were rejected");
-        Some(ExportTracePartialSuccess {
-            rejected_spans: i64::try_from(self.spans).unwrap_or(i64::MAX),
-            error_message,
+    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
+        *self.reached = true;
+        let intake = self.intake;
+        Box::pin(async move {
+            let outcome = intake.export(request.into_inner()).await;
+            outcome.map(Response::new).map_err(|error| status(&error))
         })
     }
 }
 
-fn spans(count: usize) -> String {
-    if count == 1 { "1 span".to_owned() } else { format!("{count} spans") }
+pub(super) fn status(error: &ExportError) -> Status {
+    let code = match error {
+        ExportError::Malformed(_) | ExportError::TooLarge(_) => {
+            return Status::invalid_argument(error.to_string());
+        }
+        ExportError::Overloaded | ExportError::Queue(AppendError::Full | AppendError::DiskFull) => {
+            Code::ResourceExhausted
+        }
+        ExportError::Queue(AppendError::Failed(_) | AppendError::Closed) => Code::Unavailable,
+    };
+    let details = ErrorDetails::with_retry_info(Some(RETRY_DELAY));
+    Status::with_error_details(code, error.to_string(), details)
+}
+
+/// Hands over requests as bytes.
+#[derive(Clone, Copy, Debug)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = ExportTraceServiceResponse;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = ExportTraceServiceResponse;
+    type Error = Status;
+
+    fn encode(&mut self, item: Self::Item, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        item.encode(out).map_err(|error| Status::internal(error.to_string()))
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(bytes.copy_to_bytes(bytes.remaining())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_passes_is_to_be_repeated_and_what_does_not_is_not() {
+        let failed = AppendError::Failed(Arc::from("read-only"));
+        for (error, code) in [
+            (ExportError::Overloaded, Code::ResourceExhausted),
+            (AppendError::Full.into(), Code::ResourceExhausted),
+            (AppendError::DiskFull.into(), Code::ResourceExhausted),
+            (failed.into(), Code::Unavailable),
+            (AppendError::Closed.into(), Code::Unavailable),
+            (ExportError::TooLarge(1), Code::InvalidArgument),
+            (ExportError::Malformed(String::new()), Code::InvalidArgument),
+        ] {
+            let status = status(&error);
+            assert_eq!(status.code(), code, "{error}");
+            let delay = status.get_details_retry_info().and_then(|info| info.retry_delay);
+            assert_eq!(delay.is_some(), code != Code::InvalidArgument, "{error}");
+        }
+    }
 }

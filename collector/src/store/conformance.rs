@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::{Order, Page, SpanFilter, Store, StoreError, UsageQuery, UsageReport, UsageRow, Written};
+use super::{Batch, Order, Page, SpanFilter, Store, StoreError, UsageQuery, UsageReport, UsageRow, Written};
 use crate::model::{
     Attributes, CallSide, Dimension, GenAi, MAX_COUNT, MAX_UNIX_NANOS, Origin, SpanId, SpanKind, SpanRecord,
     StatusCode, TimeRange, TraceId, Usage,
@@ -131,7 +131,7 @@ impl Suite<'_> {
     }
 
     async fn write(&self, spans: &[SpanRecord]) -> Result<Written, String> {
-        self.store.write(Arc::from(spans)).await.map_err(failure)
+        self.store.write(Batch::of(spans)).await.map_err(failure)
     }
 
     async fn trace(&self, trace_id: TraceId) -> Result<Vec<SpanRecord>, String> {

@@ -5,12 +5,12 @@
 use std::cmp::Ordering;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
 use super::{
-    Order, Page, SpanFilter, SpanPage, SpanReader, SpanWriter, StoreError, TraceSpans, UsageQuery,
+    Batch, Order, Page, SpanFilter, SpanPage, SpanReader, SpanWriter, StoreError, TraceSpans, UsageQuery,
     UsageReport, UsageRow, Written,
 };
 use crate::model::{SpanId, SpanKey, SpanRecord, TraceId};
@@ -55,10 +55,10 @@ impl Spans {
 
 #[async_trait]
 impl SpanWriter for MemoryStore {
-    async fn write(&self, batch: Arc<[SpanRecord]>) -> Result<Written, StoreError> {
+    async fn write(&self, batch: Batch) -> Result<Written, StoreError> {
         let mut spans = self.lock();
         let mut written = Written::default();
-        for (position, span) in batch.iter().enumerate() {
+        for (position, span) in batch.spans.iter().enumerate() {
             if !spans.insert(span) {
                 written.duplicates.push(position);
             }
@@ -172,8 +172,8 @@ mod tests {
     #[tokio::test]
     async fn beyond_its_capacity_the_oldest_make_room_and_are_counted() {
         let store = MemoryStore::new(2);
-        let batch: Arc<[SpanRecord]> = (1..=3).map(|n| conformance::plain_span(n, u64::from(n))).collect();
-        assert_eq!(store.write(batch).await.unwrap().evicted, 1);
+        let batch: Vec<SpanRecord> = (1..=3).map(|n| conformance::plain_span(n, u64::from(n))).collect();
+        assert_eq!(store.write(Batch::of(batch)).await.unwrap().evicted, 1);
         let page = Page { limit: 10, after: None, order: Order::OldestFirst };
         let starts: Vec<u64> = store
             .spans(&SpanFilter::default(), &page)

@@ -9,7 +9,9 @@ use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
 
+use crate::hex::Hex;
 use crate::model::{CallSide, Dimension, SpanKey, SpanRecord, TimeRange, TraceId};
 
 pub mod clickhouse;
@@ -25,7 +27,7 @@ pub trait SpanWriter: Send + Sync {
     /// # Errors
     /// Nothing of the batch may be taken as stored. [`StoreError::transient`] says whether the same batch may
     /// succeed later; sending it again is always safe.
-    async fn write(&self, batch: Arc<[SpanRecord]>) -> Result<Written, StoreError>;
+    async fn write(&self, batch: Batch) -> Result<Written, StoreError>;
 
     /// Succeeds when a write could succeed now.
     async fn ping(&self) -> Result<(), StoreError>;
@@ -51,6 +53,28 @@ pub trait SpanReader: Send + Sync {
 pub trait Store: SpanWriter + SpanReader {}
 
 impl<T: SpanWriter + SpanReader> Store for T {}
+
+/// Spans that are written together. The same batch, resent after an error that left its outcome open, has the same
+/// token and the same spans in the same order.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Says to a store with a memory for it that this batch was sent before.
+    pub token: Arc<str>,
+    pub spans: Arc<[SpanRecord]>,
+}
+
+impl Batch {
+    /// With a token made of the spans' ids.
+    pub fn of(spans: impl Into<Arc<[SpanRecord]>>) -> Self {
+        let spans = spans.into();
+        let mut hash = Sha256::new();
+        for span in spans.iter() {
+            hash.update(span.trace_id.0);
+            hash.update(span.span_id.0);
+        }
+        Self { token: Hex(&hash.finalize()).to_string().into(), spans }
+    }
+}
 
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

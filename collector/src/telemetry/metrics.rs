@@ -3,6 +3,7 @@
 //! Two families: `meshtap_*` about the collector, `gen_ai_*` about the calls it has seen, named and bucketed after the
 //! GenAI conventions 1.41. The latter count a span after the store has committed it, and only once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -16,6 +17,7 @@ use prometheus_client::registry::Registry;
 use super::exposition;
 use super::labels::LabelRegistry;
 use super::llmtrace::LlmTraceMetrics;
+use super::queue::QueueMetrics;
 use super::tls::TlsMetrics;
 use crate::config;
 use crate::model::{SpanKind, SpanRecord};
@@ -44,6 +46,7 @@ const SECONDS_BUCKETS: [f64; 14] =
 /// From a commit on a fast disk to a store that is about to time out.
 const WRITE_BUCKETS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1., 5., 30.];
 
+/// Declares an enum together with the one word that each variant has as a label's value.
 macro_rules! reasons {
     ($(#[$meta:meta])* $name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$meta])*
@@ -51,7 +54,7 @@ macro_rules! reasons {
         pub enum $name { $($variant),+ }
 
         impl $name {
-            const ALL: &'static [Self] = &[$(Self::$variant),+];
+            pub(super) const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
@@ -59,6 +62,7 @@ macro_rules! reasons {
         }
     };
 }
+pub(super) use reasons;
 
 reasons! {
     /// Why a single span was refused. The sender is told, and must not send it again.
@@ -73,7 +77,9 @@ reasons! {
         TooManyLinks = "too_many_links",
         SpanTooLarge = "span_too_large",
         ValueTooLong = "value_too_long",
+        ValueTooDeep = "value_too_deep",
         ResourceTooLarge = "resource_too_large",
+        Malformed = "malformed",
     }
 }
 
@@ -83,9 +89,16 @@ reasons! {
         Overloaded = "overloaded",
         TooLarge = "too_large",
         Malformed = "malformed",
-        StoreUnavailable = "store_unavailable",
-        StoreRefused = "store_refused",
+        QueueFull = "queue_full",
+        DiskFull = "disk_full",
+        QueueUnavailable = "queue_unavailable",
+        Stopping = "stopping",
     }
+}
+
+reasons! {
+    /// How an attempt at storing a batch ended.
+    Attempt { Stored = "stored", Unavailable = "unavailable", Refused = "refused" }
 }
 
 reasons! {
@@ -94,8 +107,8 @@ reasons! {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabels {
-    reason: &'static str,
+pub(super) struct ReasonLabels {
+    pub(super) reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -106,6 +119,11 @@ struct AttributeLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WriteLabels {
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListenerLabels {
+    listener: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -163,9 +181,12 @@ pub struct Metrics {
     spans_failed: Family<ReasonLabels, Counter>,
     spans_expired: Family<ReasonLabels, Counter>,
     attributes_invalid: Family<AttributeLabels, Counter>,
+    attempts: Family<WriteLabels, Counter>,
     store_write_seconds: HistogramFamily<WriteLabels>,
+    connections_refused: Family<ListenerLabels, Counter>,
     http_requests: Family<HttpLabels, Counter>,
     query_results_cut: Family<ResultLabels, Counter>,
+    queue: Arc<QueueMetrics>,
     tls: TlsMetrics,
     llmtrace: LlmTraceMetrics,
 
@@ -182,10 +203,16 @@ impl Metrics {
             LabelRegistry::new(config.max_label_values, config.max_label_combinations, &mut registry);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("meshtap_build", "The version of meshtap that runs", build);
+        let queue = Arc::new(QueueMetrics::new(&mut registry));
         let tls = TlsMetrics::new(&mut registry);
         let llmtrace = LlmTraceMetrics::new(&mut registry);
         let mut add = Declare(&mut registry);
         let seconds = || Histogram::new(SECONDS_BUCKETS);
+        let attempts: Family<WriteLabels, Counter> =
+            add.metric("meshtap_pump_attempts", "Attempts at storing a batch, by how they ended");
+        for outcome in Attempt::ALL {
+            drop(attempts.get_or_create(&WriteLabels { outcome: outcome.as_str() }));
+        }
         Self {
             batches_received: add.metric("meshtap_batches_received", "Export requests that could be read"),
             batches_failed: add.reasons(
@@ -210,9 +237,14 @@ impl Metrics {
             spans_failed: add.reasons(
                 "meshtap_spans_failed",
                 "Spans of requests that were answered with an error; the sender still has them",
-                [BatchFailure::Overloaded, BatchFailure::StoreUnavailable, BatchFailure::StoreRefused]
-                    .iter()
-                    .map(|reason| reason.as_str()),
+                [
+                    BatchFailure::QueueFull,
+                    BatchFailure::DiskFull,
+                    BatchFailure::QueueUnavailable,
+                    BatchFailure::Stopping,
+                ]
+                .iter()
+                .map(|reason| reason.as_str()),
             ),
             spans_expired: add.reasons(
                 "meshtap_spans_expired",
@@ -222,6 +254,11 @@ impl Metrics {
             attributes_invalid: add.metric(
                 "meshtap_attributes_invalid",
                 "Known attributes with a value of the wrong type or range: kept as they came, read as absent",
+            ),
+            attempts,
+            connections_refused: add.metric(
+                "meshtap_connections_refused",
+                "Connections closed at once because a listener had as many as it may",
             ),
             store_write_seconds: add.histogram(
                 "meshtap_store_write_duration_seconds",
@@ -253,14 +290,14 @@ impl Metrics {
                 "Duration of a model call, as the model server saw it",
                 seconds,
             ),
+            queue,
             labels,
             registry,
         }
     }
 
-    /// The content type and the text for a scrape.
-    pub fn render(&self, accept: &str) -> Result<(&'static str, String), std::fmt::Error> {
-        exposition::render(&self.registry, accept)
+    pub const fn queue(&self) -> &Arc<QueueMetrics> {
+        &self.queue
     }
 
     pub const fn llmtrace(&self) -> &LlmTraceMetrics {
@@ -269,6 +306,11 @@ impl Metrics {
 
     pub const fn tls(&self) -> &TlsMetrics {
         &self.tls
+    }
+
+    /// The content type and the text for a scrape.
+    pub fn render(&self, accept: &str) -> Result<(&'static str, String), std::fmt::Error> {
+        exposition::render(&self.registry, accept)
     }
 
     /// A request that could be read and is now being worked on, until the guard is dropped.
@@ -288,8 +330,17 @@ impl Metrics {
         }
     }
 
-    pub fn span_rejected(&self, reason: Rejection) {
-        self.spans_rejected.get_or_create(&ReasonLabels { reason: reason.as_str() }).inc();
+    pub fn spans_rejected(&self, reason: Rejection, spans: usize) {
+        let labels = ReasonLabels { reason: reason.as_str() };
+        self.spans_rejected.get_or_create(&labels).inc_by(spans as u64);
+    }
+
+    pub fn connection_refused(&self, listener: &'static str) {
+        self.connections_refused.get_or_create(&ListenerLabels { listener }).inc();
+    }
+
+    pub fn attempt(&self, outcome: Attempt) {
+        self.attempts.get_or_create(&WriteLabels { outcome: outcome.as_str() }).inc();
     }
 
     pub fn heartbeat_received(&self) {
@@ -421,10 +472,10 @@ impl Drop for InFlight<'_> {
 }
 
 /// Registers each metric where it is declared. Counters get their `_total` when they are written out.
-struct Declare<'a>(&'a mut Registry);
+pub(super) struct Declare<'a>(pub(super) &'a mut Registry);
 
 impl Declare<'_> {
-    fn metric<M>(&mut self, name: &str, help: &str) -> M
+    pub(super) fn metric<M>(&mut self, name: &str, help: &str) -> M
     where
         M: prometheus_client::registry::Metric + Clone + Default,
     {
@@ -433,8 +484,17 @@ impl Declare<'_> {
         metric
     }
 
+    pub(super) fn register(
+        &mut self,
+        name: &str,
+        help: &str,
+        metric: impl prometheus_client::registry::Metric,
+    ) {
+        self.0.register(name, help, metric);
+    }
+
     /// A counter that shows every reason from the start, so that an alert need not wait for the first one.
-    fn reasons(
+    pub(super) fn reasons(
         &mut self,
         name: &str,
         help: &str,
@@ -447,7 +507,12 @@ impl Declare<'_> {
         family
     }
 
-    fn histogram<L>(&mut self, name: &str, help: &str, make: fn() -> Histogram) -> HistogramFamily<L>
+    pub(super) fn histogram<L>(
+        &mut self,
+        name: &str,
+        help: &str,
+        make: fn() -> Histogram,
+    ) -> HistogramFamily<L>
     where
         L: EncodeLabelSet + Clone + std::hash::Hash + Eq + Send + Sync + std::fmt::Debug + 'static,
     {

@@ -5,4 +5,5 @@ pub mod labels;
 pub mod llmtrace;
 pub mod logging;
 pub mod metrics;
+pub mod queue;
 pub mod tls;

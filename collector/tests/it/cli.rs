@@ -36,6 +36,7 @@ fn a_port_that_is_taken_is_named_with_its_key() {
     let variables = [
         ("MESHTAP_STORE_KIND", "memory"),
         ("MESHTAP_RECEIVE_GRPC_LISTEN", "127.0.0.1:0"),
+        ("MESHTAP_RECEIVE_HTTP_LISTEN", "127.0.0.1:0"),
         ("MESHTAP_HTTP_LISTEN", address.as_str()),
     ];
     let output = meshtap(&["serve"], &variables);

@@ -1,5 +1,13 @@
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use std::sync::Arc;
+
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tonic::Code;
 use tonic::codec::CompressionEncoding;
 use tonic_types::StatusExt as _;
@@ -9,7 +17,7 @@ use crate::running::Running;
 
 #[tokio::test]
 async fn a_bad_span_is_rejected_alone() {
-    let collector = Running::with(|config| config.receive.grpc.max_attributes_per_span = 3).await;
+    let collector = Running::with(|config| config.receive.limits.max_attributes_per_span = 3).await;
     let no_trace = Span { trace_id: vec![0; 16], ..span(1) };
     let beyond = Span { end_time_unix_nano: u64::MAX, ..span(2) };
     let many = Span { attributes: (0..4).map(|n| text(&n.to_string(), "")).collect(), ..span(3) };
@@ -31,11 +39,11 @@ async fn a_bad_span_is_rejected_alone() {
 
 #[tokio::test]
 async fn a_message_beyond_the_bound_is_refused_for_good() {
-    let collector = Running::with(|config| config.receive.grpc.max_message_bytes = 10_000).await;
+    let collector = Running::with(|config| config.receive.limits.max_message_bytes = 10_000).await;
     let large = Span { name: "x".repeat(20_000), ..span(1) };
     let status = collector.export(request(vec![large.clone()])).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
-    assert!(status.message().contains("receive.grpc.max_message_bytes"), "{status}");
+    assert!(status.message().contains("receive.limits.max_message_bytes"), "{status}");
 
     // A few bytes on the wire, as many as before when unpacked.
     let mut zipping = collector.client().await.send_compressed(CompressionEncoding::Gzip);
@@ -46,41 +54,167 @@ async fn a_message_beyond_the_bound_is_refused_for_good() {
 
 #[tokio::test]
 async fn beyond_the_bound_on_batches_senders_are_asked_to_come_back() {
-    let collector = Running::with(|config| config.receive.grpc.max_concurrent_batches = 1).await;
-    collector.store.hold();
-    let mut client = collector.client().await;
-    let first = tokio::spawn(async move { client.export(request(vec![span(1)])).await });
-    collector.store.arrivals(1).await;
-
-    let status = collector.export(request(vec![span(2)])).await.unwrap_err();
+    let collector = Running::with(|config| config.receive.limits.max_concurrent_batches = 1).await;
+    // A sender that does not come to the end of its request has the only place.
+    let mut slow = TcpStream::connect(collector.otlp_http).await.unwrap();
+    let head = "POST /v1/traces HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{";
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let status = loop {
+        if let Err(status) = collector.send(request(vec![span(2)])).await {
+            break status;
+        }
+    };
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert!(status.get_details_retry_info().and_then(|info| info.retry_delay).is_some());
-    assert_eq!(collector.metric("meshtap_batches_failed_total{reason=\"overloaded\"}").await, Some(1.0));
-    assert_eq!(collector.metric("meshtap_batches_in_flight").await, Some(1.0));
+    let (status, head, _) = collector.post(&[("content-type", "application/json")], b"{}").await;
+    assert_eq!(status, 429);
+    assert!(head.contains("retry-after: 1"), "{head}");
+    assert_eq!(collector.metric("meshtap_batches_failed_total{reason=\"overloaded\"}").await, Some(2.0));
 
-    collector.store.release();
-    first.await.unwrap().unwrap();
+    slow.write_all(b"}").await.unwrap();
+    let mut answer = [0; 15];
+    slow.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
     collector.export(request(vec![span(2)])).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_failing_store_is_never_answered_with_ok() {
+async fn connections_have_a_bound() {
+    let collector = Running::with(|config| config.receive.max_connections = 1).await;
+    let mut client = collector.client().await;
+    client.export(request(vec![span(1)])).await.unwrap();
+    let mut refused = TcpStream::connect(collector.grpc()).await.unwrap();
+    assert_eq!(refused.read(&mut [0; 100]).await.unwrap_or(0), 0);
+    assert_eq!(collector.metric("meshtap_connections_refused_total{listener=\"grpc\"}").await, Some(1.0));
+    drop(client);
+    let free_again = async {
+        loop {
+            let answer = match TraceServiceClient::connect(format!("http://{}", collector.grpc())).await {
+                Ok(mut client) => client.export(request(vec![span(2)])).await.ok(),
+                Err(_) => None,
+            };
+            if answer.is_some() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_mins(1), free_again).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_otlp_is_refused_for_good() {
+    let collector = Running::start().await;
+    let post = |body: &'static [u8]| collector.post(&[("content-type", "application/x-protobuf")], body);
+    let (status, _, _) = post(b"\x0a\xff").await;
+    assert_eq!(status, 400);
+    assert_eq!(collector.metric("meshtap_batches_failed_total{reason=\"malformed\"}").await, Some(1.0));
+    // A span that is none, in a request that is one, is refused alone.
+    let mut bytes = request(vec![span(1), Span { name: "xx".to_owned(), ..span(2) }]).encode_to_vec();
+    let at = bytes.windows(2).position(|pair| pair == b"xx").unwrap();
+    bytes[at] = 0xff;
+    let (status, _, body) = collector.post(&[("content-type", "application/x-protobuf")], &bytes).await;
+    assert_eq!(status, 200);
+    let partial = ExportTraceServiceResponse::decode(&*body).unwrap().partial_success.unwrap();
+    assert_eq!(partial.rejected_spans, 1);
+    assert!(partial.error_message.contains("1 span malformed: a string is not UTF-8"), "{partial:?}");
+    collector.drained().await;
+    assert_eq!(collector.metric("meshtap_spans_stored_total").await, Some(1.0));
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_holds_nobody_up() {
     let collector = Running::start().await;
     collector.store.fail_transiently();
-    let status = collector.export(request(vec![call(1, "m")])).await.unwrap_err();
-    assert_eq!(status.code(), Code::Unavailable);
-    collector.store.fail_permanently();
-    let status = collector.export(request(vec![call(1, "m")])).await.unwrap_err();
-    assert_eq!(status.code(), Code::Internal);
-    assert!(status.message().contains("no such table"), "{status}");
-    collector.store.recover();
-    for (reason, spans) in [("store_unavailable", 1.0), ("store_refused", 1.0)] {
-        let sample = format!("meshtap_spans_failed_total{{reason=\"{reason}\"}}");
-        assert_eq!(collector.metric(&sample).await, Some(spans), "{reason}");
-    }
+    collector.send(request(vec![call(1, "m")])).await.unwrap();
+    collector.until_it("meshtap_pump_attempts_total{outcome=\"unavailable\"}", |tries| tries > 1.0).await;
+    assert_eq!(collector.metric("meshtap_queue_waiting_entries{cursor=\"store\"}").await, Some(1.0));
     assert_eq!(collector.metric("meshtap_spans_stored_total").await, Some(0.0));
-    collector.export(request(vec![call(1, "m")])).await.unwrap();
+    assert_eq!(collector.metric("meshtap_queue_spans_in_total").await, Some(1.0));
+    let (status, health) = collector.json("/health/ready").await;
+    assert_eq!((status, health["status"].as_str()), (200, Some("degraded")), "{health}");
+    collector.store.recover();
+    collector.drained().await;
     assert_eq!(collector.json("/api/v1/usage").await.1["rows"][0]["calls"], 1);
+    assert_eq!(collector.metric("meshtap_queue_spans_out_total{cursor=\"store\"}").await, Some(1.0));
+}
+
+#[tokio::test]
+async fn what_the_store_refuses_is_parked_and_can_be_tried_again() {
+    let collector = Running::start().await;
+    collector.store.fail_permanently();
+    collector.send(request(vec![call(1, "m")])).await.unwrap();
+    collector.until("meshtap_queue_parked", 1.0).await;
+    collector.drained().await;
+    assert_eq!(collector.metric("meshtap_queue_spans_parked_total").await, Some(1.0));
+    collector.store.recover();
+    let folder = collector.folder.0.display().to_string();
+    let shown = queue(&folder, &["show", "1"]);
+    assert!(shown.contains("no such table") && shown.contains("\"request_model\":\"m\""), "{shown}");
+    assert!(queue(&folder, &["ls"]).contains("parked    1  1 spans"));
+    queue(&folder, &["retry", "1"]);
+    collector.until("meshtap_queue_entries_retried_total", 1.0).await;
+    collector.drained().await;
+    assert_eq!(collector.json("/api/v1/usage").await.1["rows"][0]["calls"], 1);
+    collector.until("meshtap_queue_parked", 0.0).await;
+}
+
+#[tokio::test]
+async fn parked_entries_can_be_dropped_with_no_collector_running() {
+    let collector = Running::start().await;
+    collector.store.fail_permanently();
+    collector.send(request(vec![call(1, "m")])).await.unwrap();
+    collector.until("meshtap_queue_parked", 1.0).await;
+    collector.drained().await;
+    let (folder, store) = (Arc::clone(&collector.folder), Arc::clone(&collector.store));
+    collector.ended().await.unwrap();
+    let path = folder.0.display().to_string();
+    assert_eq!(queue(&path, &["drop", "--all"]), "1 is deleted\n");
+    let listed = queue(&path, &["ls"]);
+    assert!(!listed.contains("parked") && listed.contains("store: acknowledged up to 1"), "{listed}");
+    store.recover();
+    let collector = Running::over(folder, store, |_| {}).await;
+    collector.export(request(vec![call(2, "m")])).await.unwrap();
+    assert_eq!(collector.json("/api/v1/usage").await.1["rows"][0]["calls"], 1);
+}
+
+/// The queue is full while the store is away, and says so to senders and to probes.
+#[tokio::test]
+async fn a_full_queue_asks_senders_to_come_back_and_loses_nothing() {
+    let collector = Running::with(|config| {
+        (config.queue.max_bytes, config.queue.segment_bytes) = (2_000, 500);
+    })
+    .await;
+    collector.store.fail_transiently();
+    let mut accepted = 0;
+    let status = loop {
+        match collector.send(request(vec![span(accepted + 1)])).await {
+            Ok(_) => accepted += 1,
+            Err(status) => break status,
+        }
+    };
+    assert!(accepted > 3, "{accepted}");
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.message().contains("queue.max_bytes"), "{status}");
+    assert!(status.get_details_retry_info().and_then(|info| info.retry_delay).is_some());
+    let body = request(vec![span(99)]).encode_to_vec();
+    let (code, head, _) = collector.post(&[("content-type", "application/x-protobuf")], &body).await;
+    assert_eq!((code, head.contains("retry-after: 1")), (429, true), "{head}");
+    assert_eq!(collector.metric("meshtap_spans_failed_total{reason=\"queue_full\"}").await, Some(2.0));
+    let (status, health) = collector.json("/health/ready").await;
+    assert_eq!((status, health["checks"][1]["name"].as_str()), (503, Some("queue")), "{health}");
+
+    collector.store.recover();
+    collector.drained().await;
+    assert_eq!(collector.metric("meshtap_spans_stored_total").await, Some(f64::from(accepted)));
+    collector.export(request(vec![span(99)])).await.unwrap();
+    assert_eq!(collector.json("/health/ready").await.0, 200);
+}
+
+fn queue(folder: &str, arguments: &[&str]) -> String {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_meshtap"));
+    let output = command.args(["queue", "--path", folder]).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[tokio::test]

@@ -1,18 +1,19 @@
 //! A collector on free ports, with a store that can be held back and made to fail.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use meshtap_collector::app::{App, Unfinished};
 use meshtap_collector::config::Config;
-use meshtap_collector::model::{SpanRecord, TraceId};
+use meshtap_collector::model::TraceId;
 use meshtap_collector::store::memory::MemoryStore;
 use meshtap_collector::store::{
-    Page, SpanFilter, SpanPage, SpanReader, SpanWriter, StoreError, TraceSpans, UsageQuery, UsageReport,
-    Written,
+    Batch, Page, SpanFilter, SpanPage, SpanReader, SpanWriter, StoreError, TraceSpans, UsageQuery,
+    UsageReport, Written,
 };
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
@@ -30,11 +31,34 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Running {
     pub(crate) store: Arc<Valve>,
+    /// Its queue's.
+    pub(crate) folder: Arc<Folder>,
     grpc: SocketAddr,
+    pub(crate) otlp_http: SocketAddr,
     llmtrace: Option<SocketAddr>,
     http: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), Unfinished>>,
+}
+
+/// A folder of a test's own, removed at the end.
+#[derive(Debug)]
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("meshtap-it-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        drop(std::fs::remove_dir_all(&path));
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
 }
 
 impl Running {
@@ -43,19 +67,35 @@ impl Running {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::over(Arc::new(Folder::new()), Arc::new(Valve::default()), change).await
+    }
+
+    /// With the queue and the store of one that has stopped.
+    pub(crate) async fn over(
+        folder: Arc<Folder>,
+        store: Arc<Valve>,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let mut config = Config::default();
-        "127.0.0.1:0".clone_into(&mut config.receive.grpc.listen);
-        "127.0.0.1:0".clone_into(&mut config.http.listen);
+        for listen in
+            [&mut config.receive.grpc.listen, &mut config.receive.http.listen, &mut config.http.listen]
+        {
+            "127.0.0.1:0".clone_into(listen);
+        }
         config.store.retention = None;
+        config.queue.path.clone_from(&folder.0);
+        config.pump.max_batch_age = Duration::from_millis(1);
+        (config.pump.min_backoff, config.pump.max_backoff) =
+            (Duration::from_millis(1), Duration::from_millis(10));
         change(&mut config);
-        let store = Arc::new(Valve::default());
         let app = App::with_store(config, Arc::clone(&store) as Arc<_>).await.unwrap();
-        let (grpc, llmtrace, http) = (app.grpc_address(), app.llmtrace_address(), app.http_address());
+        let (grpc, otlp_http, http) = (app.grpc_address(), app.otlp_http_address(), app.http_address());
+        let llmtrace = app.llmtrace_address();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(app.run(async {
             let _ = stopped.await;
         }));
-        Self { store, grpc, llmtrace, http, stop: Some(stop), task }
+        Self { store, folder, grpc, otlp_http, llmtrace, http, stop: Some(stop), task }
     }
 
     pub(crate) const fn grpc(&self) -> SocketAddr {
@@ -71,12 +111,42 @@ impl Running {
         TraceServiceClient::connect(format!("http://{}", self.grpc)).await.unwrap()
     }
 
+    /// Returns when what was accepted is in the store too.
     pub(crate) async fn export(
+        &self,
+        request: ExportTraceServiceRequest,
+    ) -> Result<ExportTraceServiceResponse, Status> {
+        let answer = self.send(request).await?;
+        self.drained().await;
+        Ok(answer)
+    }
+
+    /// Returns when the request is answered.
+    pub(crate) async fn send(
         &self,
         request: ExportTraceServiceRequest,
     ) -> Result<ExportTraceServiceResponse, Status> {
         let answer = tokio::time::timeout(PATIENCE, self.client().await.export(request)).await.unwrap();
         answer.map(tonic::Response::into_inner)
+    }
+
+    /// Waits until nothing waits for the store any more.
+    pub(crate) async fn drained(&self) {
+        self.until("meshtap_queue_waiting_entries{cursor=\"store\"}", 0.0).await;
+    }
+
+    /// Waits until a sample has this value.
+    pub(crate) async fn until(&self, sample: &str, value: f64) {
+        self.until_it(sample, |found| (found - value).abs() < 0.5).await;
+    }
+
+    pub(crate) async fn until_it(&self, sample: &str, is_right: impl Fn(f64) -> bool) {
+        let met = async {
+            while !self.metric(sample).await.is_some_and(&is_right) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, met).await.unwrap_or_else(|_| panic!("{sample} is never right"));
     }
 
     pub(crate) fn stop(&mut self) {
@@ -98,17 +168,24 @@ impl Running {
     }
 
     pub(crate) async fn request(&self, method: &str, path: &str) -> (u16, String) {
-        let answer = async {
-            let mut connection = TcpStream::connect(self.http).await.unwrap();
-            let request = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
-            connection.write_all(request.as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            connection.read_to_string(&mut answer).await.unwrap();
-            answer
-        };
-        let answer = tokio::time::timeout(PATIENCE, answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+        let (status, _, body) = exchange(self.http, head.as_bytes()).await;
+        (status, String::from_utf8(body).unwrap())
+    }
+
+    /// Posts OTLP/HTTP. Returns the status, the head and the body of the answer.
+    pub(crate) async fn post(&self, headers: &[(&str, &str)], body: &[u8]) -> (u16, String, Vec<u8>) {
+        let mut request = format!(
+            "POST /v1/traces HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {}\r\n",
+            body.len()
+        );
+        for (name, value) in headers {
+            for part in [name, ": ", value, "\r\n"] {
+                request.push_str(part);
+            }
+        }
+        request.push_str("\r\n");
+        exchange(self.otlp_http, &[request.as_bytes(), body].concat()).await
     }
 
     /// The value of one sample, by its name and labels as they are written out.
@@ -117,6 +194,20 @@ impl Running {
         let line = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '))?;
         Some(line.parse().unwrap())
     }
+}
+
+async fn exchange(address: SocketAddr, request: &[u8]) -> (u16, String, Vec<u8>) {
+    let answer = async {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).await.unwrap();
+        answer
+    };
+    let answer = tokio::time::timeout(PATIENCE, answer).await.unwrap();
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), head, answer[end + 4..].to_vec())
 }
 
 /// What writes meet.
@@ -185,15 +276,16 @@ impl Valve {
 
 #[async_trait]
 impl SpanWriter for Valve {
-    async fn write(&self, batch: Arc<[SpanRecord]>) -> Result<Written, StoreError> {
+    async fn write(&self, batch: Batch) -> Result<Written, StoreError> {
         self.arrived.add_permits(1);
         self.pass.acquire().await.unwrap().forget();
         self.outcome()?;
         self.inner.write(batch).await
     }
 
+    /// One that refuses batches can be reached.
     async fn ping(&self) -> Result<(), StoreError> {
-        self.outcome()
+        if self.state.load(Ordering::Relaxed) == BROKEN { Ok(()) } else { self.outcome() }
     }
 
     async fn expire(&self, before_unix_nanos: u64) -> Result<u64, StoreError> {

@@ -132,6 +132,7 @@ async fn a_client_that_trusts_the_certificate_gets_through() {
     let authority = Authority::new("ours");
     let collector = running(Files::new("trusted", &authority.server()).tls(None)).await;
     assert!(sends(&collector, trusting(&authority)).await);
+    collector.drained().await;
     let (_, page) = collector.json("/api/v1/spans").await;
     assert_eq!(page["spans"].as_array().unwrap().len(), 1);
 }

@@ -9,13 +9,12 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::TraceService;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use prost::Message as _;
 use tokio_stream::StreamExt as _;
 use tonic::body::Body;
 use tonic::codec::{CompressionEncoding, EnabledCompressionEncodings};
@@ -26,7 +25,8 @@ use tonic_prost::ProstCodec;
 use tower::Service;
 
 use self::wire::{Answer, Batch};
-use crate::telemetry::metrics::Metrics;
+use super::grpc::status;
+use super::intake::Intake;
 
 mod span;
 pub mod wire;
@@ -39,24 +39,15 @@ const STREAM: &str = "/llmtrace.ingest.v1.TraceIngestionService/StreamTraces";
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Answer>, Status>> + Send>>;
 
-/// In front of what takes OTLP.
+/// In front of the core of all transports.
 #[derive(Clone, Debug)]
-pub struct Ingestion<T> {
-    spans: T,
-    max_message_bytes: usize,
-    max_value_bytes: usize,
-    metrics: Arc<Metrics>,
+pub struct Ingestion {
+    intake: Intake,
 }
 
-impl<T: TraceService + Clone> Ingestion<T> {
-    /// `max_value_bytes` is what `spans` takes in one attribute: longer prompts and answers are cut.
-    pub const fn new(
-        spans: T,
-        max_message_bytes: usize,
-        max_value_bytes: usize,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        Self { spans, max_message_bytes, max_value_bytes, metrics }
+impl Ingestion {
+    pub const fn new(intake: Intake) -> Self {
+        Self { intake }
     }
 
     async fn serve(self, request: http::Request<Body>) -> http::Response<Body> {
@@ -64,7 +55,7 @@ impl<T: TraceService + Clone> Ingestion<T> {
         compressions.enable(CompressionEncoding::Gzip);
         let mut grpc = Grpc::new(ProstCodec::<Answer, Batch>::default())
             .apply_compression_config(compressions, EnabledCompressionEncodings::default())
-            .apply_max_message_size_config(Some(self.max_message_bytes), None);
+            .apply_max_message_size_config(Some(self.intake.limits.max_message_bytes), None);
         match request.uri().path() {
             INGEST => grpc.unary(self, request).await,
             STREAM => grpc.client_streaming(self, request).await,
@@ -84,12 +75,12 @@ impl<T: TraceService + Clone> Ingestion<T> {
     async fn take(&self, batch: Batch) -> Result<Answer, Status> {
         let mut answer = Answer::default();
         let mut spans = Vec::with_capacity(batch.spans.len());
-        self.metrics.llmtrace().received(batch.spans.len());
+        self.intake.metrics.llmtrace().received(batch.spans.len());
         for span in batch.spans {
-            match span::otlp(span, self.max_value_bytes) {
+            match span::otlp(span, self.intake.limits.max_attribute_value_bytes) {
                 Ok(span) => spans.push(span),
                 Err(mistake) => {
-                    self.metrics.llmtrace().rejected(mistake.reason());
+                    self.intake.metrics.llmtrace().rejected(mistake.reason());
                     answer.add(Answer::rejected(1, mistake.to_string()));
                 }
             }
@@ -100,16 +91,15 @@ impl<T: TraceService + Clone> Ingestion<T> {
         Ok(answer)
     }
 
-    async fn export(
-        &self,
-        spans: Vec<opentelemetry_proto::tonic::trace::v1::Span>,
-    ) -> Result<Answer, Status> {
+    async fn export(&self, spans: Vec<Span>) -> Result<Answer, Status> {
         let all = count(spans.len());
         let scope = InstrumentationScope { name: SCOPE_NAME.to_owned(), ..InstrumentationScope::default() };
         let scope_spans = ScopeSpans { scope: Some(scope), spans, ..ScopeSpans::default() };
         let resource_spans = ResourceSpans { scope_spans: vec![scope_spans], ..ResourceSpans::default() };
         let request = ExportTraceServiceRequest { resource_spans: vec![resource_spans] };
-        let response = self.spans.export(Request::new(request)).await?.into_inner();
+        let _slot = self.intake.slot().map_err(|error| status(&error))?;
+        let exported = self.intake.export(request.encode_to_vec().into()).await;
+        let response = exported.map_err(|error| status(&error))?;
         let (rejected, message) = response
             .partial_success
             .map_or((0, String::new()), |part| (part.rejected_spans, part.error_message));
@@ -123,7 +113,7 @@ fn count(spans: usize) -> i64 {
     i64::try_from(spans).unwrap_or(i64::MAX)
 }
 
-impl<T: TraceService + Clone> UnaryService<Batch> for Ingestion<T> {
+impl UnaryService<Batch> for Ingestion {
     type Response = Answer;
     type Future = Answering;
 
@@ -133,7 +123,7 @@ impl<T: TraceService + Clone> UnaryService<Batch> for Ingestion<T> {
     }
 }
 
-impl<T: TraceService + Clone> ClientStreamingService<Batch> for Ingestion<T> {
+impl ClientStreamingService<Batch> for Ingestion {
     type Response = Answer;
     type Future = Answering;
 
@@ -143,11 +133,11 @@ impl<T: TraceService + Clone> ClientStreamingService<Batch> for Ingestion<T> {
     }
 }
 
-impl<T> NamedService for Ingestion<T> {
+impl NamedService for Ingestion {
     const NAME: &'static str = "llmtrace.ingest.v1.TraceIngestionService";
 }
 
-impl<T: TraceService + Clone> Service<http::Request<Body>> for Ingestion<T> {
+impl Service<http::Request<Body>> for Ingestion {
     type Response = http::Response<Body>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;

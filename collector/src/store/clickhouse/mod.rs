@@ -7,7 +7,7 @@
 //! The server may be away when the collector starts: the schema is then applied with the first operation that reaches
 //! it. ClickHouse expires spans by itself, by a TTL.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,11 +18,11 @@ use tracing::warn;
 use self::error::failed;
 use self::remembered::Remembered;
 use super::{
-    Page, SpanFilter, SpanPage, SpanReader, SpanWriter, StoreError, TraceSpans, UsageQuery, UsageReport,
-    Written,
+    Batch, Page, SpanFilter, SpanPage, SpanReader, SpanWriter, StoreError, TraceSpans, UsageQuery,
+    UsageReport, Written,
 };
 use crate::config;
-use crate::model::{SpanRecord, TraceId};
+use crate::model::TraceId;
 
 mod error;
 mod insert;
@@ -106,8 +106,8 @@ fn client(config: &config::ClickHouse) -> Client {
 
 #[async_trait]
 impl SpanWriter for ClickHouseStore {
-    async fn write(&self, batch: Arc<[SpanRecord]>) -> Result<Written, StoreError> {
-        let (fresh, duplicates) = self.remembered().split(&batch);
+    async fn write(&self, batch: Batch) -> Result<Written, StoreError> {
+        let (fresh, duplicates) = self.remembered().split(&batch.spans);
         if !fresh.is_empty() {
             let client = self.client().await?;
             self.in_time("inserting a batch", insert::insert(client, &fresh)).await?;

@@ -38,7 +38,7 @@ async fn a_server_that_is_away_is_tried_again() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let store = ClickHouseStore::open(&config(&url), None).await.unwrap();
-    let error = store.write([conformance::plain_span(1, 1)].into()).await.unwrap_err();
+    let error = store.write(Batch::of([conformance::plain_span(1, 1)])).await.unwrap_err();
     assert!(error.is_transient(), "{}", error.chain());
     assert!(store.ping().await.unwrap_err().is_transient());
 }

@@ -5,7 +5,6 @@
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,10 +14,10 @@ use self::error::failed;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::{
-    Page, SpanFilter, SpanPage, SpanReader, SpanWriter, StoreError, TraceSpans, UsageQuery, UsageReport,
-    Written,
+    Batch, Page, SpanFilter, SpanPage, SpanReader, SpanWriter, StoreError, TraceSpans, UsageQuery,
+    UsageReport, Written,
 };
-use crate::model::{SpanRecord, TraceId};
+use crate::model::TraceId;
 
 mod error;
 mod query;
@@ -128,7 +127,7 @@ fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
 
 #[async_trait]
 impl SpanWriter for SqliteStore {
-    async fn write(&self, batch: Arc<[SpanRecord]>) -> Result<Written, StoreError> {
+    async fn write(&self, batch: Batch) -> Result<Written, StoreError> {
         self.writer.write(batch).await
     }
 

@@ -1,5 +1,6 @@
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::*;
 use crate::store::conformance::{self, plain_span};
@@ -55,9 +56,9 @@ async fn conforms_and_makes_its_folder() {
 async fn spans_survive_closing_and_opening() {
     let folder = Folder::new("reopen");
     let store = SqliteStore::open(&folder.file()).await.unwrap();
-    store.write([plain_span(1, 10), plain_span(2, 20)].into()).await.unwrap();
+    store.write(Batch::of([plain_span(1, 10), plain_span(2, 20)])).await.unwrap();
     store.close().await.unwrap();
-    assert!(store.write([plain_span(3, 30)].into()).await.unwrap_err().is_transient());
+    assert!(store.write(Batch::of([plain_span(3, 30)])).await.unwrap_err().is_transient());
     let wal = folder.0.join("sub/spans.db-wal");
     assert_eq!(fs::metadata(&wal).map_or(0, |data| data.len()), 0, "the log is written back");
     let store = SqliteStore::open(&folder.file()).await.unwrap();
@@ -71,7 +72,7 @@ async fn what_was_queued_before_close_is_stored_and_answered() {
     let writes: Vec<_> = (1..=50u8)
         .map(|n| {
             let store = Arc::clone(&store);
-            tokio::spawn(async move { store.write([plain_span(n, u64::from(n))].into()).await })
+            tokio::spawn(async move { store.write(Batch::of([plain_span(n, u64::from(n))])).await })
         })
         .collect();
     tokio::task::yield_now().await;
@@ -88,7 +89,7 @@ async fn what_was_queued_before_close_is_stored_and_answered() {
 async fn expired_spans_are_deleted_in_chunks() {
     let folder = Folder::new("expire");
     let store = SqliteStore::open(&folder.file()).await.unwrap();
-    store.write((1..=9).map(|n| plain_span(n, u64::from(n))).collect()).await.unwrap();
+    store.write(Batch::of((1..=9).map(|n| plain_span(n, u64::from(n))).collect::<Vec<_>>())).await.unwrap();
     assert_eq!(store.expire(6).await.unwrap(), 5);
     assert_eq!(store.expire(6).await.unwrap(), 0);
     assert_eq!(count(&store).await, 4);
@@ -115,9 +116,9 @@ async fn a_locked_database_fails_transiently_and_recovers() {
     let store = SqliteStore::open_waiting(&folder.file(), Duration::from_millis(1)).await.unwrap();
     let other = Connection::open(folder.file()).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    let error = store.write([plain_span(1, 1)].into()).await.unwrap_err();
+    let error = store.write(Batch::of([plain_span(1, 1)])).await.unwrap_err();
     assert!(error.is_transient(), "{}", error.chain());
     other.execute_batch("ROLLBACK").unwrap();
     store.ping().await.unwrap();
-    store.write([plain_span(1, 1)].into()).await.unwrap();
+    store.write(Batch::of([plain_span(1, 1)])).await.unwrap();
 }

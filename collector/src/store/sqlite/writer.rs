@@ -5,7 +5,6 @@
 //! those that shared its transaction; the thread ends only when told to close or when the store is dropped, after
 //! everything it was given.
 
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -14,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::error::{failed, is_transient};
 use super::row;
 use crate::model::SpanRecord;
-use crate::store::{StoreError, Written};
+use crate::store::{Batch, StoreError, Written};
 
 /// Commands that may wait for the thread. Senders beyond it wait for room: the receiver bounds how many there are.
 const QUEUE_CAPACITY: usize = 256;
@@ -33,7 +32,7 @@ enum Command {
 }
 
 struct WriteCommand {
-    batch: Arc<[SpanRecord]>,
+    batch: Batch,
     reply: Reply<Written>,
 }
 
@@ -53,7 +52,7 @@ impl Writer {
         Ok(Self { commands, _thread: thread })
     }
 
-    pub(super) async fn write(&self, batch: Arc<[SpanRecord]>) -> Result<Written, StoreError> {
+    pub(super) async fn write(&self, batch: Batch) -> Result<Written, StoreError> {
         self.ask(|reply| Command::Write(WriteCommand { batch, reply })).await
     }
 
@@ -129,12 +128,12 @@ fn take_group(
     first: WriteCommand,
     queue: &mut mpsc::Receiver<Command>,
 ) -> (Vec<WriteCommand>, Option<Command>) {
-    let mut spans = first.batch.len();
+    let mut spans = first.batch.spans.len();
     let mut group = vec![first];
     while spans < GROUP_SPANS {
         match queue.try_recv() {
             Ok(Command::Write(write)) => {
-                spans += write.batch.len();
+                spans += write.batch.spans.len();
                 group.push(write);
             }
             Ok(other) => return (group, Some(other)),
@@ -158,7 +157,7 @@ fn store_group(db: &mut Connection, group: Vec<WriteCommand>) {
     if group.len() == 1 {
         return group.into_iter().for_each(|write| store_alone(db, write));
     }
-    let batches: Vec<&[SpanRecord]> = group.iter().map(|write| &*write.batch).collect();
+    let batches: Vec<&[SpanRecord]> = group.iter().map(|write| &*write.batch.spans).collect();
     match insert(db, &batches) {
         Ok(written) => {
             for (write, written) in group.into_iter().zip(written) {
@@ -177,7 +176,7 @@ fn store_group(db: &mut Connection, group: Vec<WriteCommand>) {
 
 /// In a transaction of its own.
 fn store_alone(db: &mut Connection, write: WriteCommand) {
-    let written = insert(db, &[&*write.batch]).map(|mut written| written.pop().unwrap_or_default());
+    let written = insert(db, &[&*write.batch.spans]).map(|mut written| written.pop().unwrap_or_default());
     answer(write.reply, written.map_err(|error| failed("writing a batch", error)));
 }
 

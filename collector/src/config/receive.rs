@@ -1,0 +1,107 @@
+//! The settings of what takes spans in. The bounds hold for every transport.
+
+use super::llmtrace::{self, LlmTrace};
+use super::mistakes::Mistakes;
+use super::read::Reader;
+use super::tls::{self, Tls};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Receive {
+    pub grpc: Grpc,
+    pub http: OtlpHttp,
+    pub llmtrace: LlmTrace,
+    /// Open connections of each listener, the API's too; more are closed at once.
+    pub max_connections: usize,
+    pub limits: Limits,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grpc {
+    /// `host:port`; port 0 takes a free one.
+    pub listen: String,
+    /// `None` for connections in the clear.
+    pub tls: Option<Tls>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct OtlpHttp {
+    /// `host:port`; port 0 takes a free one.
+    pub listen: String,
+    /// `None` for connections in the clear.
+    pub tls: Option<Tls>,
+}
+
+/// Bounds on one request and on one span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Of one request, after decompression.
+    pub max_message_bytes: usize,
+    /// Requests beyond it are answered with RESOURCE_EXHAUSTED or 429.
+    pub max_concurrent_batches: usize,
+    pub max_spans_per_batch: usize,
+    /// Also bounds a resource's, an event's and a link's attributes.
+    pub max_attributes_per_span: usize,
+    pub max_events_per_span: usize,
+    pub max_links_per_span: usize,
+    /// Also bounds names and status messages.
+    pub max_attribute_value_bytes: usize,
+    /// Arrays and maps within each other in one value.
+    pub max_value_depth: usize,
+    /// All names and values of a span, its events and its links together.
+    pub max_span_bytes: usize,
+    /// All names and values of a resource together.
+    pub max_resource_bytes: usize,
+}
+
+/// One request may hold this much at most, whatever is configured.
+const MAX_MESSAGE_BYTES: usize = 256 << 20;
+/// What decodes the values goes a hundred messages deep, and each map in a value is three.
+const MAX_VALUE_DEPTH: usize = 24;
+
+pub(super) fn read(reader: &mut Reader) -> Receive {
+    Receive {
+        grpc: Grpc {
+            listen: reader.listen("receive.grpc.listen", "127.0.0.1:4317"),
+            tls: tls::read(reader, tls::GRPC),
+        },
+        http: OtlpHttp {
+            listen: reader.listen("receive.http.listen", "127.0.0.1:4318"),
+            tls: tls::read(reader, tls::HTTP),
+        },
+        llmtrace: llmtrace::read(reader),
+        max_connections: reader.count("receive.max_connections", 4_096),
+        limits: read_limits(reader),
+    }
+}
+
+fn read_limits(reader: &mut Reader) -> Limits {
+    let mut bytes = |path, default| reader.size(path, default, MAX_MESSAGE_BYTES);
+    let max_message_bytes = bytes("receive.limits.max_message_bytes", "4MiB");
+    let max_attribute_value_bytes = bytes("receive.limits.max_attribute_value_bytes", "64KiB");
+    let max_span_bytes = bytes("receive.limits.max_span_bytes", "256KiB");
+    let max_resource_bytes = bytes("receive.limits.max_resource_bytes", "16KiB");
+    Limits {
+        max_message_bytes,
+        max_concurrent_batches: reader.count("receive.limits.max_concurrent_batches", 64),
+        max_spans_per_batch: reader.count("receive.limits.max_spans_per_batch", 10_000),
+        max_attributes_per_span: reader.count("receive.limits.max_attributes_per_span", 256),
+        max_events_per_span: reader.count("receive.limits.max_events_per_span", 128),
+        max_links_per_span: reader.count("receive.limits.max_links_per_span", 128),
+        max_attribute_value_bytes,
+        max_value_depth: reader.count("receive.limits.max_value_depth", 16),
+        max_span_bytes,
+        max_resource_bytes,
+    }
+}
+
+pub(super) fn check(receive: &Receive, mistakes: &mut Mistakes) {
+    tls::check(receive.grpc.tls.as_ref(), mistakes);
+    tls::check(receive.http.tls.as_ref(), mistakes);
+    if receive.limits.max_value_depth > MAX_VALUE_DEPTH {
+        mistakes.add(
+            "receive.limits.max_value_depth",
+            format!("is more than {MAX_VALUE_DEPTH}"),
+            "values that deep cannot be decoded",
+        );
+    }
+}

@@ -1,0 +1,166 @@
+//! A store that may be opened after the start: while it cannot be reached, the queue takes what comes.
+//!
+//! The first attempt decides about a store that will never open, such as one that refuses our password: that ends the
+//! start. One that may open later is tried again, with pauses, and until then every operation fails as one that may
+//! pass.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use crate::model::TraceId;
+use crate::store::{
+    Batch, Page, SpanFilter, SpanPage, SpanReader, SpanWriter, Store, StoreError, TraceSpans, UsageQuery,
+    UsageReport, Written,
+};
+
+/// A start waits so long for the store, and goes on without it then.
+const PATIENCE: Duration = Duration::from_secs(5);
+const MIN_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+pub struct LateStore {
+    store: Arc<OnceLock<Arc<dyn Store>>>,
+    opening: JoinHandle<()>,
+}
+
+impl LateStore {
+    /// # Errors
+    /// The first attempt's, when it will not pass.
+    pub async fn open<F>(mut open: impl FnMut() -> F + Send + 'static) -> Result<Self, StoreError>
+    where
+        F: Future<Output = Result<Arc<dyn Store>, StoreError>> + Send,
+    {
+        let store = Arc::new(OnceLock::new());
+        let place = Arc::clone(&store);
+        let (first, decided) = oneshot::channel();
+        let opening = tokio::spawn(async move {
+            let mut first = Some(first);
+            let mut pause = MIN_PAUSE;
+            loop {
+                match open().await {
+                    Ok(store) => {
+                        drop(place.set(store));
+                        info!("the store is open");
+                        return;
+                    }
+                    Err(error) => {
+                        warn!(error = error.chain(), "the store cannot be opened; it is tried again");
+                        if let Some(first) = first.take() {
+                            let ends = !error.is_transient();
+                            drop(first.send(error));
+                            if ends {
+                                return;
+                            }
+                        }
+                    }
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(MAX_PAUSE);
+            }
+        });
+        match tokio::time::timeout(PATIENCE, decided).await {
+            Ok(Ok(error)) if !error.is_transient() => Err(error),
+            _ => Ok(Self { store, opening }),
+        }
+    }
+
+    fn store(&self) -> Result<&dyn Store, StoreError> {
+        self.store
+            .get()
+            .map(|store| &**store)
+            .ok_or_else(|| StoreError::transient("the store is not open yet"))
+    }
+}
+
+impl Drop for LateStore {
+    fn drop(&mut self) {
+        self.opening.abort();
+    }
+}
+
+#[async_trait]
+impl SpanWriter for LateStore {
+    async fn write(&self, batch: Batch) -> Result<Written, StoreError> {
+        self.store()?.write(batch).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.store()?.ping().await
+    }
+
+    async fn expire(&self, before_unix_nanos: u64) -> Result<u64, StoreError> {
+        self.store()?.expire(before_unix_nanos).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.opening.abort();
+        match self.store.get() {
+            Some(store) => store.close().await,
+            None => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl SpanReader for LateStore {
+    async fn spans(&self, filter: &SpanFilter, page: &Page) -> Result<SpanPage, StoreError> {
+        self.store()?.spans(filter, page).await
+    }
+
+    async fn trace(&self, trace_id: TraceId, limit: usize) -> Result<TraceSpans, StoreError> {
+        self.store()?.trace(trace_id, limit).await
+    }
+
+    async fn usage(&self, query: &UsageQuery) -> Result<UsageReport, StoreError> {
+        self.store()?.usage(query).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    #[tokio::test(start_paused = true)]
+    async fn it_opens_when_the_store_comes() {
+        let attempts = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&attempts);
+        let store = LateStore::open(move || {
+            let attempt = count.fetch_add(1, Ordering::Relaxed);
+            async move {
+                if attempt < 3 {
+                    return Err(StoreError::transient("connection refused"));
+                }
+                Ok(Arc::new(MemoryStore::new(10)) as Arc<dyn Store>)
+            }
+        })
+        .await
+        .unwrap();
+        let error = store.ping().await.unwrap_err();
+        assert!(error.is_transient(), "{error}");
+        while store.ping().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(attempts.load(Ordering::Relaxed), 4);
+    }
+
+    #[tokio::test]
+    async fn one_that_will_never_open_ends_the_start() {
+        let opened = LateStore::open(|| async { Err(StoreError::permanent("no such folder")) }).await;
+        assert!(opened.is_err_and(|error| error.to_string() == "no such folder"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_hangs_does_not_hold_the_start() {
+        let store = LateStore::open(std::future::pending).await.unwrap();
+        assert!(store.ping().await.unwrap_err().is_transient());
+        store.close().await.unwrap();
+    }
+}

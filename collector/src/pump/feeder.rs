@@ -1,0 +1,220 @@
+//! Reads entries, works out what they mean, and makes batches of them, one ahead of the one that is being sent.
+//!
+//! It runs where blocking is allowed, because reading and decoding are. A batch is full at `pump.max_batch_spans` or
+//! `pump.max_batch_bytes`, and complete when its oldest entry has waited `pump.max_batch_age`. The batch that was fixed
+//! before the last stop is made again exactly, whatever these say now.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::Message as _;
+use tokio::sync::mpsc;
+use tracing::{error, warn};
+
+use crate::config;
+use crate::model::SpanRecord;
+use crate::normalize;
+use crate::queue::Position;
+use crate::queue::log::Log;
+use crate::queue::reader::{Entry, Read, Reader};
+use crate::queue::writer::now;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::queue::Operation;
+
+/// How long a reader waits at a time where nothing comes, or after the disk failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The spans of some entries, in their order.
+#[derive(Debug)]
+pub(super) struct Fed {
+    pub(super) spans: Arc<[SpanRecord]>,
+    pub(super) parts: Vec<Part>,
+    /// The last number that the batch covers; numbers without a part are lost.
+    pub(super) last: u64,
+    pub(super) end: Position,
+    /// The entry behind it that no one can decode, with the reason.
+    pub(super) unreadable: Option<Unreadable>,
+}
+
+/// One entry of a batch.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) sequence: u64,
+    pub(super) spans: Range<usize>,
+    pub(super) end: Position,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Unreadable {
+    pub(super) sequence: u64,
+    pub(super) end: Position,
+    pub(super) error: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Feeder {
+    reader: Reader,
+    log: Arc<Log>,
+    metrics: Arc<Metrics>,
+    config: config::Pump,
+    /// The last number of the batch that is fixed already.
+    fixed: Option<u64>,
+    /// Read, and not in a batch yet.
+    held: Option<Entry>,
+}
+
+#[derive(Default)]
+struct Filling {
+    spans: Vec<SpanRecord>,
+    parts: Vec<Part>,
+    bytes: usize,
+    last: u64,
+    end: Position,
+    oldest_unix_nanos: Option<u64>,
+}
+
+enum Outcome {
+    Added,
+    Full,
+    Unreadable(String),
+}
+
+impl Feeder {
+    pub(super) fn new(
+        reader: Reader,
+        fixed: Option<u64>,
+        log: Arc<Log>,
+        config: config::Pump,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { reader, log, metrics, config, fixed, held: None }
+    }
+
+    /// Until the queue is closed and read to its end, or nobody takes batches any more.
+    pub(super) fn run(mut self, batches: &mpsc::Sender<Fed>) {
+        while let Some(batch) = self.next(batches) {
+            if batches.blocking_send(batch).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn next(&mut self, batches: &mpsc::Sender<Fed>) -> Option<Fed> {
+        let mut filling = Filling::default();
+        let mut open = true;
+        loop {
+            if self.fixed.is_some_and(|fixed| filling.last >= fixed) {
+                self.fixed = None;
+                return Some(filling.into_batch(None));
+            }
+            let entry = match self.held.take() {
+                Some(entry) => entry,
+                None => match self.read(&mut filling) {
+                    Some(entry) => entry,
+                    None if filling.last > 0 && (!open || self.is_due(&filling)) => {
+                        return Some(filling.into_batch(None));
+                    }
+                    None if !open || batches.is_closed() => return None,
+                    None => {
+                        open = self.reader.wait(self.patience(&filling));
+                        continue;
+                    }
+                },
+            };
+            match self.add(&entry, &mut filling) {
+                Outcome::Added => {}
+                Outcome::Full => {
+                    self.held = Some(entry);
+                    return Some(filling.into_batch(None));
+                }
+                Outcome::Unreadable(error) => {
+                    let unreadable = Unreadable { sequence: entry.sequence, end: entry.end, error };
+                    return Some(filling.into_batch(Some(unreadable)));
+                }
+            }
+        }
+    }
+
+    /// The next entry, if there is one now.
+    fn read(&mut self, filling: &mut Filling) -> Option<Entry> {
+        loop {
+            match self.reader.read() {
+                Ok(Read::Entry(entry)) => return Some(entry),
+                Ok(Read::End) => return None,
+                Ok(Read::Gap { first, last, reason, spans, end }) => {
+                    error!(first, last, reason = reason.as_str(), "entries of the queue are lost");
+                    self.log.metrics.lost(reason, last + 1 - first, spans);
+                    (filling.last, filling.end) = (last, end);
+                }
+                Err(error) => {
+                    self.log.metrics.failed(Operation::Read);
+                    warn!(%error, "the queue cannot be read; it is tried again");
+                    std::thread::park_timeout(PAUSE);
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn is_due(&self, filling: &Filling) -> bool {
+        self.fixed.is_none() && self.patience(filling).is_zero()
+    }
+
+    /// How long the oldest entry of the batch may still wait.
+    fn patience(&self, filling: &Filling) -> Duration {
+        let Some(oldest) = filling.oldest_unix_nanos else {
+            return if filling.last > 0 { Duration::ZERO } else { PAUSE };
+        };
+        // A clock that was set back makes no one wait longer.
+        let waited = Duration::from_nanos(now().saturating_sub(oldest));
+        self.config.max_batch_age.saturating_sub(waited)
+    }
+
+    fn add(&self, entry: &Entry, filling: &mut Filling) -> Outcome {
+        let bytes = entry.packed.request_bytes as usize;
+        let spans = filling.spans.len() + entry.packed.spans as usize;
+        let full = spans > self.config.max_batch_spans || filling.bytes + bytes > self.config.max_batch_bytes;
+        if full && !filling.parts.is_empty() && self.fixed.is_none() {
+            return Outcome::Full;
+        }
+        let Some(request) = entry.packed.request() else {
+            return Outcome::Unreadable("the request cannot be decompressed".to_owned());
+        };
+        let request = match ExportTraceServiceRequest::decode(request) {
+            Ok(request) => request,
+            Err(error) => return Outcome::Unreadable(format!("the request cannot be decoded: {error}")),
+        };
+        let start = filling.spans.len();
+        self.normalize(request, &mut filling.spans);
+        let range = start..filling.spans.len();
+        filling.parts.push(Part { sequence: entry.sequence, spans: range, end: entry.end });
+        filling.bytes += bytes;
+        (filling.last, filling.end) = (entry.sequence, entry.end);
+        filling.oldest_unix_nanos.get_or_insert(entry.received_unix_nanos);
+        Outcome::Added
+    }
+
+    fn normalize(&self, request: ExportTraceServiceRequest, spans: &mut Vec<SpanRecord>) {
+        for resource_spans in request.resource_spans {
+            let resource = normalize::Resource::new(resource_spans.resource);
+            for scope_spans in resource_spans.scope_spans {
+                let scope = normalize::Scope::new(scope_spans.scope);
+                for span in scope_spans.spans {
+                    let (record, invalid) = normalize::record(&resource, &scope, span);
+                    for attribute in invalid {
+                        self.metrics.attribute_invalid(attribute);
+                    }
+                    spans.push(record);
+                }
+            }
+        }
+    }
+}
+
+impl Filling {
+    fn into_batch(self, unreadable: Option<Unreadable>) -> Fed {
+        Fed { spans: self.spans.into(), parts: self.parts, last: self.last, end: self.end, unreadable }
+    }
+}

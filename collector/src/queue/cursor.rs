@@ -1,0 +1,94 @@
+//! One reader of the queue with a durable place of its own. Several read the same queue, each at its own pace.
+
+use std::io;
+use std::sync::Arc;
+
+use super::disk::Disk;
+use super::ledger::{Ledger, Plan};
+use super::log::Log;
+use super::parked::{self, Note};
+use super::reader::{Read, Reader};
+use super::{OpenError, Position};
+use crate::telemetry::queue::{Loss, Operation};
+use crate::time::rfc3339;
+
+/// What one cursor has read, planned and acknowledged.
+#[derive(Debug)]
+pub struct Cursor {
+    log: Arc<Log>,
+    name: String,
+    ledger: Ledger,
+    position: Position,
+}
+
+impl Cursor {
+    /// Goes on where the cursor of this name stopped; a new one starts at the oldest entry.
+    pub fn open(log: &Arc<Log>, name: &str, max_backlog_bytes: Option<u64>) -> Result<Self, OpenError> {
+        let (ledger, lost) = Ledger::open(&**log.disk(), name)?;
+        if lost {
+            log.metrics.failed(Operation::Ledger);
+        }
+        let acked = ledger.state().acked;
+        let given = ledger.state().plan.as_ref().map_or(acked, |plan| plan.last);
+        log.not_before(given);
+        let first = log.segment_of(acked + 1).map_or(0, |(segment, _)| segment.first);
+        let position = Position { segment: first, offset: 0 };
+        log.register(name, acked, position, max_backlog_bytes);
+        Ok(Self { log: Arc::clone(log), name: name.to_owned(), ledger, position })
+    }
+
+    /// Reads from behind what is acknowledged.
+    pub fn reader(&self) -> Reader {
+        Reader::behind(Arc::clone(&self.log), &self.name, self.ledger.state().acked)
+    }
+
+    pub fn acked(&self) -> u64 {
+        self.ledger.state().acked
+    }
+
+    /// The batch that was fixed and is not acknowledged: it may have been sent.
+    pub fn planned(&self) -> Option<&Plan> {
+        self.ledger.state().plan.as_ref()
+    }
+
+    /// Fixes the next batch, durably; the one that is fixed already stays.
+    pub fn plan(&mut self, first: u64, last: u64) -> io::Result<Plan> {
+        if let Some(plan) = self.planned().filter(|plan| (plan.first, plan.last) == (first, last)) {
+            return Ok(plan.clone());
+        }
+        self.ledger.plan(first, last).inspect_err(|_| self.log.metrics.failed(Operation::Ledger))
+    }
+
+    /// Everything up to `last` is where it belongs, or lost; `end` is behind it.
+    pub fn ack(&mut self, last: u64, end: Position) -> io::Result<()> {
+        self.ledger.ack(last).inspect_err(|_| self.log.metrics.failed(Operation::Ledger))?;
+        self.position = end;
+        self.log.acked(&self.name, last, end);
+        Ok(())
+    }
+
+    /// Puts the entry aside with the reason, if it still is in the queue; its number has to be acknowledged then.
+    pub fn park(&self, sequence: u64, error: &str) -> io::Result<()> {
+        let mut reader = Reader::behind(Arc::clone(&self.log), "", sequence - 1);
+        let Read::Entry(entry) = reader.read()? else { return Ok(()) };
+        let note = Note {
+            id: sequence,
+            spans: entry.packed.spans,
+            received: rfc3339(entry.received_unix_nanos),
+            parked: rfc3339(super::writer::now()),
+            error: error.to_owned(),
+        };
+        parked::park(self.disk(), &entry, &note).inspect_err(|_| self.log.metrics.failed(Operation::Park))?;
+        self.log.metrics.parked(entry.packed.spans);
+        Ok(())
+    }
+
+    pub fn disk(&self) -> &dyn Disk {
+        &**self.log.disk()
+    }
+
+    /// Entries that no one will read any more.
+    pub fn lost(&self, reason: Loss, entries: u64, spans: Option<u32>) {
+        self.log.metrics.lost(reason, entries, spans);
+    }
+}

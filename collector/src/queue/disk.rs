@@ -1,0 +1,146 @@
+//! What the queue asks of a disk: files in one folder, written at an offset and synced.
+//!
+//! The one thing between the queue and the operating system, so that the tests can put a disk in its place that
+//! fails, fills up and forgets what was not synced. Nothing is retried here and no error is swallowed.
+
+use std::fmt;
+use std::fs::{self, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub trait Disk: Send + Sync + fmt::Debug {
+    /// The names of the files, in no order.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// A new, empty file. It fails when there is one of that name.
+    fn create(&self, name: &str) -> io::Result<Arc<dyn File>>;
+
+    /// To be read and written.
+    fn open(&self, name: &str) -> io::Result<Arc<dyn File>>;
+
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Takes the place of a file that has the new name.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Returns when the names of the files are durable.
+    fn sync(&self) -> io::Result<()>;
+}
+
+pub trait File: Send + Sync + fmt::Debug {
+    fn bytes(&self) -> io::Result<u64>;
+
+    /// Fills as much of the buffer as there is; less only at the end of the file.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    fn truncate(&self, bytes: u64) -> io::Result<()>;
+
+    /// Returns when what was written is durable, and the length with it.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// Reads exactly `bytes`; `None` where the file ends before.
+pub fn read_exact(file: &dyn File, bytes: usize, offset: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut buffer = vec![0; bytes];
+    let read = file.read_at(&mut buffer, offset)?;
+    Ok((read == bytes).then_some(buffer))
+}
+
+/// A real folder. Whoever runs the queue holds its lock; looking at it needs none.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// Locked as long as it is open.
+    lock: Option<fs::File>,
+}
+
+/// Holds the lock of the process that runs the queue.
+pub const LOCK: &str = "lock";
+
+impl Folder {
+    /// Makes the folder where it is missing, and locks it. `ResourceBusy` when another process has.
+    pub fn lock(path: &Path) -> io::Result<Self> {
+        fs::create_dir_all(path)?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join(LOCK))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), lock: Some(lock) }),
+            Err(TryLockError::WouldBlock) => {
+                Err(io::Error::new(io::ErrorKind::ResourceBusy, "another process runs this queue"))
+            }
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// A folder that is there already, without its lock.
+    pub fn look(path: &Path) -> io::Result<Self> {
+        fs::read_dir(path)?;
+        Ok(Self { path: path.to_owned(), lock: None })
+    }
+}
+
+impl Disk for Folder {
+    fn list(&self) -> io::Result<Vec<String>> {
+        let entries = fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name()));
+        let names: io::Result<Vec<_>> = entries.collect();
+        Ok(names?.into_iter().filter_map(|name| name.into_string().ok()).collect())
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(self.path.join(name))?;
+        Ok(Arc::new(file))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        let path = self.path.join(name);
+        let file = OpenOptions::new().read(true).write(true).open(&path);
+        // Whoever only looks may have no right to write.
+        let file = file.or_else(|error| if self.lock.is_none() { fs::File::open(&path) } else { Err(error) });
+        Ok(Arc::new(file?))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path.join(name))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        fs::File::open(&self.path)?.sync_all()
+    }
+}
+
+impl File for fs::File {
+    fn bytes(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match std::os::unix::fs::FileExt::read_at(self, rest, offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::write_all_at(self, bytes, offset)
+    }
+
+    fn truncate(&self, bytes: u64) -> io::Result<()> {
+        self.set_len(bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+}

@@ -1,0 +1,365 @@
+//! Each fault of the queue's list, with its outcome and its counter.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use prometheus_client::registry::Registry;
+
+use super::log::Log;
+use super::parked::{self, PARKED};
+use super::reader::{Read, Reader};
+use super::segment::{FRAME_BYTES, HEADER_BYTES, Packed};
+use super::simulated::{Faults, SimulatedDisk};
+use super::writer::Writer;
+use super::*;
+use crate::telemetry::queue::{Loss, Operation};
+
+const SEGMENT_BYTES: u64 = 200;
+
+pub(super) fn metrics() -> Arc<QueueMetrics> {
+    Arc::new(QueueMetrics::new(&mut Registry::default()))
+}
+
+pub(super) fn open(disk: &SimulatedDisk) -> (Arc<Log>, Cursor) {
+    let log = Arc::new(Log::open(Arc::new(disk.clone()), 1 << 20, metrics()).unwrap());
+    let cursor = Cursor::open(&log, "store", None).unwrap();
+    (log, cursor)
+}
+
+fn entry(text: &str) -> Packed {
+    Packed::new(1, Bytes::copy_from_slice(text.as_bytes()))
+}
+
+/// One group for each text.
+fn append(writer: &mut Writer, texts: &[&str]) {
+    for text in texts {
+        writer.append(&[&entry(text)]).unwrap();
+    }
+}
+
+/// What is left to read: texts, and gaps as `(first, last, reason)`.
+fn read_all(reader: &mut Reader) -> (Vec<String>, Vec<(u64, u64, Loss)>) {
+    let (mut texts, mut gaps) = (Vec::new(), Vec::new());
+    loop {
+        match reader.read().unwrap() {
+            Read::Entry(entry) => {
+                texts.push(String::from_utf8(entry.packed.request().unwrap().to_vec()).unwrap());
+            }
+            Read::Gap { first, last, reason, .. } => gaps.push((first, last, reason)),
+            Read::End => return (texts, gaps),
+        }
+    }
+}
+
+/// A disk with these entries in it, several to a segment.
+fn filled(texts: &[&str]) -> SimulatedDisk {
+    let disk = SimulatedDisk::default();
+    let (log, _cursor) = open(&disk);
+    append(&mut Writer::new(log, SEGMENT_BYTES), texts);
+    disk
+}
+
+fn frame(text: &str) -> usize {
+    FRAME_BYTES + text.len()
+}
+
+#[test]
+fn entries_come_back_in_order_over_segments_and_starts() {
+    let texts: Vec<String> = (0..20).map(|n| format!("entry {n}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let disk = filled(&texts[..15]);
+    assert!(disk.names(log::SEGMENT_SUFFIX).len() > 3);
+    let (log, cursor) = open(&disk);
+    append(&mut Writer::new(log, SEGMENT_BYTES), &texts[15..]);
+    assert_eq!(read_all(&mut cursor.reader()).0, texts);
+}
+
+#[test]
+fn what_is_acknowledged_is_deleted_and_does_not_come_again() {
+    let disk = filled(&["a", "b", "c", "d", "e", "f", "g", "h"]);
+    let (_log, mut cursor) = open(&disk);
+    let mut reader = cursor.reader();
+    let mut end = Position::default();
+    for _ in 0..5 {
+        let Read::Entry(entry) = reader.read().unwrap() else { panic!("an entry is missing") };
+        end = entry.end;
+    }
+    let before = disk.names(log::SEGMENT_SUFFIX).len();
+    cursor.plan(1, 5).unwrap();
+    cursor.ack(5, end).unwrap();
+    assert!(disk.names(log::SEGMENT_SUFFIX).len() < before);
+    let (log, cursor) = open(&disk);
+    assert_eq!(read_all(&mut cursor.reader()).0, ["f", "g", "h"]);
+    let (backlogs, _) = log.backlogs();
+    assert_eq!((backlogs[0].entries, backlogs[0].oldest_unix_nanos.is_some()), (3, true));
+}
+
+#[test]
+fn a_fixed_batch_keeps_its_token_over_a_start() {
+    let disk = filled(&["a", "b", "c"]);
+    let (_, mut cursor) = open(&disk);
+    let plan = cursor.plan(1, 2).unwrap();
+    let (_, mut cursor) = open(&disk);
+    assert_eq!(cursor.planned(), Some(&plan));
+    assert_eq!(cursor.plan(1, 2).unwrap(), plan);
+    assert_ne!(cursor.plan(1, 3).unwrap().token, plan.token);
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_counted() {
+    let disk = filled(&["a", "b"]);
+    let name = disk.names(log::SEGMENT_SUFFIX).pop().unwrap();
+    disk.damage(&name, |bytes| bytes.truncate(bytes.len() - 1));
+    let (log, cursor) = open(&disk);
+    assert_eq!(log.metrics.torn_bytes(), frame("b") as u64 - 1);
+    append(&mut Writer::new(Arc::clone(&log), SEGMENT_BYTES), &["c"]);
+    assert_eq!(read_all(&mut cursor.reader()), (vec!["a".to_owned(), "c".to_owned()], vec![]));
+}
+
+#[test]
+fn a_flipped_bit_costs_one_entry() {
+    for at in 0..frame("b") {
+        let disk = filled(&["a", "b", "c"]);
+        let name = disk.names(log::SEGMENT_SUFFIX).remove(0);
+        disk.damage(&name, |bytes| bytes[HEADER_BYTES + frame("a") + at] ^= 4);
+        let (_log, cursor) = open(&disk);
+        let (texts, gaps) = read_all(&mut cursor.reader());
+        assert_eq!(texts, ["a", "c"], "byte {at}");
+        assert_eq!(gaps, [(2, 2, Loss::Damaged)], "byte {at}");
+    }
+}
+
+#[test]
+fn a_damaged_segment_header_costs_nothing() {
+    let disk = filled(&["a", "b"]);
+    let name = disk.names(log::SEGMENT_SUFFIX).remove(0);
+    disk.damage(&name, |bytes| bytes[3] ^= 1);
+    let (_log, cursor) = open(&disk);
+    assert_eq!(read_all(&mut cursor.reader()).0, ["a", "b"]);
+}
+
+#[test]
+fn a_segment_of_a_newer_format_is_not_touched() {
+    let disk = filled(&["a"]);
+    let name = disk.names(log::SEGMENT_SUFFIX).remove(0);
+    disk.damage(&name, |bytes| {
+        bytes[8] = 9;
+        let crc = crc32fast::hash(&bytes[..20]);
+        bytes[20..24].copy_from_slice(&crc.to_le_bytes());
+    });
+    let error = Log::open(Arc::new(disk), 1 << 20, metrics()).unwrap_err();
+    assert!(error.to_string().contains("has format 9, which only a newer meshtap reads"), "{error}");
+}
+
+#[test]
+fn a_missing_segment_is_counted_by_entry() {
+    let disk = filled(&["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]);
+    let names = disk.names(log::SEGMENT_SUFFIX);
+    let first_of = |nth: usize| log::first_of(&names[nth]).unwrap();
+    disk.forget(&names[1]);
+    let (_log, cursor) = open(&disk);
+    let (texts, gaps) = read_all(&mut cursor.reader());
+    assert_eq!(gaps, [(first_of(1), first_of(2) - 1, Loss::MissingSegment)]);
+    assert_eq!(texts.len() as u64, 10 - (first_of(2) - first_of(1)));
+    // The newest: its numbers are given away again, unless a cursor knows of them.
+    let (log, mut cursor) = open(&disk);
+    cursor.plan(1, 10).unwrap();
+    disk.forget(names.last().unwrap());
+    let (again, cursor) = open(&disk);
+    assert_eq!(again.last(), log.last());
+    let (_, gaps) = read_all(&mut cursor.reader());
+    assert_eq!(gaps, [(first_of(1), 10, Loss::MissingSegment)]);
+}
+
+#[test]
+fn a_damaged_cursor_falls_back_and_then_starts_again() {
+    let disk = filled(&["a", "b", "c"]);
+    let (_log, mut cursor) = open(&disk);
+    cursor.plan(1, 1).unwrap();
+    let newest = cursor.plan(1, 2).unwrap();
+    let slot_of = |bytes: &[u8], token: &str| {
+        let found = memchr::memmem::find(bytes, token.as_bytes()).unwrap();
+        found / 512
+    };
+    disk.damage("store.cursor", |bytes| {
+        let slot = slot_of(bytes, &newest.token);
+        bytes[slot * 512 + 9] ^= 1;
+    });
+    let (_log, cursor) = open(&disk);
+    assert_eq!(cursor.planned().map(|plan| plan.last), Some(1));
+
+    disk.damage("store.cursor", |bytes| bytes.fill(7));
+    let (log, cursor) = open(&disk);
+    assert_eq!((cursor.acked(), cursor.planned()), (0, None));
+    assert_eq!(log.metrics.failures(Operation::Ledger), 1);
+    assert_eq!(read_all(&mut cursor.reader()).0, ["a", "b", "c"]);
+}
+
+#[test]
+fn a_full_disk_accepts_nothing_and_recovers() {
+    let disk = SimulatedDisk::default();
+    let (log, cursor) = open(&disk);
+    let mut writer = Writer::new(Arc::clone(&log), 1 << 20);
+    append(&mut writer, &["a"]);
+    // Room for a part of a frame, in a segment that is there, and for none.
+    for room in [frame("b") as u64 / 2, 0] {
+        disk.set(Faults { room: Some(room), ..Faults::default() });
+        assert_eq!(writer.append(&[&entry("b")]), Err(AppendError::DiskFull));
+    }
+    assert_eq!(log.metrics.failures(Operation::Write), 2);
+    // The same where the piece cannot be cut off again, and a new segment finds no room.
+    disk.set(Faults { room: Some(7), truncates_fail: true, ..Faults::default() });
+    assert_eq!(writer.append(&[&entry("b")]), Err(AppendError::DiskFull));
+    disk.set(Faults { room: Some(0), ..Faults::default() });
+    assert_eq!(writer.append(&[&entry("b")]), Err(AppendError::DiskFull));
+    assert_eq!(log.metrics.failures(Operation::Create), 1);
+    disk.set(Faults::default());
+    append(&mut writer, &["c"]);
+    assert_eq!(read_all(&mut cursor.reader()), (vec!["a".to_owned(), "c".to_owned()], vec![]));
+    let (_, cursor) = open(&disk);
+    assert_eq!(read_all(&mut cursor.reader()), (vec!["a".to_owned(), "c".to_owned()], vec![]));
+}
+
+#[test]
+fn a_sync_that_fails_is_not_repeated_and_its_group_does_not_count() {
+    let disk = SimulatedDisk::default();
+    let (log, cursor) = open(&disk);
+    let mut writer = Writer::new(Arc::clone(&log), 1 << 20);
+    append(&mut writer, &["a"]);
+    for faults in [
+        Faults { syncs_fail: true, ..Faults::default() },
+        Faults { syncs_fail: true, truncates_fail: true, ..Faults::default() },
+    ] {
+        disk.set(faults);
+        assert!(matches!(writer.append(&[&entry("lost")]), Err(AppendError::Failed(_))));
+        assert!(matches!(writer.probe(), Err(AppendError::Failed(_))));
+        disk.set(Faults::default());
+        writer.probe().unwrap();
+        append(&mut writer, &["b"]);
+    }
+    assert_eq!(log.metrics.failures(Operation::Sync), 4);
+    assert_eq!(read_all(&mut cursor.reader()).0, ["a", "b", "b"]);
+    // The frame that could not be cut off is behind the next segment's first number.
+    let (_, cursor) = open(&disk);
+    assert_eq!(read_all(&mut cursor.reader()), (["a", "b", "b"].map(str::to_owned).to_vec(), vec![]));
+}
+
+#[test]
+fn a_read_only_disk_accepts_nothing_and_can_still_be_read() {
+    let disk = filled(&["a"]);
+    let (log, mut cursor) = open(&disk);
+    let mut writer = Writer::new(log, SEGMENT_BYTES);
+    disk.set(Faults { read_only: true, ..Faults::default() });
+    assert!(matches!(writer.append(&[&entry("b")]), Err(AppendError::Failed(_))));
+    assert_eq!(read_all(&mut cursor.reader()).0, ["a"]);
+    // Nothing may be sent whose boundaries are not fixed.
+    cursor.plan(1, 1).unwrap_err();
+    assert_eq!(cursor.planned(), None);
+    disk.set(Faults::default());
+    cursor.plan(1, 1).unwrap();
+}
+
+#[test]
+fn a_cursor_with_a_bound_loses_its_oldest_entries_alone() {
+    let disk = SimulatedDisk::default();
+    let log = Arc::new(Log::open(Arc::new(disk.clone()), 1 << 20, metrics()).unwrap());
+    let store = Cursor::open(&log, "store", None).unwrap();
+    let onward = Cursor::open(&log, "onward", Some(2 * SEGMENT_BYTES)).unwrap();
+    let mut slow = onward.reader();
+    let texts: Vec<String> = (10..40).map(|n| n.to_string()).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    append(&mut Writer::new(Arc::clone(&log), SEGMENT_BYTES), &texts);
+    let (left, gaps) = read_all(&mut slow);
+    assert!(!left.is_empty() && left.len() < 15, "{left:?}");
+    assert_eq!(left, texts[30 - left.len()..]);
+    assert_eq!(gaps, [], "they are counted where they are given up");
+    assert_eq!(log.metrics.losses(Loss::Skipped), 30 - left.len() as u64);
+    assert_eq!(read_all(&mut store.reader()).0, texts, "the other cursor has them all");
+}
+
+#[test]
+fn the_slower_cursor_holds_the_segments() {
+    let disk = SimulatedDisk::default();
+    let log = Arc::new(Log::open(Arc::new(disk.clone()), 1 << 20, metrics()).unwrap());
+    let mut fast = Cursor::open(&log, "store", None).unwrap();
+    let slow = Cursor::open(&log, "onward", Some(1 << 20)).unwrap();
+    append(&mut Writer::new(Arc::clone(&log), SEGMENT_BYTES), &["a", "b", "c", "d", "e", "f"]);
+    let mut reader = fast.reader();
+    read_all(&mut reader);
+    fast.ack(6, reader.position()).unwrap();
+    assert_eq!(read_all(&mut slow.reader()).0.len(), 6);
+    let (backlogs, _) = log.backlogs();
+    assert_eq!((backlogs[0].entries, backlogs[1].entries), (0, 6));
+    // Its backlog is its own: the queue has room for what the store does not hold.
+    assert!(log.has_room((1 << 20) - SEGMENT_BYTES * 2));
+}
+
+#[tokio::test]
+async fn the_bound_asks_senders_to_come_back_until_the_store_has_caught_up() {
+    let disk = SimulatedDisk::default();
+    let mut config = config::Config::default().queue;
+    (config.max_bytes, config.segment_bytes) = (1000, 200);
+    let opened = Opened::on(Arc::new(disk), &config, metrics()).unwrap();
+    let mut cursor = opened.cursor("store", None).unwrap();
+    let mut queue = opened.start().unwrap();
+    let appender = queue.appender();
+    let mut accepted = 0;
+    let refused = loop {
+        match appender.append(1, Bytes::from_static(b"0123456789")).await {
+            Ok(sequence) => accepted = sequence,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused, AppendError::Full);
+    assert!((10..20).contains(&accepted), "{accepted}");
+    assert_eq!(appender.probe().await, Err(AppendError::Full));
+    let mut reader = cursor.reader();
+    read_all(&mut reader);
+    cursor.ack(accepted, reader.position()).unwrap();
+    assert_eq!(appender.append(1, Bytes::from_static(b"again")).await, Ok(accepted + 1));
+    queue.close().await;
+    assert_eq!(appender.append(1, Bytes::new()).await, Err(AppendError::Closed));
+    assert!(!reader.wait(Duration::from_mins(1)), "a closed queue keeps no reader waiting");
+}
+
+#[test]
+fn a_parked_entry_is_kept_as_it_was() {
+    let disk = filled(&["a", "poison", "c"]);
+    let (_log, mut cursor) = open(&disk);
+    cursor.park(2, "no such column").unwrap();
+    let mut reader = cursor.reader();
+    read_all(&mut reader);
+    cursor.ack(3, reader.position()).unwrap();
+    let found = parked::read(&disk, &parked::name(2, PARKED)).unwrap();
+    assert_eq!((found.note.id, found.note.spans, &*found.note.error), (2, 1, "no such column"));
+    assert_eq!(found.packed.request(), Some(Bytes::from_static(b"poison")));
+    disk.damage(&parked::name(2, PARKED), |bytes| *bytes.last_mut().unwrap() ^= 1);
+    let error = parked::read(&disk, &parked::name(2, PARKED)).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+}
+
+#[test]
+fn a_folder_is_used_by_one_process() {
+    let path = std::env::temp_dir().join(format!("meshtap-queue-{}-lock", std::process::id()));
+    drop(std::fs::remove_dir_all(&path));
+    let first = Folder::lock(&path).unwrap();
+    let error = Folder::lock(&path).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ResourceBusy);
+    Folder::look(&path).unwrap();
+    drop(first);
+    Folder::lock(&path).unwrap();
+    std::fs::remove_dir_all(&path).unwrap();
+}
+
+/// What version 1 has written stays readable: two entries, the second compressed.
+#[test]
+fn the_first_format_is_read() {
+    let bytes = include_bytes!("fixtures/version_1.segment");
+    let disk = SimulatedDisk::default();
+    disk.create(&log::segment_name(7)).unwrap().write_all_at(bytes, 0).unwrap();
+    let (_log, cursor) = open(&disk);
+    let (texts, gaps) = read_all(&mut cursor.reader());
+    assert_eq!(gaps, [(1, 6, Loss::MissingSegment)]);
+    assert_eq!(texts, ["a request".to_owned(), "a larger request ".repeat(40)]);
+}

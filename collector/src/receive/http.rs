@@ -1,0 +1,247 @@
+//! OTLP/HTTP: `POST /v1/traces` in protobuf or JSON, as it is, in gzip or in zstd.
+//!
+//! Statuses after the OTLP specification: 200 with the partial success, 400 and 413 for what must not be sent again, 429
+//! and 503 with `Retry-After` for what must. Errors have a `google.rpc.Status` as body, in the request's own format.
+
+use std::io::Read;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use bytes::Bytes;
+use http_body_util::LengthLimitError;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use prost::Message as _;
+use serde_json::json;
+use tonic::Code;
+
+use super::intake::{ExportError, Intake, RETRY_DELAY};
+use super::json;
+use crate::queue::AppendError;
+
+/// A sender that takes longer for a body has gone.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// 8 MiB, which RFC 8878 asks every decoder to read.
+const MAX_WINDOW_LOG: u32 = 23;
+
+const PROTOBUF: &str = "application/x-protobuf";
+const JSON: &str = "application/json";
+
+pub fn routes(intake: Intake) -> Router {
+    Router::new().route("/v1/traces", post(traces)).with_state(intake)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Protobuf,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    Identity,
+    Gzip,
+    Zstd,
+}
+
+/// Why a request is answered with an error.
+enum Failure {
+    Export(ExportError),
+    Format(String),
+    Coding(String),
+    Timeout,
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        Self::Export(error)
+    }
+}
+
+async fn traces(State(intake): State<Intake>, request: Request<Body>) -> Response {
+    let format = format(request.headers());
+    let answer_in = *format.as_ref().unwrap_or(&Format::Protobuf);
+    let outcome = match format {
+        Ok(format) => export(&intake, format, request).await,
+        Err(failure) => Err(failure),
+    };
+    match outcome {
+        Ok(response) => success(answer_in, &response),
+        Err(failure) => failed(&intake, answer_in, failure),
+    }
+}
+
+async fn export(
+    intake: &Intake,
+    format: Format,
+    request: Request<Body>,
+) -> Result<ExportTraceServiceResponse, Failure> {
+    let coding = coding(request.headers())?;
+    let slot = intake.slot()?;
+    let max = intake.limits.max_message_bytes;
+    let body = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(request.into_body(), max)).await;
+    let body = body.map_err(|_| Failure::Timeout)?;
+    let body = body.map_err(|error| intake.failed(body_error(error, max), 0))?;
+    let message = decompressed(coding, body, max).map_err(|error| intake.failed(error, 0))?;
+    let message = match format {
+        Format::Protobuf => message,
+        Format::Json => {
+            let read = json::to_protobuf(&message).map_err(|error| ExportError::Malformed(error.to_string()));
+            read.map_err(|error| intake.failed(error, 0))?
+        }
+    };
+    let answer = intake.export(message).await?;
+    drop(slot);
+    Ok(answer)
+}
+
+fn format(headers: &HeaderMap) -> Result<Format, Failure> {
+    let given = text(headers, header::CONTENT_TYPE);
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case(PROTOBUF) {
+        Ok(Format::Protobuf)
+    } else if essence.eq_ignore_ascii_case(JSON) {
+        Ok(Format::Json)
+    } else {
+        Err(Failure::Format(format!("content-type {given:?} is not known; send {PROTOBUF} or {JSON}")))
+    }
+}
+
+fn coding(headers: &HeaderMap) -> Result<Coding, Failure> {
+    match text(headers, header::CONTENT_ENCODING).to_ascii_lowercase().as_str() {
+        "" | "identity" => Ok(Coding::Identity),
+        "gzip" => Ok(Coding::Gzip),
+        "zstd" => Ok(Coding::Zstd),
+        other => Err(Failure::Coding(format!("content-encoding {other:?} is not known; send gzip or zstd"))),
+    }
+}
+
+/// Beyond the bound, or the connection broke: then nobody reads the answer.
+fn body_error(error: axum::Error, max: usize) -> ExportError {
+    let error = error.into_inner();
+    if error.is::<LengthLimitError>() {
+        ExportError::TooLarge(max)
+    } else {
+        ExportError::Malformed(format!("the body did not come to its end: {error}"))
+    }
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn decompressed(coding: Coding, body: Bytes, max: usize) -> Result<Bytes, ExportError> {
+    match coding {
+        Coding::Identity => Ok(body),
+        Coding::Gzip => read_bounded(flate2::read::MultiGzDecoder::new(&*body), max),
+        Coding::Zstd => {
+            let mut decoder = zstd::Decoder::with_buffer(&*body).map_err(unpacking)?;
+            decoder.window_log_max(MAX_WINDOW_LOG).map_err(unpacking)?;
+            read_bounded(decoder, max)
+        }
+    }
+}
+
+fn read_bounded(reader: impl Read, max: usize) -> Result<Bytes, ExportError> {
+    let mut message = Vec::new();
+    reader.take(max as u64 + 1).read_to_end(&mut message).map_err(unpacking)?;
+    if message.len() > max { Err(ExportError::TooLarge(max)) } else { Ok(message.into()) }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "to be handed to `map_err`")]
+fn unpacking(error: std::io::Error) -> ExportError {
+    ExportError::Malformed(format!("the body cannot be decompressed: {error}"))
+}
+
+fn success(format: Format, answer: &ExportTraceServiceResponse) -> Response {
+    let body = match (format, &answer.partial_success) {
+        (Format::Protobuf, _) => answer.encode_to_vec(),
+        (Format::Json, None) => b"{}".to_vec(),
+        (Format::Json, Some(partial)) => json!({"partialSuccess": {
+            "rejectedSpans": partial.rejected_spans.to_string(),
+            "errorMessage": partial.error_message,
+        }})
+        .to_string()
+        .into_bytes(),
+    };
+    respond(StatusCode::OK, format, body)
+}
+
+fn failed(intake: &Intake, format: Format, failure: Failure) -> Response {
+    let (status, code, message) = match failure {
+        Failure::Export(error) => {
+            let (status, code) = codes(&error);
+            (status, code, error.to_string())
+        }
+        Failure::Format(message) | Failure::Coding(message) => {
+            drop(intake.failed(ExportError::Malformed(String::new()), 0));
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, message)
+        }
+        Failure::Timeout => {
+            drop(intake.failed(ExportError::Malformed(String::new()), 0));
+            let message = format!("the body did not come within {} seconds", BODY_TIMEOUT.as_secs());
+            (StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, message)
+        }
+    };
+    let body = match format {
+        Format::Protobuf => {
+            tonic_types::Status { code: code.into(), message, details: Vec::new() }.encode_to_vec()
+        }
+        Format::Json => json!({"code": i32::from(code), "message": message}).to_string().into_bytes(),
+    };
+    let mut response = respond(status, format, body);
+    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_DELAY.as_secs().into());
+    }
+    response
+}
+
+const fn codes(error: &ExportError) -> (StatusCode, Code) {
+    match error {
+        ExportError::Malformed(_) => (StatusCode::BAD_REQUEST, Code::InvalidArgument),
+        ExportError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, Code::InvalidArgument),
+        ExportError::Overloaded | ExportError::Queue(AppendError::Full | AppendError::DiskFull) => {
+            (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted)
+        }
+        ExportError::Queue(AppendError::Failed(_) | AppendError::Closed) => {
+            (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)
+        }
+    }
+}
+
+fn respond(status: StatusCode, format: Format, body: Vec<u8>) -> Response {
+    let content_type = match format {
+        Format::Protobuf => PROTOBUF,
+        Format::Json => JSON,
+    };
+    let mut response = (status, body).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_passes_is_to_be_repeated_and_what_does_not_is_not() {
+        let failed = AppendError::Failed(Arc::from("read-only"));
+        for (error, expected) in [
+            (ExportError::Overloaded, 429),
+            (AppendError::Full.into(), 429),
+            (AppendError::DiskFull.into(), 429),
+            (failed.into(), 503),
+            (AppendError::Closed.into(), 503),
+            (ExportError::TooLarge(1), 413),
+            (ExportError::Malformed(String::new()), 400),
+        ] {
+            assert_eq!(codes(&error).0, expected, "{error}");
+        }
+    }
+}
