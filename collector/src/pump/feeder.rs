@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
@@ -92,12 +93,14 @@ impl Feeder {
         Self { reader, log, metrics, config, fixed, held: None }
     }
 
-    /// Until the queue is closed and read to its end, or nobody takes batches any more.
+    /// Until the queue is closed and read to its end, or nobody takes batches any more. A batch is begun when there is
+    /// room for it, so that no more than two are held: the one that is being sent and the next.
     pub(super) fn run(mut self, batches: &mpsc::Sender<Fed>) {
-        while let Some(batch) = self.next(batches) {
-            if batches.blocking_send(batch).is_err() {
-                return;
-            }
+        let runtime = Handle::current();
+        while let Ok(place) = runtime.block_on(batches.reserve())
+            && let Some(batch) = self.next(batches)
+        {
+            place.send(batch);
         }
     }
 

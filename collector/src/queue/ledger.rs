@@ -80,7 +80,8 @@ impl Ledger {
 
     /// Fixes the next batch. Only then may it be sent.
     pub fn plan(&mut self, first: u64, last: u64) -> io::Result<Plan> {
-        let token = Arc::from(format!("{}-{first}-{last}", Hex(&self.state.id)));
+        // Numbers alone could come twice, after damage that a disk hides: then a store would take new spans for old.
+        let token = format!("{}-{first}-{last}-{:016x}", Hex(&self.state.id), fastrand::u64(..)).into();
         let plan = Plan { first, last, token };
         self.change(State { plan: Some(plan.clone()), ..self.state.clone() })?;
         Ok(plan)

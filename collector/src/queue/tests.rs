@@ -206,8 +206,11 @@ fn a_full_disk_accepts_nothing_and_recovers() {
     for room in [frame("b") as u64 / 2, 0] {
         disk.set(Faults { room: Some(room), ..Faults::default() });
         assert_eq!(writer.append(&[&entry("b")]), Err(AppendError::DiskFull));
+        assert_eq!(writer.probe(), Err(AppendError::DiskFull), "there is no room for what was refused");
     }
-    assert_eq!(log.metrics.failures(Operation::Write), 2);
+    disk.set(Faults::default());
+    writer.probe().unwrap();
+    assert_eq!(log.metrics.failures(Operation::Write), 4);
     // The same where the piece cannot be cut off again, and a new segment finds no room.
     disk.set(Faults { room: Some(7), truncates_fail: true, ..Faults::default() });
     assert_eq!(writer.append(&[&entry("b")]), Err(AppendError::DiskFull));

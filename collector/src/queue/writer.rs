@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info};
 
 use super::disk::{Disk, File};
 use super::log::{Log, Segment, segment_name};
@@ -35,13 +35,15 @@ pub struct Writer {
     active: Option<Segment>,
     next: u64,
     buffer: Vec<u8>,
+    /// The size of the group that could not be written last; 0 when the last one could.
+    refused_bytes: usize,
 }
 
 impl Writer {
     /// Never goes on in a segment that was there before: how it ends was decided when the queue was opened.
     pub fn new(log: Arc<Log>, segment_bytes: u64) -> Self {
         let next = log.last() + 1;
-        Self { log, segment_bytes, active: None, next, buffer: Vec::new() }
+        Self { log, segment_bytes, active: None, next, buffer: Vec::new(), refused_bytes: 0 }
     }
 
     /// Returns when all are durable, or none counts.
@@ -56,6 +58,7 @@ impl Writer {
         }
         if let Err(error) = segment.file.write_all_at(&self.buffer, segment.bytes) {
             self.take_back(&segment, is_new);
+            self.refused_bytes = self.buffer.len();
             return Err(self.failed(Operation::Write, &error));
         }
         let synced = segment.file.sync().and_then(|()| self.sync_folder(is_new));
@@ -64,6 +67,7 @@ impl Writer {
             return Err(self.failed(Operation::Sync, &error));
         }
         segment.bytes += self.buffer.len() as u64;
+        self.refused_bytes = 0;
         let first = self.next;
         self.next += group.len() as u64;
         self.log.appended(&segment, self.next - 1);
@@ -73,8 +77,12 @@ impl Writer {
         Ok(Appended { first, last: self.next - 1 })
     }
 
-    /// Whether a write would succeed now: after a failure, tried with a new segment.
+    /// Whether a write would succeed now: after one that failed, with as many bytes as it had.
     pub fn probe(&mut self) -> Result<(), AppendError> {
+        let (segment, is_new) = self.segment()?;
+        let written = segment.file.write_all_at(&vec![0; self.refused_bytes], segment.bytes);
+        self.take_back(&segment, is_new);
+        written.map_err(|error| self.failed(Operation::Write, &error))?;
         let (segment, is_new) = self.segment()?;
         let synced = segment.file.sync().and_then(|()| self.sync_folder(is_new));
         if is_new {
@@ -122,7 +130,7 @@ impl Writer {
 
     fn failed(&self, operation: Operation, error: &io::Error) -> AppendError {
         self.log.metrics.failed(operation);
-        warn!(operation = operation.as_str(), %error, "a write to the queue failed; nothing was accepted");
+        debug!(operation = operation.as_str(), %error, "a write to the queue failed; nothing was accepted");
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 AppendError::DiskFull
@@ -168,9 +176,9 @@ pub fn run(mut writer: Writer, mut inbox: mpsc::Receiver<Command>) {
         {
             closing = group.take(command, &writer.log);
         }
-        if let Some(works) = group.commit(&mut writer) {
-            report(failing, works);
-            failing = !works;
+        if let Some(outcome) = group.commit(&mut writer) {
+            report(failing, &outcome);
+            failing = outcome.is_err();
         }
         if closing {
             inbox.close();
@@ -179,10 +187,13 @@ pub fn run(mut writer: Writer, mut inbox: mpsc::Receiver<Command>) {
     writer.log.close();
 }
 
-fn report(failing: bool, works: bool) {
-    match (failing, works) {
-        (false, false) => error!("the queue cannot be written to; senders are asked to try again"),
-        (true, true) => info!("the queue can be written to again"),
+/// Once when it begins and once when it is over: senders repeat what fails many times a second.
+fn report(failing: bool, outcome: &Result<(), AppendError>) {
+    match outcome {
+        Err(error) if !failing => {
+            error!(%error, "the queue cannot be written to; senders are asked to come back");
+        }
+        Ok(()) if failing => info!("the queue can be written to again"),
         _ => {}
     }
 }
@@ -223,20 +234,20 @@ impl Group {
         }
     }
 
-    /// Whether the disk works; `None` when there was nothing to do.
-    fn commit(self, writer: &mut Writer) -> Option<bool> {
+    /// How the last thing on the disk went; `None` when there was nothing to do.
+    fn commit(self, writer: &mut Writer) -> Option<Result<(), AppendError>> {
         let mut outcome = None;
         if !self.entries.is_empty() {
             let entries: Vec<&Packed> = self.entries.iter().collect();
             let appended = writer.append(&entries);
-            outcome = Some(appended.is_ok());
+            outcome = Some(appended.clone().map(drop));
             for (answer, nth) in self.answers.into_iter().zip(0..) {
                 drop(answer.send(appended.clone().map(|appended| appended.first + nth)));
             }
         }
         if !self.probes.is_empty() {
             let probed = writer.probe();
-            outcome = Some(probed.is_ok());
+            outcome = Some(probed.clone());
             for probe in self.probes {
                 drop(probe.send(probed.clone()));
             }
