@@ -7,7 +7,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::Router;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::TraceServiceServer;
@@ -29,13 +29,12 @@ use crate::store::clickhouse::ClickHouseStore;
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
-use crate::telemetry::metrics::{Expiry, Metrics};
+use crate::telemetry::metrics::Metrics;
+use crate::upkeep::Upkeep;
 use crate::wasm_module::WasmModule;
 
 /// Dead peers are noticed by it; a sender's idle connection is kept.
 const KEEPALIVE: Duration = Duration::from_mins(1);
-/// How often expired spans are looked for.
-const SWEEP_INTERVAL: Duration = Duration::from_mins(10);
 
 /// Why the collector could not start. The messages hold their causes.
 #[derive(Debug, thiserror::Error)]
@@ -141,13 +140,14 @@ impl App {
 
         let mut grpc = serve_grpc(&config.receive.grpc, grpc, receiver.clone(), Arc::clone(&metrics));
         let mut http = serve_http(http, routes);
-        let mut sweep = keep_sweeping(config.store.retention, Arc::clone(&store), metrics);
+        let upkeep = Upkeep { store: Arc::clone(&store), retention: config.store.retention(), metrics };
+        let mut upkeep = Stage::spawn("upkeep", |stop| upkeep.run(stop));
 
         stop.await;
         info!(deadline_ms = config.shutdown.deadline.as_millis(), "stopping");
         lifecycle.stop();
         let drain = async {
-            sweep.stop().await;
+            upkeep.stop().await;
             grpc.stop().await;
             receiver.drained().await;
         };
@@ -196,7 +196,9 @@ async fn bind(key: &'static str, address: &str) -> Result<Listener, StartError> 
 async fn open_store(config: &config::Store) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match config.kind {
         StoreKind::Sqlite => Arc::new(SqliteStore::open(&config.sqlite.path).await?),
-        StoreKind::ClickHouse => Arc::new(ClickHouseStore::open(&config.clickhouse, config.retention).await?),
+        StoreKind::ClickHouse => {
+            Arc::new(ClickHouseStore::open(&config.clickhouse, config.retention()).await?)
+        }
         StoreKind::Memory => Arc::new(MemoryStore::new(config.memory.max_spans)),
     })
 }
@@ -271,34 +273,4 @@ fn serve_http(listener: Listener, routes: Router) -> Stage {
             error!(error = %error, "the http listener failed");
         }
     })
-}
-
-fn keep_sweeping(retention: Option<Duration>, store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Stage {
-    Stage::spawn("retention", |stop| async move {
-        let Some(retention) = retention else { return };
-        let mut ticks = tokio::time::interval(SWEEP_INTERVAL.min(retention));
-        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            if let Err(error) = sweep(retention, &*store, &metrics, &stop).await {
-                warn!(error = error.chain(), "deleting expired spans failed; it is tried again");
-            }
-        }
-    })
-}
-
-async fn sweep(
-    retention: Duration,
-    store: &dyn Store,
-    metrics: &Metrics,
-    stop: &CancellationToken,
-) -> Result<(), StoreError> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let before = u64::try_from(since.saturating_sub(retention).as_nanos()).unwrap_or(0);
-    while !stop.is_cancelled() {
-        let expired = store.expire(before).await?;
-        if expired == 0 {
-            break;
-        }
-        metrics.spans_expired(Expiry::Retention, expired);
-    }
-    Ok(())
 }

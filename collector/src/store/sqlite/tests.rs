@@ -90,8 +90,9 @@ async fn expired_spans_are_deleted_in_chunks() {
     let folder = Folder::new("expire");
     let store = SqliteStore::open(&folder.file()).await.unwrap();
     store.write(Batch::of((1..=9).map(|n| plain_span(n, u64::from(n))).collect::<Vec<_>>())).await.unwrap();
-    assert_eq!(store.expire(6).await.unwrap(), 5);
-    assert_eq!(store.expire(6).await.unwrap(), 0);
+    let cutoffs = Cutoffs { spans_unix_nanos: Some(6), ..Cutoffs::default() };
+    assert_eq!(store.expire(cutoffs).await.unwrap(), Expired { spans: 5, more: false });
+    assert_eq!(store.expire(cutoffs).await.unwrap(), Expired::default());
     assert_eq!(count(&store).await, 4);
 }
 
