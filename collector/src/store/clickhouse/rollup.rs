@@ -5,6 +5,7 @@
 //! it has as many calls as then; only what is settled is read, and rows in place of the rest. What is older than the
 //! rows are kept counts as settled.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -192,7 +193,21 @@ pub(super) async fn settled(
     }
     let clip =
         |range: Range<u64>| (range.start * size).max(buckets.start)..(range.end * size).min(buckets.end);
-    Ok(settled.into_iter().map(clip).filter(|range| !range.is_empty()).collect())
+    let settled = settled.into_iter().map(clip).filter(|range| !range.is_empty()).collect();
+    Ok(longest(settled, MOST_RANGES))
+}
+
+/// So that a query does not outgrow the server's bound (`max_query_size`): the others are read from rows.
+const MOST_RANGES: usize = 200;
+
+/// The longest of the ranges, in their order.
+fn longest(mut ranges: Vec<Range<u64>>, most: usize) -> Vec<Range<u64>> {
+    if ranges.len() > most {
+        ranges.sort_by_key(|range| Reverse(range.end - range.start));
+        ranges.truncate(most);
+        ranges.sort_by_key(|range| range.start);
+    }
+    ranges
 }
 
 #[derive(Row, Deserialize)]
@@ -266,6 +281,13 @@ mod tests {
         let open = u64::MAX / NANOS_PER_MINUTE;
         assert_eq!(unsettled(&USAGE, &(3..open), &[3..4, 4..5]), [time(5, None)]);
         assert_eq!(unsettled(&USAGE, &(3..9), &[3..4, 4..9]), []);
+    }
+
+    #[test]
+    fn the_longest_ranges_are_kept_in_order() {
+        let ranges = vec![0..1, 2..5, 6..7, 8..12];
+        assert_eq!(longest(ranges.clone(), 4), ranges);
+        assert_eq!(longest(ranges, 2), [2..5, 8..12]);
     }
 
     /// The view of the migration and a recount must decide alike.

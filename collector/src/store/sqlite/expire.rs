@@ -17,8 +17,16 @@ pub(super) fn expire(db: &mut Connection, cutoffs: Cutoffs) -> Result<Expired, S
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let expired = delete(&transaction, cutoffs).map_err(failed)?;
     transaction.commit().map_err(failed)?;
-    db.execute_batch(VACUUM).map_err(failed)?;
+    vacuum(db).map_err(failed)?;
     Ok(expired)
+}
+
+/// Each step gives back one page.
+fn vacuum(db: &Connection) -> rusqlite::Result<()> {
+    let mut statement = db.prepare_cached(VACUUM)?;
+    let mut steps = statement.query([])?;
+    while steps.next()?.is_some() {}
+    Ok(())
 }
 
 fn delete(db: &Transaction<'_>, cutoffs: Cutoffs) -> rusqlite::Result<Expired> {
