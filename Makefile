@@ -13,7 +13,7 @@ export MESHTAP_CACHE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help toolchain tools wasm noop build demo test conformance bench-filter soak outage chaos fmt fmt-check lint doc deny fuzz size clean ci
+.PHONY: help toolchain tools wasm noop build demo test conformance bench-filter bench-store soak outage chaos fmt fmt-check lint doc deny fuzz size clean ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -81,6 +81,13 @@ BENCH := cargo build $(CARGO_FLAGS) -p meshtap-tests --config 'profile.dev.packa
 bench-filter: wasm noop tools ## What the filter costs Envoy, beside none, a no-op and Envoy's own: target/bench/filter.json
 	$(BENCH) --bin bench_filter
 	@$(TARGET)/debug/bench_filter
+
+# SQLite and the collector as they are shipped; the rest is as in every other build.
+STORE_BENCH := $(foreach p,meshtap-collector libsqlite3-sys rusqlite zstd-sys,--config 'profile.dev.package.$(p).opt-level=3')
+
+bench-store: tools ## Spans a second and bytes a span in SQLite and ClickHouse: target/bench/store.json
+	$(BENCH) $(STORE_BENCH) --bin bench_store --bin clickhouse_local
+	@$(TARGET)/debug/bench_store
 
 soak: wasm tools ## A million requests through the filter, its memory watched; SOAK_MINUTES=60 for broken traffic instead
 	$(BENCH) --bin soak

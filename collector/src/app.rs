@@ -7,14 +7,13 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::admin::{self, Admin, Lifecycle};
 use crate::config::{self, Config, StoreKind};
@@ -35,16 +34,15 @@ use crate::store::clickhouse::ClickHouseStore;
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
-use crate::telemetry::metrics::{Expiry, Metrics};
+use crate::telemetry::metrics::Metrics;
 use crate::tls::{Certificates, TlsError};
+use crate::upkeep::Upkeep;
 use crate::wasm_module::WasmModule;
 
 /// Dead peers are noticed by it; a sender's idle connection is kept.
 const KEEPALIVE: Duration = Duration::from_mins(1);
 /// A call that takes longer, its message included, is cut.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often expired spans are looked for.
-const SWEEP_INTERVAL: Duration = Duration::from_mins(10);
 
 /// Why the collector could not start. The messages hold their causes.
 #[derive(Debug, thiserror::Error)]
@@ -199,6 +197,11 @@ impl App {
             Admin::new(Arc::clone(&store), &queue, Arc::clone(&metrics), Arc::clone(&lifecycle), module);
         let routes = admin::finish(router::routes(api).merge(admin::routes(admin)), Arc::clone(&metrics));
 
+        let upkeep = Upkeep {
+            store: Arc::clone(&store),
+            retention: config.store.retention(),
+            metrics: Arc::clone(&metrics),
+        };
         let max_parked_bytes = config.queue.max_parked_bytes as u64;
         let stored = (Arc::clone(&store), Arc::clone(&metrics));
         let mut pump = Pump::start(&config.pump, max_parked_bytes, &queue, cursor, stored.0, stored.1);
@@ -206,7 +209,7 @@ impl App {
         let llmtrace =
             llmtrace.map(|listener| serve_llmtrace(listener.bounded(&config, &metrics), intake.clone()));
         let mut stages = vec![
-            keep_sweeping(config.store.retention, Arc::clone(&store), Arc::clone(&metrics)),
+            Stage::spawn("upkeep", |stop| upkeep.run(stop)),
             Stage::spawn("retry", |stop| retrier.run(stop)),
             serve_grpc(grpc.secure(&config, certificates.grpc, &metrics), intake.clone()),
             serve_http(
@@ -292,7 +295,7 @@ async fn open_store(config: &config::Store) -> Result<Arc<dyn Store>, StoreError
 }
 
 async fn open_clickhouse(config: &config::Store) -> Result<LateStore, StoreError> {
-    let (settings, retention) = (config.clickhouse.clone(), config.retention);
+    let (settings, retention) = (config.clickhouse.clone(), config.retention());
     let open = move || {
         let settings = settings.clone();
         async move {
@@ -357,34 +360,4 @@ fn serve_http(
             error!(listener = name, error = %error, "the listener failed");
         }
     })
-}
-
-fn keep_sweeping(retention: Option<Duration>, store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Stage {
-    Stage::spawn("retention", |stop| async move {
-        let Some(retention) = retention else { return };
-        let mut ticks = tokio::time::interval(SWEEP_INTERVAL.min(retention));
-        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            if let Err(error) = sweep(retention, &*store, &metrics, &stop).await {
-                warn!(error = error.chain(), "deleting expired spans failed; it is tried again");
-            }
-        }
-    })
-}
-
-async fn sweep(
-    retention: Duration,
-    store: &dyn Store,
-    metrics: &Metrics,
-    stop: &CancellationToken,
-) -> Result<(), StoreError> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let before = u64::try_from(since.saturating_sub(retention).as_nanos()).unwrap_or(0);
-    while !stop.is_cancelled() {
-        let expired = store.expire(before).await?;
-        if expired == 0 {
-            break;
-        }
-        metrics.spans_expired(Expiry::Retention, expired);
-    }
-    Ok(())
 }

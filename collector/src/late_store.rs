@@ -14,8 +14,8 @@ use tracing::{info, warn};
 
 use crate::model::TraceId;
 use crate::store::{
-    Batch, Page, SpanFilter, SpanPage, SpanReader, SpanWriter, Store, StoreError, TraceSpans, UsageQuery,
-    UsageReport, Written,
+    Batch, Cutoffs, Expired, LatencyReport, Page, RollupCheck, SpanFilter, SpanPage, SpanReader, SpanWriter,
+    Store, StoreError, TraceSpans, UsageQuery, UsageReport, Written,
 };
 
 /// A start waits so long for the store, and goes on without it then.
@@ -93,8 +93,12 @@ impl SpanWriter for LateStore {
         self.store()?.ping().await
     }
 
-    async fn expire(&self, before_unix_nanos: u64) -> Result<u64, StoreError> {
-        self.store()?.expire(before_unix_nanos).await
+    async fn expire(&self, cutoffs: Cutoffs) -> Result<Expired, StoreError> {
+        self.store()?.expire(cutoffs).await
+    }
+
+    async fn check_rollups(&self) -> Result<RollupCheck, StoreError> {
+        self.store()?.check_rollups().await
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -118,6 +122,10 @@ impl SpanReader for LateStore {
 
     async fn usage(&self, query: &UsageQuery) -> Result<UsageReport, StoreError> {
         self.store()?.usage(query).await
+    }
+
+    async fn latency(&self, query: &UsageQuery) -> Result<LatencyReport, StoreError> {
+        self.store()?.latency(query).await
     }
 }
 

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use meshtap_collector::app::App;
 use meshtap_collector::config::Config;
+use meshtap_collector::migrate;
 use meshtap_collector::plugin_config;
 use meshtap_collector::queue;
 use meshtap_collector::replay::command;
@@ -35,6 +36,8 @@ enum Command {
     Serve(ConfigArguments),
     /// Reads the configuration and reports everything that is wrong with it.
     CheckConfig(ConfigArguments),
+    /// Brings the store's schema to the newest version.
+    Migrate(migrate::Arguments),
     /// Says what the filter will say about its plugin configuration.
     ValidateConfig(plugin_config::Arguments),
     /// Looks at the durable queue, and decides about what the store refused.
@@ -54,6 +57,9 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(arguments) => with_config(arguments.config.as_deref(), serve),
         Command::CheckConfig(arguments) => with_config(arguments.config.as_deref(), confirm),
+        Command::Migrate(arguments) => {
+            with_config(arguments.config.as_deref(), |config| migrate_store(&arguments, &config))
+        }
         Command::ValidateConfig(arguments) => validate(&arguments),
         Command::Queue(arguments) => look_at_queue(&arguments),
         Command::Replay(arguments) => replay(&arguments),
@@ -113,6 +119,13 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Reading the configuration was the check.
 fn confirm(_: Config) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "the configuration is good").context("writing to standard output")
+}
+
+fn migrate_store(arguments: &migrate::Arguments, config: &Config) -> anyhow::Result<()> {
+    logging::init(&config.log);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    runtime.block_on(migrate::run(arguments, &config.store, &mut std::io::stdout()))
 }
 
 fn serve(config: Config) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use meshtap_filter::semconv;
 use serde_json::{Map, Value};
 
 use crate::hex::{self, Hex};
@@ -120,6 +121,8 @@ words! {
         Workload = "workload",
         Namespace = "namespace",
         Operation = "operation",
+        User = "user",
+        Session = "session",
     }
 }
 
@@ -266,7 +269,13 @@ impl SpanRecord {
             Dimension::Workload => self.origin.workload.as_deref(),
             Dimension::Namespace => self.origin.namespace.as_deref(),
             Dimension::Operation => self.gen_ai.operation_name.as_deref(),
+            Dimension::User => self.text_attribute(semconv::MESHTAP_USER_ID),
+            Dimension::Session => self.text_attribute(semconv::MESHTAP_SESSION_ID),
         }
+    }
+
+    fn text_attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 }
 
@@ -279,7 +288,7 @@ pub struct SpanKey {
 }
 
 /// Spans whose start lies in `from..to`; an open end does not bound.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TimeRange {
     pub from_unix_nanos: Option<u64>,
     pub to_unix_nanos: Option<u64>,

@@ -12,13 +12,29 @@ use crate::tools;
 pub struct ClickHouse {
     /// Closing the input would end the server.
     running: Option<(Process, ChildStdin)>,
+    name: String,
     address: SocketAddr,
+    /// What the launcher is told beside its folder and port.
+    others: Vec<String>,
 }
 
 impl ClickHouse {
     #[track_caller]
     pub fn start(sandbox: &Sandbox) -> Self {
-        let mut server = Self { running: None, address: ports::free_address() };
+        Self::launch(sandbox, "clickhouse", Vec::new())
+    }
+
+    /// With a configuration file of the server's own (XML), which may name users, and a port for other servers.
+    #[track_caller]
+    pub fn start_with(sandbox: &Sandbox, name: &str, config: &str, tcp: SocketAddr) -> Self {
+        let config = sandbox.write(&format!("{name}.xml"), config);
+        Self::launch(sandbox, name, vec![config.display().to_string(), tcp.port().to_string()])
+    }
+
+    #[track_caller]
+    fn launch(sandbox: &Sandbox, name: &str, others: Vec<String>) -> Self {
+        let address = ports::free_address();
+        let mut server = Self { running: None, name: name.to_owned(), address, others };
         server.start_again(sandbox);
         server
     }
@@ -31,10 +47,11 @@ impl ClickHouse {
     /// Starts it where it was, over the data that it left.
     #[track_caller]
     pub fn start_again(&mut self, sandbox: &Sandbox) {
-        let address = self.address;
+        let Self { name, address, others, .. } = &*self;
+        let address = *address;
         let mut command = Command::new(tools::own_program("clickhouse_local"));
-        command.arg(tools::chdb()).arg(sandbox.path("clickhouse")).arg(address.port().to_string());
-        let (process, input, _) = Process::spawn_piped("clickhouse", command, sandbox);
+        command.arg(tools::chdb()).arg(sandbox.path(name)).arg(address.port().to_string()).args(others);
+        let (process, input, _) = Process::spawn_piped(name, command, sandbox);
         process.wait_ready(|| http::get(address, "/ping").ok().filter(|reply| reply.status == 200));
         self.running = Some((process, input));
     }
@@ -54,9 +71,27 @@ impl ClickHouse {
     /// The result in tab-separated lines.
     #[track_caller]
     pub fn query(&self, sql: &str) -> String {
-        match http::post(self.address, "/", &[], sql.as_bytes()) {
-            Ok(reply @ Reply { status: 200, .. }) => reply.text(),
-            Ok(reply) => panic!("ClickHouse refused {sql}: {}", reply.text()),
+        self.query_in("default", sql)
+    }
+
+    /// The same, where names without a database are of this one.
+    #[track_caller]
+    pub fn query_in(&self, database: &str, sql: &str) -> String {
+        let answer = self.ask(&[("x-clickhouse-database", database)], sql);
+        answer.unwrap_or_else(|refusal| panic!("ClickHouse refused {sql}: {refusal}"))
+    }
+
+    /// The result, or what the server says instead.
+    #[track_caller]
+    pub fn query_as(&self, user: &str, password: &str, sql: &str) -> Result<String, String> {
+        self.ask(&[("x-clickhouse-user", user), ("x-clickhouse-key", password)], sql)
+    }
+
+    #[track_caller]
+    fn ask(&self, headers: &[(&str, &str)], sql: &str) -> Result<String, String> {
+        match http::post(self.address, "/", headers, sql.as_bytes()) {
+            Ok(reply @ Reply { status: 200, .. }) => Ok(reply.text()),
+            Ok(reply) => Err(reply.text()),
             Err(error) => panic!("ClickHouse did not answer {sql}: {error}"),
         }
     }

@@ -11,6 +11,7 @@
 //! - [`wire`] is both ends of a call that goes wrong, in HTTP/1.1 and HTTP/2, byte by byte.
 //! - [`conformance`] puts recorded exchanges through the module without Envoy.
 //! - [`mod@bench`] is how a benchmark writes down what it measured; [`overhead`] loads Envoys with filters and without.
+//! - [`storebench`] measures what the stores take.
 //! - [`storm`] is traffic that does everything wrong, through Envoy and the filter.
 //! - [`chaos`] kills collectors and stores under load, and counts what is left.
 //! - [`mesh`] puts them together: one call, made without the filter and with it into every store.
@@ -44,6 +45,7 @@ pub mod receiver;
 pub mod sandbox;
 pub mod spans;
 pub mod standin;
+pub mod storebench;
 pub mod storm;
 pub mod tools;
 pub mod wait;

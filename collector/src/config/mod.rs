@@ -15,6 +15,7 @@ pub use self::queue::{Pump, Queue};
 use self::raw::Settings;
 use self::read::Reader;
 pub use self::receive::{Limits, Receive};
+pub use self::store::{ClickHouse, Memory, Retention, Sqlite, Store, StoreKind};
 pub use self::tls::{Tls, TlsKeys};
 
 mod llmtrace;
@@ -23,6 +24,7 @@ mod queue;
 pub mod raw;
 mod read;
 mod receive;
+pub mod store;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -53,46 +55,6 @@ pub struct Http {
     pub max_concurrent_queries: usize,
     /// How long a query may take.
     pub query_timeout: Duration,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreKind {
-    Sqlite,
-    ClickHouse,
-    Memory,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Store {
-    pub kind: StoreKind,
-    pub sqlite: Sqlite,
-    pub clickhouse: ClickHouse,
-    pub memory: Memory,
-    /// How long spans are kept, from their start; `None` for ever.
-    pub retention: Option<Duration>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sqlite {
-    pub path: PathBuf,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct ClickHouse {
-    pub url: String,
-    pub database: String,
-    pub user: String,
-    pub password: Secret,
-    /// For one insert or one query.
-    pub timeout: Duration,
-    /// How many of the latest spans are remembered, to recognize those that come again.
-    pub remembered_spans: usize,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Memory {
-    /// The oldest make room for more.
-    pub max_spans: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -194,8 +156,13 @@ pub const KEYS: &[&str] = &[
     "store.clickhouse.password",
     "store.clickhouse.timeout",
     "store.clickhouse.remembered_spans",
+    "store.clickhouse.cluster",
+    "store.clickhouse.replicated",
+    "store.clickhouse.migrate",
     "store.memory.max_spans",
     "store.retention",
+    "store.content_retention",
+    "store.rollup_retention",
     "metrics.max_label_values",
     "metrics.max_label_combinations",
     "wasm.module",
@@ -203,9 +170,6 @@ pub const KEYS: &[&str] = &[
     "log.format",
     "shutdown.deadline",
 ];
-
-/// ClickHouse's dates of expiry end in 2106.
-const MAX_RETENTION: Duration = Duration::from_hours(3_650 * 24);
 
 impl Config {
     /// Reads the file, if one is named by the argument or by `MESHTAP_CONFIG`, and the environment.
@@ -258,7 +222,7 @@ fn read(reader: &mut Reader) -> Config {
         queue: queue::read_queue(reader),
         pump: queue::read_pump(reader),
         http: read_http(reader),
-        store: read_store(reader),
+        store: store::read(reader),
         metrics: Metrics {
             max_label_values: reader.count("metrics.max_label_values", 200),
             max_label_combinations: reader.count("metrics.max_label_combinations", 10_000),
@@ -278,25 +242,6 @@ fn read_http(reader: &mut Reader) -> Http {
         max_trace_spans: reader.count("http.max_trace_spans", 10_000),
         max_concurrent_queries: reader.count("http.max_concurrent_queries", 32),
         query_timeout: reader.duration("http.query_timeout", "30s"),
-    }
-}
-
-fn read_store(reader: &mut Reader) -> Store {
-    let kinds =
-        [("sqlite", StoreKind::Sqlite), ("clickhouse", StoreKind::ClickHouse), ("memory", StoreKind::Memory)];
-    Store {
-        kind: reader.word("store.kind", StoreKind::Sqlite, &kinds),
-        sqlite: Sqlite { path: PathBuf::from(reader.text("store.sqlite.path", "meshtap.db")) },
-        clickhouse: ClickHouse {
-            url: reader.text("store.clickhouse.url", "http://127.0.0.1:8123"),
-            database: reader.text("store.clickhouse.database", "meshtap"),
-            user: reader.text("store.clickhouse.user", "default"),
-            password: Secret::new(reader.text("store.clickhouse.password", "")),
-            timeout: reader.duration("store.clickhouse.timeout", "30s"),
-            remembered_spans: reader.count("store.clickhouse.remembered_spans", 200_000),
-        },
-        memory: Memory { max_spans: reader.count("store.memory.max_spans", 100_000) },
-        retention: reader.duration_or("store.retention", "30d", "forever"),
     }
 }
 
@@ -322,14 +267,8 @@ fn read_log(reader: &mut Reader) -> Log {
 fn check(config: &Config, mistakes: &mut Mistakes) {
     check_listeners(config, mistakes);
     receive::check(&config.receive, mistakes);
-    if config.store.sqlite.path.as_os_str().is_empty() {
-        mistakes.add("store.sqlite.path", "is empty", "name a file, such as meshtap.db");
-    }
-    if config.store.retention.is_some_and(|retention| retention > MAX_RETENTION) {
-        mistakes.add("store.retention", "is more than 3650d", "write forever to keep all spans");
-    }
+    store::check(&config.store, mistakes);
     queue::check(&config.queue, &config.pump, mistakes);
-    check_clickhouse(&config.store.clickhouse, mistakes);
     check_module(config.wasm.module.as_deref(), mistakes);
 }
 
@@ -344,39 +283,6 @@ fn check_listeners(config: &Config, mistakes: &mut Mistakes) {
         if let Some((other, _)) = listeners.iter().take(nth).find(same) {
             mistakes.add(key, format!("is {address}, like {other}"), "give one of them another port");
         }
-    }
-}
-
-fn check_clickhouse(config: &ClickHouse, mistakes: &mut Mistakes) {
-    let path = "store.clickhouse.url";
-    match config.url.parse::<axum::http::Uri>() {
-        Ok(uri) if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) => {
-            mistakes.add(
-                path,
-                "holds a user or password",
-                "set store.clickhouse.user and store.clickhouse.password",
-            );
-        }
-        Ok(uri)
-            if matches!(uri.scheme_str(), Some("http" | "https"))
-                && uri.path() == "/"
-                && uri.query().is_none() => {}
-        _ => mistakes.add(
-            path,
-            format!("is not an http or https URL of a server: {:?}", config.url),
-            "write it as http://host:8123",
-        ),
-    }
-    let is_name = |name: &str| {
-        name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-            && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-    };
-    if !is_name(&config.database) {
-        mistakes.add(
-            "store.clickhouse.database",
-            format!("is not a name of a database: {:?}", config.database),
-            "use letters, digits and underscores",
-        );
     }
 }
 

@@ -16,7 +16,8 @@ use crate::config::Config;
 use crate::model::TraceId;
 use crate::queue::{Opened, parked::PARKED};
 use crate::store::{
-    Page, SpanFilter, SpanPage, SpanReader, SpanWriter, TraceSpans, UsageQuery, UsageReport, Written,
+    Cutoffs, Expired, LatencyReport, Page, SpanFilter, SpanPage, SpanReader, SpanWriter, TraceSpans,
+    UsageQuery, UsageReport, Written,
 };
 
 /// What a store makes of a batch.
@@ -96,8 +97,8 @@ impl SpanWriter for Scripted {
         if self.reachable { Ok(()) } else { Err(StoreError::transient("no route")) }
     }
 
-    async fn expire(&self, _: u64) -> Result<u64, StoreError> {
-        Ok(0)
+    async fn expire(&self, _: Cutoffs) -> Result<Expired, StoreError> {
+        Ok(Expired::default())
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -117,6 +118,10 @@ impl SpanReader for Scripted {
 
     async fn usage(&self, _: &UsageQuery) -> Result<UsageReport, StoreError> {
         Ok(UsageReport::default())
+    }
+
+    async fn latency(&self, _: &UsageQuery) -> Result<LatencyReport, StoreError> {
+        Ok(LatencyReport::default())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The query API: JSON over HTTP, read-only. Handlers extract, call the store, and map; there is no SQL here.
 
 pub mod error;
+pub mod latency;
 pub mod params;
 pub mod router;
 pub mod sidecars;

@@ -1,13 +1,13 @@
 //! Query parameters as validated types. An unknown parameter, a value that does not fit, and a parameter given twice
 //! are errors that name the parameter and what would be right.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::error::ApiError;
 use crate::config::units::parse_duration;
 use crate::model::{CallSide, Dimension, SpanId, SpanKey, TimeRange, TraceId};
 use crate::sidecars::VmFilter;
-use crate::store::{Order, SpanFilter};
+use crate::store::{Order, SpanFilter, UsageQuery};
 use crate::time::parse_rfc3339;
 
 /// Filters that `spans` and `usage` share.
@@ -20,19 +20,19 @@ pub const FILTERS: &[&str] = &[
     "workload",
     "namespace",
     "operation",
+    "user",
+    "session",
     "error",
     "end",
     "trace_id",
 ];
 
-const FILTER_DIMENSIONS: [Dimension; 6] = [
-    Dimension::Model,
-    Dimension::Provider,
-    Dimension::Service,
-    Dimension::Workload,
-    Dimension::Namespace,
-    Dimension::Operation,
-];
+/// What says which calls are summed up, and how, besides the filters.
+pub const SUMMING: &[&str] = &["group_by", "side", "interval", "limit"];
+
+const DEFAULT_GROUPS: usize = 100;
+const NANOS_PER_MINUTE: u128 = 60_000_000_000;
+const LONGEST_INTERVAL: Duration = Duration::from_hours(366 * 24);
 
 /// The parameters of one request.
 #[derive(Debug)]
@@ -110,15 +110,36 @@ impl Params {
         Ok(dimensions.unwrap_or_else(|| vec![default]))
     }
 
+    /// Nanoseconds, in whole minutes.
+    pub fn interval(&self) -> Result<Option<u64>, ApiError> {
+        let expected = "whole minutes up to 366d, such as 5m, 1h or 1d";
+        self.parse("interval", expected, |text| {
+            let interval = parse_duration(text).filter(|interval| *interval <= LONGEST_INTERVAL)?;
+            let nanos = interval.as_nanos();
+            (nanos > 0 && nanos.is_multiple_of(NANOS_PER_MINUTE)).then(|| u64::try_from(nanos).ok())?
+        })
+    }
+
+    /// Which calls are summed up, and how.
+    pub fn sums(&self, max_limit: usize) -> Result<UsageQuery, ApiError> {
+        Ok(UsageQuery {
+            group_by: self.group_by(Dimension::Model)?,
+            filter: self.filter()?,
+            side: self.side()?,
+            interval_nanos: self.interval()?,
+            limit: self.limit(DEFAULT_GROUPS, max_limit)?,
+        })
+    }
+
     pub fn side(&self) -> Result<CallSide, ApiError> {
         let side = self.parse("side", "outbound or inbound", CallSide::from_word)?;
         Ok(side.unwrap_or(CallSide::Outbound))
     }
 
     pub fn filter(&self) -> Result<SpanFilter, ApiError> {
-        let equals = FILTER_DIMENSIONS
-            .into_iter()
-            .filter_map(|dimension| self.text(dimension.as_str()).map(|value| (dimension, value.to_owned())))
+        let equals = Dimension::ALL
+            .iter()
+            .filter_map(|dimension| self.text(dimension.as_str()).map(|value| (*dimension, value.to_owned())))
             .collect();
         Ok(SpanFilter {
             time: self.time()?,
@@ -191,7 +212,7 @@ mod tests {
 
     fn params(query: &[(&str, &str)]) -> Result<Params, ApiError> {
         let pairs = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Params::at(10 * HOUR, pairs, &[FILTERS, &["limit", "order", "cursor", "group_by", "side"]])
+        Params::at(10 * HOUR, pairs, &[FILTERS, SUMMING, &["order", "cursor"]])
     }
 
     fn field<T: std::fmt::Debug>(result: Result<T, ApiError>) -> String {
@@ -240,6 +261,17 @@ mod tests {
         assert_eq!(group_by("service,model").unwrap(), [Dimension::Service, Dimension::Model]);
         for bad in ["color", "model,model", ",", "model, provider"] {
             assert_eq!(field(group_by(bad)), "group_by", "{bad}");
+        }
+    }
+
+    #[test]
+    fn intervals_are_whole_minutes() {
+        let interval = |text| params(&[("interval", text)]).unwrap().interval();
+        assert_eq!(interval("").unwrap(), None);
+        assert_eq!(interval("60s").unwrap(), Some(HOUR / 60));
+        assert_eq!(interval("1h").unwrap(), Some(HOUR));
+        for bad in ["0m", "90s", "1ms", "5", "367d", "-1h"] {
+            assert_eq!(field(interval(bad)), "interval", "{bad}");
         }
     }
 

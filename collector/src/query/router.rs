@@ -11,7 +11,7 @@ use axum::routing::get;
 use tokio::sync::Semaphore;
 
 use super::error::ApiError;
-use super::{sidecars, spans, traces, usage};
+use super::{latency, sidecars, spans, traces, usage};
 use crate::config;
 use crate::sidecars::Sidecars;
 use crate::store::Store;
@@ -53,6 +53,7 @@ pub fn routes(api: Api) -> Router {
         .route("/api/v1/spans", get(spans::list))
         .route("/api/v1/traces/{trace_id}", get(traces::get))
         .route("/api/v1/usage", get(usage::get))
+        .route("/api/v1/latency", get(latency::get))
         .route("/api/v1/sidecars", get(sidecars::list))
         .route_layer(middleware::from_fn_with_state(api.clone(), bounded))
         .with_state(api)

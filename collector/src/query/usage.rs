@@ -11,13 +11,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
-use super::params::{FILTERS, Params};
+use super::params::{FILTERS, Params, SUMMING};
 use super::router::Api;
 use crate::model::Dimension;
-use crate::store::{UsageQuery, UsageRow};
+use crate::store::UsageRow;
 use crate::time::rfc3339;
-
-const DEFAULT_LIMIT: usize = 100;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Usage {
@@ -32,6 +30,9 @@ pub(super) struct Usage {
 
 #[derive(Debug, Serialize)]
 struct Row {
+    /// Where the interval starts, when one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<String>,
     /// Each dimension with its value; `null` collects the calls that lack it.
     #[serde(flatten)]
     group: Map<String, Value>,
@@ -49,13 +50,7 @@ pub(super) async fn get(
     State(api): State<Api>,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Json<Usage>, ApiError> {
-    let params = Params::new(query, &[&["group_by", "side", "limit"], FILTERS])?;
-    let query = UsageQuery {
-        group_by: params.group_by(Dimension::Model)?,
-        filter: params.filter()?,
-        side: params.side()?,
-        limit: params.limit(DEFAULT_LIMIT, api.max_limit)?,
-    };
+    let query = Params::new(query, &[SUMMING, FILTERS])?.sums(api.max_limit)?;
     let report = api.store.usage(&query).await?;
     if report.truncated {
         api.metrics.query_result_cut("usage");
@@ -71,9 +66,9 @@ pub(super) async fn get(
 }
 
 fn shown(group_by: &[Dimension], row: UsageRow) -> Row {
-    let names = group_by.iter().map(|dimension| dimension.as_str().to_owned());
     Row {
-        group: names.zip(row.group.into_iter().map(Value::from)).collect(),
+        start: row.start_unix_nanos.map(rfc3339),
+        group: group_values(group_by, row.group),
         calls: row.calls,
         errors: row.errors,
         calls_with_usage: row.calls_with_usage,
@@ -83,4 +78,10 @@ fn shown(group_by: &[Dimension], row: UsageRow) -> Row {
         cache_creation_input_tokens: row.cache_creation_input_tokens,
         reasoning_output_tokens: row.reasoning_output_tokens,
     }
+}
+
+/// Each dimension with its value.
+pub(super) fn group_values(group_by: &[Dimension], values: Vec<Option<String>>) -> Map<String, Value> {
+    let names = group_by.iter().map(|dimension| dimension.as_str().to_owned());
+    names.zip(values.into_iter().map(Value::from)).collect()
 }

@@ -25,6 +25,7 @@ pub async fn run(store: &dyn Store) -> Result<(), String> {
     suite.named("absent is not zero", suite.absent_is_not_zero().await)?;
     suite.named("largest values", suite.largest_values().await)?;
     suite.named("awkward strings", suite.awkward_strings().await)?;
+    suite.named("odd attributes", suite.odd_attributes().await)?;
     suite.named("duplicates in a batch", suite.duplicates_in_a_batch().await)?;
     suite.named("duplicates across batches", suite.duplicates_across_batches().await)?;
     suite.named("duplicates do not count twice", suite.duplicates_do_not_count_twice().await)?;
@@ -37,6 +38,9 @@ pub async fn run(store: &dyn Store) -> Result<(), String> {
     suite.named("usage", suite.usage().await)?;
     suite.named("usage by two dimensions", suite.usage_by_two().await)?;
     suite.named("usage sums beyond 64 bits", suite.usage_saturates().await)?;
+    suite.named("usage by time", suite.usage_by_time().await)?;
+    suite.named("latency", suite.latency().await)?;
+    suite.named("sums", suite.sums_are_those_of_the_reference().await)?;
     suite.named("ping", store.ping().await.map_err(failure))
 }
 
@@ -65,6 +69,8 @@ pub fn plain_span(id: u8, start_unix_nanos: u64) -> SpanRecord {
         links: Vec::new(),
     }
 }
+
+mod sums;
 
 type Outcome = Result<(), String>;
 
@@ -148,6 +154,7 @@ impl Suite<'_> {
             group_by: group_by.to_vec(),
             filter: self.filter(case),
             side: CallSide::Outbound,
+            interval_nanos: None,
             limit,
         };
         self.store.usage(&query).await.map_err(failure)
@@ -224,6 +231,22 @@ impl Suite<'_> {
         }
         let groups = self.usage_of(4, &[Dimension::Model], 100).await?.rows.len();
         check("groups by model", &groups, &strings.len())
+    }
+
+    /// What is promoted or kept apart comes back where it was, whatever it holds.
+    async fn odd_attributes(&self) -> Outcome {
+        let mut span = self.span(17, 1, 1);
+        span.attributes = object(json!({
+            "meshtap.user.id": 5, "meshtap.session.id": "", "gen_ai.input.messages": null,
+        }));
+        span.events = vec![json!({"name": "exception"}), json!({"name": "gen_ai.choice", "attributes": {}})];
+        let mut only_events = self.span(17, 2, 2);
+        only_events.events = vec![json!({"name": "gen_ai.user.message", "attributes": {"content": "hi"}})];
+        let mut long = self.span(17, 3, 3);
+        long.attributes.insert("gen_ai.output.messages".to_owned(), json!("é".repeat(100_000)));
+        let spans = [span, only_events, long];
+        self.stored_as_given(&spans).await?;
+        check("in a list", &self.list(&self.filter(17)).await?, &spans.to_vec())
     }
 
     async fn duplicates_in_a_batch(&self) -> Outcome {
@@ -329,6 +352,8 @@ impl Suite<'_> {
             (Dimension::Workload, "the-workload", vec![&full]),
             (Dimension::Namespace, "the-namespace", vec![&full]),
             (Dimension::Operation, "chat", vec![&full, &by_response]),
+            (Dimension::User, "the-user", vec![&full]),
+            (Dimension::Session, "the-session", vec![&full]),
         ] {
             let mut filter = self.filter(11);
             filter.equals.push((dimension, value.to_owned()));
@@ -426,6 +451,7 @@ impl Suite<'_> {
             group_by: vec![Dimension::Model],
             filter: self.filter(14),
             side: CallSide::Inbound,
+            interval_nanos: None,
             limit: 10,
         };
         let inbound = self.store.usage(&query).await.map_err(failure)?;
@@ -467,6 +493,66 @@ impl Suite<'_> {
         let sums: Vec<_> = report.rows.iter().map(|row| (row.input_tokens, row.output_tokens)).collect();
         check("sums", &sums, &vec![(Some(6), Some(u64::MAX))])
     }
+
+    async fn usage_by_time(&self) -> Outcome {
+        let minute = 60_000_000_000;
+        let first = self.base - self.base % minute;
+        let spans: Vec<SpanRecord> = [0, 1, minute - 1, minute, 5 * minute]
+            .into_iter()
+            .zip(1..)
+            .map(|(offset, number)| {
+                let mut span = self.call(18, number, Some("m"));
+                span.start_unix_nanos = first + offset;
+                span.end_unix_nanos = first + offset;
+                span
+            })
+            .collect();
+        self.write(&spans).await?;
+        let query = UsageQuery {
+            group_by: vec![Dimension::Model],
+            filter: self.filter(18),
+            side: CallSide::Outbound,
+            interval_nanos: Some(minute),
+            limit: 10,
+        };
+        let report = self.store.usage(&query).await.map_err(failure)?;
+        let found: Vec<_> = report.rows.iter().map(|row| (row.start_unix_nanos, row.calls)).collect();
+        let expected =
+            [(0, 3), (1, 1), (5, 1)].map(|(minutes, calls)| (Some(first + minutes * minute), calls));
+        check("calls by minute", &found, &expected.to_vec())
+    }
+
+    async fn latency(&self) -> Outcome {
+        let spans: Vec<SpanRecord> = (1..=100)
+            .map(|number| {
+                let mut span = self.call(19, number, Some("m"));
+                span.end_unix_nanos = span.start_unix_nanos + u64::from(number) * 10_000_000;
+                span.gen_ai.time_to_first_chunk_nanos = (number > 50).then_some(1 << 30);
+                span
+            })
+            .collect();
+        self.write(&spans).await?;
+        let query = UsageQuery {
+            group_by: vec![Dimension::Model],
+            filter: self.filter(19),
+            side: CallSide::Outbound,
+            interval_nanos: None,
+            limit: 10,
+        };
+        let report = self.store.latency(&query).await.map_err(failure)?;
+        let [row] = report.rows.as_slice() else { return Err(format!("not one group: {report:?}")) };
+        check(
+            "counts",
+            &(row.calls, row.duration.count(), row.time_to_first_chunk.count()),
+            &(100, 100, 50),
+        )?;
+        for (share, exact) in [(0.5, 0.5e9), (0.95, 0.95e9), (0.99, 0.99e9)] {
+            let found = row.duration.percentile(share).unwrap_or_default();
+            check(&format!("{found} is near {exact}"), &((found / exact - 1.0).abs() < 0.091), &true)?;
+        }
+        let edge = row.time_to_first_chunk.percentile(1.0);
+        check("the largest of a bucket", &edge, &Some(f64::from(1 << 30)))
+    }
 }
 
 /// The given span with a value in every field.
@@ -475,6 +561,9 @@ fn full_span(span: SpanRecord) -> SpanRecord {
         "string": "s", "empty": "", "int": -5, "large": u64::MAX, "double": 1.0, "precise": 0.1 + 0.2,
         "tiny": f64::MIN_POSITIVE, "bool": false, "null": null, "array": [1, "two", [3.0]],
         "map": {"a.b": {"c": true}}, "bytes": {"bytesValue": "AAH/"},
+        "meshtap.user.id": "the-user", "meshtap.session.id": "the-session",
+        "gen_ai.input.messages": [{"role": "user", "parts": [{"type": "text", "content": "hi"}]}],
+        "gen_ai.output.messages": "[\"as text\"]",
     });
     SpanRecord {
         parent_span_id: Some(SpanId([7; 8])),

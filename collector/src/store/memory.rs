@@ -2,16 +2,17 @@
 //!
 //! Holds at most a configured number of spans; beyond it the oldest make room, and are counted.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use super::histogram::bucket;
 use super::{
-    Batch, Order, Page, SpanFilter, SpanPage, SpanReader, SpanWriter, StoreError, TraceSpans, UsageQuery,
-    UsageReport, UsageRow, Written,
+    Batch, Cutoffs, Expired, LatencyReport, LatencyRow, Order, Page, SpanFilter, SpanPage, SpanReader,
+    SpanWriter, StoreError, TraceSpans, UsageQuery, UsageReport, UsageRow, Written, content,
 };
 use crate::model::{SpanId, SpanKey, SpanRecord, TraceId};
 
@@ -46,6 +47,23 @@ impl Spans {
         true
     }
 
+    fn forget_content(&mut self, before_unix_nanos: u64) {
+        let older = self.by_key.iter_mut().take_while(|(key, _)| key.start_unix_nanos < before_unix_nanos);
+        for (_, span) in older.filter(|(_, span)| content::has_content(span)) {
+            span.events = content::plain_events(span).to_vec();
+            span.attributes.retain(|name, _| !content::is_content(name));
+        }
+    }
+
+    /// The calls that match, with their interval and group.
+    fn calls<'a>(&'a self, query: &'a UsageQuery) -> impl Iterator<Item = (Group<'a>, &'a SpanRecord)> {
+        let matches = |span: &&SpanRecord| span.call_side() == Some(query.side) && query.filter.matches(span);
+        self.by_key.values().filter(matches).map(|span| {
+            let group = query.group_by.iter().map(|dimension| span.dimension(*dimension)).collect();
+            ((query.interval_start(span.start_unix_nanos), group), span)
+        })
+    }
+
     fn evict_oldest(&mut self) {
         if let Some((key, _)) = self.by_key.pop_first() {
             self.starts.remove(&(key.trace_id, key.span_id));
@@ -74,14 +92,16 @@ impl SpanWriter for MemoryStore {
         Ok(())
     }
 
-    async fn expire(&self, before_unix_nanos: u64) -> Result<u64, StoreError> {
+    /// There are no rollups: what spans no longer say, usage does not say either.
+    async fn expire(&self, cutoffs: Cutoffs) -> Result<Expired, StoreError> {
         let mut spans = self.lock();
-        let mut expired = 0;
-        while spans.by_key.first_key_value().is_some_and(|(key, _)| key.start_unix_nanos < before_unix_nanos)
-        {
+        let mut expired = Expired::default();
+        let before = cutoffs.spans_unix_nanos.unwrap_or(0);
+        while spans.by_key.first_key_value().is_some_and(|(key, _)| key.start_unix_nanos < before) {
             spans.evict_oldest();
-            expired += 1;
+            expired.spans += 1;
         }
+        spans.forget_content(cutoffs.content_unix_nanos.unwrap_or(0));
         Ok(expired)
     }
 
@@ -114,24 +134,59 @@ impl SpanReader for MemoryStore {
 
     async fn usage(&self, query: &UsageQuery) -> Result<UsageReport, StoreError> {
         let spans = self.lock();
-        let mut groups: HashMap<Vec<Option<&str>>, UsageRow> = HashMap::new();
-        let calls = spans
-            .by_key
-            .values()
-            .filter(|span| span.call_side() == Some(query.side) && query.filter.matches(span));
-        for span in calls {
-            let group = query.group_by.iter().map(|dimension| span.dimension(*dimension)).collect();
+        let mut groups: HashMap<Group<'_>, UsageRow> = HashMap::new();
+        for (group, span) in spans.calls(query) {
             add(groups.entry(group).or_default(), span);
         }
-        let mut rows: Vec<UsageRow> =
-            groups.into_iter().map(|(group, row)| UsageRow { group: owned(&group), ..row }).collect();
-        rows.sort_by(most_calls_first);
+        let mut rows: Vec<UsageRow> = groups
+            .into_iter()
+            .map(|((start_unix_nanos, group), row)| UsageRow {
+                start_unix_nanos,
+                group: owned(&group),
+                ..row
+            })
+            .collect();
+        rows.sort_by_key(|row| rank(row.start_unix_nanos, row.calls, &row.group));
         Ok(UsageReport::from_lookahead(rows, query.limit))
+    }
+
+    async fn latency(&self, query: &UsageQuery) -> Result<LatencyReport, StoreError> {
+        let spans = self.lock();
+        let mut groups: HashMap<Group<'_>, LatencyRow> = HashMap::new();
+        for (group, span) in spans.calls(query) {
+            let row = groups.entry(group).or_default();
+            row.calls += 1;
+            row.duration.add(bucket(span.duration_nanos()), 1);
+            if let Some(nanos) = span.gen_ai.time_to_first_chunk_nanos {
+                row.time_to_first_chunk.add(bucket(nanos), 1);
+            }
+        }
+        let mut rows: Vec<LatencyRow> = groups
+            .into_iter()
+            .map(|((start_unix_nanos, group), row)| LatencyRow {
+                start_unix_nanos,
+                group: owned(&group),
+                ..row
+            })
+            .collect();
+        rows.sort_by_key(|row| rank(row.start_unix_nanos, row.calls, &row.group));
+        Ok(LatencyReport::from_lookahead(rows, query.limit))
     }
 }
 
+/// The start of an interval, and one value for each dimension.
+type Group<'a> = (Option<u64>, Vec<Option<&'a str>>);
+
 fn owned(group: &[Option<&str>]) -> Vec<Option<String>> {
     group.iter().map(|value| value.map(str::to_owned)).collect()
+}
+
+type Rank = (Option<u64>, Reverse<u64>, Vec<(bool, Option<String>)>);
+
+/// Earliest first, then most calls, then by group with the absent value last.
+fn rank(start_unix_nanos: Option<u64>, calls: u64, group: &[Option<String>]) -> Rank {
+    let absent_last = group.iter().map(|value| (value.is_none(), value.clone())).collect();
+    (start_unix_nanos, Reverse(calls), absent_last)
 }
 
 fn add(row: &mut UsageRow, span: &SpanRecord) {
@@ -150,13 +205,6 @@ fn add_count(sum: &mut Option<u64>, count: Option<u64>) {
     if let Some(count) = count {
         *sum = Some(sum.unwrap_or(0).saturating_add(count));
     }
-}
-
-fn most_calls_first(a: &UsageRow, b: &UsageRow) -> Ordering {
-    let absent_last = |row: &UsageRow| -> Vec<(bool, Option<String>)> {
-        row.group.iter().map(|value| (value.is_none(), value.clone())).collect()
-    };
-    b.calls.cmp(&a.calls).then_with(|| absent_last(a).cmp(&absent_last(b)))
 }
 
 #[cfg(test)]
@@ -184,6 +232,7 @@ mod tests {
             .map(|span| span.start_unix_nanos)
             .collect();
         assert_eq!(starts, [2, 3]);
-        assert_eq!(store.expire(3).await.unwrap(), 1);
+        let cutoffs = Cutoffs { spans_unix_nanos: Some(3), ..Cutoffs::default() };
+        assert_eq!(store.expire(cutoffs).await.unwrap(), Expired { spans: 1, more: false });
     }
 }

@@ -11,13 +11,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 
+use self::histogram::Histogram;
 use crate::hex::Hex;
 use crate::model::{CallSide, Dimension, SpanKey, SpanRecord, TimeRange, TraceId};
 
 pub mod clickhouse;
 pub mod conformance;
+pub mod content;
 mod encode;
+pub mod histogram;
 pub mod memory;
+mod plan;
 pub mod sqlite;
 
 #[async_trait]
@@ -32,9 +36,15 @@ pub trait SpanWriter: Send + Sync {
     /// Succeeds when a write could succeed now.
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// Deletes some of the spans that started before the given time, and says how many. To be called until it
-    /// answers 0. Stores that expire spans on their own answer 0 at once.
-    async fn expire(&self, before_unix_nanos: u64) -> Result<u64, StoreError>;
+    /// Deletes some of what is older than the cutoffs. To be called until there is no more. Stores that expire on
+    /// their own have nothing to do.
+    async fn expire(&self, cutoffs: Cutoffs) -> Result<Expired, StoreError>;
+
+    /// Compares rollups with a recount from rows and corrects what differs; to be called now and then. Reads are right
+    /// before it too, and faster after it. Stores whose rollups cannot differ have nothing to do.
+    async fn check_rollups(&self) -> Result<RollupCheck, StoreError> {
+        Ok(RollupCheck::default())
+    }
 
     /// Finishes what was accepted and releases the store. Nothing may be written afterwards.
     async fn close(&self) -> Result<(), StoreError>;
@@ -48,6 +58,9 @@ pub trait SpanReader: Send + Sync {
     async fn trace(&self, trace_id: TraceId, limit: usize) -> Result<TraceSpans, StoreError>;
 
     async fn usage(&self, query: &UsageQuery) -> Result<UsageReport, StoreError>;
+
+    /// How long the calls of each group took.
+    async fn latency(&self, query: &UsageQuery) -> Result<LatencyReport, StoreError>;
 }
 
 pub trait Store: SpanWriter + SpanReader {}
@@ -84,6 +97,32 @@ pub struct Written {
     pub duplicates: Vec<usize>,
     /// Older spans that made room for this batch; only a store with a fixed capacity has any.
     pub evicted: u64,
+}
+
+/// What is older goes, by the start of the span or of the bucket; `None` keeps all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cutoffs {
+    pub spans_unix_nanos: Option<u64>,
+    /// Of the content of messages; never later than with its span.
+    pub content_unix_nanos: Option<u64>,
+    /// Of the sums for usage and latency, which may outlive the spans.
+    pub rollups_unix_nanos: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expired {
+    pub spans: u64,
+    /// Whether there may be more to delete.
+    pub more: bool,
+}
+
+/// Buckets of time (hours or days) of rollups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RollupCheck {
+    /// Found equal to a recount.
+    pub equal: u64,
+    /// Found different, and corrected.
+    pub corrected: u64,
 }
 
 /// The operation failed. `transient` is decided by the kind of error, never by its text.
@@ -207,18 +246,30 @@ impl TraceSpans {
     }
 }
 
+/// Which calls are summed up, and for what they are told apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageQuery {
     pub group_by: Vec<Dimension>,
     pub filter: SpanFilter,
     pub side: CallSide,
+    /// Also by the time they started, in steps of so many nanoseconds since 1970; at least 1.
+    pub interval_nanos: Option<u64>,
     pub limit: usize,
+}
+
+impl UsageQuery {
+    /// The start of the interval that a call belongs to.
+    fn interval_start(&self, unix_nanos: u64) -> Option<u64> {
+        self.interval_nanos.map(|interval| unix_nanos - unix_nanos % interval.max(1))
+    }
 }
 
 /// Sums over the calls of one group. A sum is `None` when no call of the group had that count; a sum beyond 64 bits
 /// stays at the largest value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UsageRow {
+    /// Where the interval starts, when one was asked for.
+    pub start_unix_nanos: Option<u64>,
     /// One value for each dimension asked for, in that order; `None` collects the calls that lack it.
     pub group: Vec<Option<String>>,
     pub calls: u64,
@@ -234,7 +285,7 @@ pub struct UsageRow {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UsageReport {
-    /// Most calls first; then by group value, the absent one last.
+    /// Earliest interval first; then most calls; then by group value, the absent one last.
     pub rows: Vec<UsageRow>,
     pub truncated: bool,
 }
@@ -242,6 +293,33 @@ pub struct UsageReport {
 impl UsageReport {
     /// From one row more than asked for, if there is one.
     pub fn from_lookahead(mut rows: Vec<UsageRow>, limit: usize) -> Self {
+        let truncated = rows.len() > limit;
+        rows.truncate(limit);
+        Self { rows, truncated }
+    }
+}
+
+/// How long the calls of one group took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LatencyRow {
+    pub start_unix_nanos: Option<u64>,
+    pub group: Vec<Option<String>>,
+    pub calls: u64,
+    pub duration: Histogram,
+    /// Of the calls that said it.
+    pub time_to_first_chunk: Histogram,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LatencyReport {
+    /// In the order of a [`UsageReport`].
+    pub rows: Vec<LatencyRow>,
+    pub truncated: bool,
+}
+
+impl LatencyReport {
+    /// From one row more than asked for, if there is one.
+    pub fn from_lookahead(mut rows: Vec<LatencyRow>, limit: usize) -> Self {
         let truncated = rows.len() > limit;
         rows.truncate(limit);
         Self { rows, truncated }

@@ -21,7 +21,7 @@ use super::queue::QueueMetrics;
 use super::tls::TlsMetrics;
 use crate::config;
 use crate::model::{SpanKind, SpanRecord};
-use crate::store::Written;
+use crate::store::{RollupCheck, Written};
 
 /// The convention's boundaries for `gen_ai.client.token.usage`.
 const TOKEN_BUCKETS: [f64; 14] = [
@@ -180,6 +180,7 @@ pub struct Metrics {
     spans_rejected: Family<ReasonLabels, Counter>,
     spans_failed: Family<ReasonLabels, Counter>,
     spans_expired: Family<ReasonLabels, Counter>,
+    rollups_checked: Family<WriteLabels, Counter>,
     attributes_invalid: Family<AttributeLabels, Counter>,
     attempts: Family<WriteLabels, Counter>,
     store_write_seconds: HistogramFamily<WriteLabels>,
@@ -250,6 +251,10 @@ impl Metrics {
                 "meshtap_spans_expired",
                 "Stored spans deleted by meshtap; ClickHouse deletes by itself and is not counted here",
                 Expiry::ALL.iter().map(|reason| reason.as_str()),
+            ),
+            rollups_checked: add.metric(
+                "meshtap_rollups_checked",
+                "Hours and days of rollups compared with their rows: equal, or corrected before they were",
             ),
             attributes_invalid: add.metric(
                 "meshtap_attributes_invalid",
@@ -353,6 +358,12 @@ impl Metrics {
 
     pub fn spans_expired(&self, reason: Expiry, spans: u64) {
         self.spans_expired.get_or_create(&ReasonLabels { reason: reason.as_str() }).inc_by(spans);
+    }
+
+    pub fn rollups_checked(&self, check: RollupCheck) {
+        for (outcome, parts) in [("equal", check.equal), ("corrected", check.corrected)] {
+            self.rollups_checked.get_or_create(&WriteLabels { outcome }).inc_by(parts);
+        }
     }
 
     pub fn store_write(&self, took: Duration, ok: bool) {

@@ -75,6 +75,29 @@ async fn a_call_is_shown_in_lists_traces_usage_and_metrics() {
 }
 
 #[tokio::test]
+async fn sums_are_told_apart_by_time_and_latency_has_percentiles() {
+    let collector = Running::start().await;
+    collector.export(request(vec![call(1, "gpt"), call(2, "gpt")])).await.unwrap();
+    let (_, usage) = collector.json("/api/v1/usage?group_by=model&interval=5m").await;
+    assert_eq!(usage["rows"].as_array().unwrap().len(), 1);
+    let row = &usage["rows"][0];
+    assert_eq!((&row["start"], &row["calls"]), (&json!("2023-11-14T22:10:00.000000000Z"), &json!(2)));
+
+    let (status, latency) = collector.json("/api/v1/latency?group_by=model").await;
+    assert_eq!(status, 200);
+    let row = &latency["rows"][0];
+    assert_eq!((&row["model"], &row["calls"], &row["start"]), (&json!("gpt"), &json!(2), &Value::Null));
+    for (field, exact) in [("duration_ms", 1000.0), ("time_to_first_chunk_ms", 250.0)] {
+        assert_eq!(row[field]["calls"], 2);
+        let p99 = row[field]["p99"].as_f64().unwrap();
+        assert!((p99 / exact - 1.0).abs() < 0.091, "{field}: {p99}");
+    }
+    let (status, error) = collector.json("/api/v1/usage?interval=7s").await;
+    assert_eq!((status, &error["error"]["field"]), (400, &json!("interval")));
+    collector.ended().await.unwrap();
+}
+
+#[tokio::test]
 async fn what_comes_twice_counts_once() {
     let collector = Running::start().await;
     for _ in 0..2 {

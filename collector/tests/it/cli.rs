@@ -44,3 +44,24 @@ fn a_port_that_is_taken_is_named_with_its_key() {
     let text = stderr(&output);
     assert!(text.contains(&format!("http.listen: cannot listen on {address}")), "{text}");
 }
+
+#[test]
+fn migrate_makes_the_schema_once_or_prints_it() {
+    let folder = std::env::temp_dir().join(format!("meshtap-migrate-{}", std::process::id()));
+    let path = folder.join("spans.db").display().to_string();
+    let sqlite = [("MESHTAP_STORE_SQLITE_PATH", path.as_str())];
+    for said in ["was at version 0 and is at version 1", "was at version 1 and is at version 1"] {
+        let output = meshtap(&["migrate"], &sqlite);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(String::from_utf8_lossy(&output.stdout).contains(said), "{output:?}");
+    }
+    drop(std::fs::remove_dir_all(&folder));
+
+    let cluster = [("MESHTAP_STORE_KIND", "clickhouse"), ("MESHTAP_STORE_CLICKHOUSE_CLUSTER", "prod")];
+    let output = meshtap(&["migrate", "--print"], &cluster);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("CREATE TABLE IF NOT EXISTS spans_local ON CLUSTER 'prod'"), "{text}");
+    let memory = meshtap(&["migrate"], &[("MESHTAP_STORE_KIND", "memory")]);
+    assert_eq!(memory.status.code(), Some(1));
+    assert!(stderr(&memory).contains("has no schema"), "{}", stderr(&memory));
+}

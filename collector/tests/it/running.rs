@@ -12,8 +12,8 @@ use meshtap_collector::config::Config;
 use meshtap_collector::model::TraceId;
 use meshtap_collector::store::memory::MemoryStore;
 use meshtap_collector::store::{
-    Batch, Page, SpanFilter, SpanPage, SpanReader, SpanWriter, StoreError, TraceSpans, UsageQuery,
-    UsageReport, Written,
+    Batch, Cutoffs, Expired, LatencyReport, Page, SpanFilter, SpanPage, SpanReader, SpanWriter, StoreError,
+    TraceSpans, UsageQuery, UsageReport, Written,
 };
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
@@ -288,8 +288,8 @@ impl SpanWriter for Valve {
         if self.state.load(Ordering::Relaxed) == BROKEN { Ok(()) } else { self.outcome() }
     }
 
-    async fn expire(&self, before_unix_nanos: u64) -> Result<u64, StoreError> {
-        self.inner.expire(before_unix_nanos).await
+    async fn expire(&self, cutoffs: Cutoffs) -> Result<Expired, StoreError> {
+        self.inner.expire(cutoffs).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -312,5 +312,10 @@ impl SpanReader for Valve {
     async fn usage(&self, query: &UsageQuery) -> Result<UsageReport, StoreError> {
         self.outcome()?;
         self.inner.usage(query).await
+    }
+
+    async fn latency(&self, query: &UsageQuery) -> Result<LatencyReport, StoreError> {
+        self.outcome()?;
+        self.inner.latency(query).await
     }
 }

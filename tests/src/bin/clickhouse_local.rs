@@ -1,11 +1,11 @@
 //! Serves ClickHouse's own HTTP interface from the engine in a shared library, until standard input is closed.
 //!
 //! ```text
-//! clickhouse_local LIBRARY DATA_FOLDER HTTP_PORT
+//! clickhouse_local LIBRARY DATA_FOLDER HTTP_PORT [CONFIG_FILE [TCP_PORT]]
 //! ```
 //!
-//! The engine is run as its own `clickhouse-local` with two queries: the first starts the HTTP server, the second
-//! reads a named pipe and so lasts until we close it.
+//! The engine is run as its own `clickhouse-local` with some queries: the first start the HTTP server, and the native one
+//! where a port is given, the last reads a named pipe and so lasts until we close it.
 
 use std::error::Error;
 use std::ffi::{CString, c_char, c_int, c_void};
@@ -22,8 +22,8 @@ type QueryCmdline = unsafe extern "C" fn(c_int, *mut *mut c_char) -> *mut c_void
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [library, folder, port] = arguments.as_slice() else {
-        return Err("usage: clickhouse_local LIBRARY DATA_FOLDER HTTP_PORT".into());
+    let [library, folder, port, others @ ..] = arguments.as_slice() else {
+        return Err("usage: clickhouse_local LIBRARY DATA_FOLDER HTTP_PORT [CONFIG_FILE [TCP_PORT]]".into());
     };
     fs::create_dir_all(folder)?;
     let pipe = Path::new(folder).join("until-closed");
@@ -32,22 +32,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pipe = pipe.display().to_string();
     let wait = format!("SELECT * FROM file('{pipe}', 'LineAsString', 'line String') FORMAT Null");
     thread::spawn(move || hold_open_until_input_ends(Path::new(&pipe)));
-    run(
-        library,
-        &[
-            "clickhouse",
-            "--path",
-            folder,
-            "--listen_host",
-            "127.0.0.1",
-            "--http_port",
-            port,
-            "--query",
-            "SYSTEM START LISTEN HTTP",
-            "--query",
-            &wait,
-        ],
-    )
+    let mut options = vec!["clickhouse", "--path", folder, "--listen_host", "127.0.0.1", "--http_port", port];
+    let mut queries = vec!["--query", "SYSTEM START LISTEN HTTP"];
+    if let Some(config) = others.first() {
+        options.extend(["--config-file", config]);
+    }
+    if let Some(port) = others.get(1) {
+        options.extend(["--tcp_port", port]);
+        queries.extend(["--query", "SYSTEM START LISTEN TCP"]);
+    }
+    options.append(&mut queries);
+    options.extend(["--query", &wait]);
+    run(library, &options)
 }
 
 /// Opening waits for the query that reads the pipe.

@@ -8,8 +8,10 @@ use crate::store::StoreError;
 const TRANSIENT: &[u32] = &[
     159, // TIMEOUT_EXCEEDED
     202, // TOO_MANY_SIMULTANEOUS_QUERIES
+    203, // NO_FREE_CONNECTION
     209, // SOCKET_TIMEOUT
     210, // NETWORK_ERROR
+    225, // NO_ZOOKEEPER
     236, // ABORTED: the server is stopping
     241, // MEMORY_LIMIT_EXCEEDED
     242, // TABLE_IS_READ_ONLY: a replica without its keeper
@@ -17,6 +19,7 @@ const TRANSIENT: &[u32] = &[
     252, // TOO_MANY_PARTS
     279, // ALL_CONNECTION_TRIES_FAILED
     285, // TOO_FEW_LIVE_REPLICAS
+    286, // UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
     319, // UNKNOWN_STATUS_OF_INSERT
     394, // QUERY_WAS_CANCELLED
     425, // SYSTEM_ERROR
@@ -33,14 +36,15 @@ pub(super) fn failed(doing: &str, error: Error) -> StoreError {
 fn is_transient(error: &Error) -> bool {
     match error {
         // An answer without a number is not ClickHouse's own: it comes from what stands before it.
-        Error::BadResponse(text) => number(text).is_none_or(|number| TRANSIENT.contains(&number)),
+        Error::BadResponse(_) => number(error).is_none_or(|number| TRANSIENT.contains(&number)),
         Error::Network(_) | Error::TimedOut | Error::NotEnoughData | Error::Decompression(_) => true,
         _ => false,
     }
 }
 
 /// The number in `Code: 252. DB::Exception: …`.
-fn number(text: &str) -> Option<u32> {
+pub(super) fn number(error: &Error) -> Option<u32> {
+    let Error::BadResponse(text) = error else { return None };
     let digits = text.trim_start().strip_prefix("Code: ")?;
     let end = digits.find(|letter: char| !letter.is_ascii_digit())?;
     digits[..end].parse().ok()

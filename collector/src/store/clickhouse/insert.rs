@@ -1,46 +1,90 @@
-//! One batch, one insert, with a token that makes it safe to send again.
+//! One batch: its content, then its spans, each in one insert with the batch's token, which makes them safe to send
+//! again. A span that can be seen has its content.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clickhouse::Client;
-use sha2::{Digest as _, Sha256};
+use clickhouse::insert::Insert;
 
 use super::error::failed;
-use super::row::SpanRow;
-use crate::hex::Hex;
-use crate::model::SpanRecord;
+use super::row::{ContentRow, SpanRow};
+use crate::model::{Attributes, SpanRecord};
 use crate::store::StoreError;
+use crate::store::content::has_content;
+use crate::store::encode::json_text;
 
-pub(super) async fn insert(client: &Client, spans: &[&SpanRecord]) -> Result<(), StoreError> {
-    let failed = |error| failed("inserting a batch", error);
-    let version = version();
-    let mut insert = client
-        .insert::<SpanRow>("spans")
-        .await
-        .map_err(failed)?
-        .with_setting("insert_deduplicate", "1")
-        .with_setting("insert_deduplication_token", token(spans))
-        .with_setting("deduplicate_blocks_in_dependent_materialized_views", "1")
-        // Spans of many days may come together, when old exchanges are replayed.
-        .with_setting("max_partitions_per_insert_block", "0");
-    for span in spans {
-        insert.write(&SpanRow::new(span, version)).await.map_err(failed)?;
+/// How batches are sent.
+pub(super) struct Inserter<'a> {
+    pub(super) client: &'a Client,
+    /// Into tables over several shards: the answer comes when all of them have their rows.
+    pub(super) distributed: bool,
+}
+
+impl Inserter<'_> {
+    /// `spans` may leave out some of the batch, which are stored already: the token stands for the batch all the same.
+    /// A server that has seen it drops what comes, and has seen all of it; one that has not takes what is missing.
+    pub(super) async fn insert(&self, token: &str, spans: &[&SpanRecord]) -> Result<(), StoreError> {
+        let version = version();
+        self.insert_content(token, spans, version).await?;
+        let failed = |error| failed("inserting a batch", error);
+        let insert = self.client.insert::<SpanRow>("spans").await.map_err(failed)?;
+        let mut insert = self.settings(insert, token);
+        let mut resource = ResourceText::default();
+        for span in spans {
+            insert.write(&SpanRow::new(span, resource.of(&span.resource), version)).await.map_err(failed)?;
+        }
+        insert.end().await.map_err(failed)
     }
-    insert.end().await.map_err(failed)
+
+    async fn insert_content(
+        &self,
+        token: &str,
+        spans: &[&SpanRecord],
+        version: u64,
+    ) -> Result<(), StoreError> {
+        if !spans.iter().any(|span| has_content(span)) {
+            return Ok(());
+        }
+        let failed = |error| failed("inserting the content of a batch", error);
+        let insert = self.client.insert::<ContentRow>("span_content").await.map_err(failed)?;
+        let mut insert = self.settings(insert, token);
+        for span in spans {
+            if let Some(row) = ContentRow::new(span, version) {
+                insert.write(&row).await.map_err(failed)?;
+            }
+        }
+        insert.end().await.map_err(failed)
+    }
+
+    fn settings<T>(&self, insert: Insert<T>, token: &str) -> Insert<T> {
+        let insert = insert
+            .with_setting("insert_deduplicate", "1")
+            .with_setting("insert_deduplication_token", token)
+            .with_setting("deduplicate_blocks_in_dependent_materialized_views", "1")
+            // Spans of many days may come together, when old exchanges are replayed.
+            .with_setting("max_partitions_per_insert_block", "0");
+        if self.distributed { insert.with_setting("distributed_foreground_insert", "1") } else { insert }
+    }
+}
+
+/// The JSON text of the resource that was asked for last: spans of one resource come together.
+#[derive(Default)]
+struct ResourceText {
+    last: Option<(Arc<Attributes>, String)>,
+}
+
+impl ResourceText {
+    fn of(&mut self, resource: &Arc<Attributes>) -> &str {
+        if self.last.as_ref().is_none_or(|(last, _)| !Arc::ptr_eq(last, resource)) {
+            self.last = Some((Arc::clone(resource), json_text(&**resource)));
+        }
+        self.last.as_ref().map_or("{}", |(_, text)| text)
+    }
 }
 
 /// Falls with time: of two rows for one span, the table keeps the one with the largest version, the first one stored.
 fn version() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::MAX - u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// The same for the same spans in the same order.
-fn token(spans: &[&SpanRecord]) -> String {
-    let mut digest = Sha256::new();
-    for span in spans {
-        digest.update(span.trace_id.0);
-        digest.update(span.span_id.0);
-    }
-    Hex(&digest.finalize()).to_string()
 }

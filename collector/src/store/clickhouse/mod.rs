@@ -1,8 +1,9 @@
 //! The store for production: a ClickHouse server, by URL.
 //!
-//! An insert is synchronous (`async_insert=0`) and carries a token made of the batch's ids, so that a batch sent again
-//! after a lost answer is stored once. Spans that come again in another batch are recognized from memory (`remembered`)
-//! or fall together in a merge; until then, reads show them once (`LIMIT 1 BY`).
+//! An insert is synchronous (`async_insert=0`) and carries the batch's token, so that a batch sent again after a lost
+//! answer is stored once, in rows and in rollups. Spans that come again in another batch are recognized from memory
+//! (`remembered`) or fall together in a merge; until then, reads show them once (`LIMIT 1 BY`). Rollups, which count
+//! them twice, are corrected (`check`), and not read before that (`rollup`).
 //!
 //! The server may be away when the collector starts: the schema is then applied with the first operation that reaches
 //! it. ClickHouse expires spans by itself, by a TTL.
@@ -16,20 +17,28 @@ use tokio::sync::OnceCell;
 use tracing::warn;
 
 use self::error::failed;
+use self::insert::Inserter;
+use self::layout::Layout;
+use self::migrate::Migrator;
+pub use self::migrate::Version;
 use self::remembered::Remembered;
 use super::{
-    Batch, Page, SpanFilter, SpanPage, SpanReader, SpanWriter, StoreError, TraceSpans, UsageQuery,
-    UsageReport, Written,
+    Batch, Cutoffs, Expired, LatencyReport, Page, RollupCheck, SpanFilter, SpanPage, SpanReader, SpanWriter,
+    StoreError, TraceSpans, UsageQuery, UsageReport, Written,
 };
-use crate::config;
+use crate::config::{self, Retention};
 use crate::model::TraceId;
 
+mod check;
 mod error;
 mod insert;
+mod layout;
 mod migrate;
 mod query;
 mod remembered;
+mod rollup;
 mod row;
+mod usage;
 
 pub struct ClickHouseStore {
     /// Names no database: to make it.
@@ -37,8 +46,13 @@ pub struct ClickHouseStore {
     /// For the database. It remembers the table's columns, for inserts.
     client: Client,
     database: String,
+    layout: Layout,
     timeout: Duration,
-    retention: Option<Duration>,
+    retention: Retention,
+    /// Whether the schema is ours to change.
+    migrate: bool,
+    /// Under which name the schema is locked.
+    holder: String,
     schema: OnceCell<()>,
     remembered: Mutex<Remembered>,
 }
@@ -48,17 +62,8 @@ impl ClickHouseStore {
     ///
     /// # Errors
     /// Only what will not pass by itself: wrong credentials, missing rights, a schema newer than this version's.
-    pub async fn open(config: &config::ClickHouse, retention: Option<Duration>) -> Result<Self, StoreError> {
-        let server = client(config);
-        let store = Self {
-            client: server.clone().with_database(&config.database),
-            server,
-            database: config.database.clone(),
-            timeout: config.timeout,
-            retention,
-            schema: OnceCell::new(),
-            remembered: Mutex::new(Remembered::new(config.remembered_spans)),
-        };
+    pub async fn open(config: &config::ClickHouse, retention: Retention) -> Result<Self, StoreError> {
+        let store = Self::new(config, retention);
         match store.client().await {
             Err(error) if error.is_transient() => {
                 warn!(error = error.chain(), "clickhouse cannot be reached yet; it is tried again");
@@ -70,10 +75,50 @@ impl ClickHouseStore {
         Ok(store)
     }
 
+    fn new(config: &config::ClickHouse, retention: Retention) -> Self {
+        let server = client(config);
+        Self {
+            client: server.clone().with_database(&config.database),
+            server,
+            database: config.database.clone(),
+            layout: Layout::of(config),
+            timeout: config.timeout,
+            retention,
+            migrate: config.migrate,
+            holder: format!("{:032x}", fastrand::u128(..)),
+            schema: OnceCell::new(),
+            remembered: Mutex::new(Remembered::new(config.remembered_spans)),
+        }
+    }
+
+    /// Brings the schema to the newest version, however long it takes.
+    pub async fn migrate(config: &config::ClickHouse, retention: Retention) -> Result<Version, StoreError> {
+        Self::new(config, retention).migrator().migrate().await
+    }
+
+    /// The statements that make the schema, for whoever applies them in another way.
+    pub fn schema(config: &config::ClickHouse) -> Vec<String> {
+        migrate::script(&Layout::of(config))
+    }
+
+    fn migrator(&self) -> Migrator<'_> {
+        Migrator {
+            server: &self.server,
+            client: &self.client,
+            database: &self.database,
+            layout: &self.layout,
+            retention: self.retention,
+            holder: &self.holder,
+        }
+    }
+
     /// The client for the database, once the schema is in place.
     async fn client(&self) -> Result<&Client, StoreError> {
-        let migrate = || migrate::migrate(&self.server, &self.client, &self.database, self.retention);
-        self.in_time("applying the schema", self.schema.get_or_try_init(migrate)).await?;
+        let prepare = || async {
+            let migrator = self.migrator();
+            if self.migrate { migrator.migrate().await.map(drop) } else { migrator.check().await }
+        };
+        self.in_time("applying the schema", self.schema.get_or_try_init(prepare)).await?;
         Ok(&self.client)
     }
 
@@ -110,7 +155,8 @@ impl SpanWriter for ClickHouseStore {
         let (fresh, duplicates) = self.remembered().split(&batch.spans);
         if !fresh.is_empty() {
             let client = self.client().await?;
-            self.in_time("inserting a batch", insert::insert(client, &fresh)).await?;
+            let inserter = Inserter { client, distributed: self.layout.is_cluster() };
+            self.in_time("inserting a batch", inserter.insert(&batch.token, &fresh)).await?;
             self.remembered().add(&fresh);
         }
         Ok(Written { duplicates, evicted: 0 })
@@ -124,8 +170,13 @@ impl SpanWriter for ClickHouseStore {
         self.in_time("answering a ping", ping).await
     }
 
-    async fn expire(&self, _before_unix_nanos: u64) -> Result<u64, StoreError> {
-        Ok(0)
+    async fn expire(&self, _: Cutoffs) -> Result<Expired, StoreError> {
+        Ok(Expired::default())
+    }
+
+    async fn check_rollups(&self) -> Result<RollupCheck, StoreError> {
+        let client = self.client().await?;
+        check::check(client, self.retention, self.layout.is_cluster()).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -149,8 +200,14 @@ impl SpanReader for ClickHouseStore {
 
     async fn usage(&self, query: &UsageQuery) -> Result<UsageReport, StoreError> {
         let client = self.client().await?;
-        let rows = self.in_time("summing usage", query::usage(client, query)).await?;
+        let rows = self.in_time("summing usage", usage::usage(client, self.retention, query)).await?;
         Ok(UsageReport::from_lookahead(rows, query.limit))
+    }
+
+    async fn latency(&self, query: &UsageQuery) -> Result<LatencyReport, StoreError> {
+        let client = self.client().await?;
+        let rows = self.in_time("summing latencies", usage::latency(client, self.retention, query)).await?;
+        Ok(LatencyReport::from_lookahead(rows, query.limit))
     }
 }
 

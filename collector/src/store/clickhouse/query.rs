@@ -3,7 +3,7 @@
 //! A list is read in two steps: the keys of a page from narrow columns, in bounded memory however much is stored, then
 //! the rows of those keys.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use clickhouse::query::Query;
@@ -11,11 +11,14 @@ use clickhouse::{Client, Row};
 use serde::Deserialize;
 
 use super::error::failed;
-use super::row::SpanRow;
-use crate::model::{Dimension, MAX_UNIX_NANOS, SpanId, SpanKey, SpanRecord, TraceId};
-use crate::store::{Order, Page, SpanFilter, StoreError, UsageQuery, UsageRow};
+use super::rollup;
+use super::row::{ContentRow, SpanRow};
+use crate::hex::Hex;
+use crate::model::{Dimension, MAX_UNIX_NANOS, SpanId, SpanKey, SpanRecord, TimeRange, TraceId};
+use crate::store::content::Content;
+use crate::store::plan::NANOS_PER_HOUR;
+use crate::store::{Order, Page, SpanFilter, StoreError, UsageQuery};
 
-const NANOS_PER_HOUR: u64 = 3_600_000_000_000;
 const IS_ERROR: &str = "(status = 'error' OR error_type IS NOT NULL)";
 
 #[derive(Row, Deserialize)]
@@ -57,7 +60,8 @@ pub(super) async fn spans(
     let hours: HashSet<u64> = keys.iter().map(|key| key.start_unix_nanos / NANOS_PER_HOUR).collect();
     let hours: Vec<u64> = hours.into_iter().collect();
     let query = client.query(&sql).param("ids", ids).param("hours", hours);
-    records(query.fetch_all().await.map_err(|error| failed("reading spans", error))?)
+    let rows = query.fetch_all().await.map_err(|error| failed("reading spans", error))?;
+    records(client, rows).await
 }
 
 /// The keys of a page and of one span more, each once. Rows that a merge has not yet joined come next to each other.
@@ -115,90 +119,43 @@ pub(super) async fn trace(
         limit.saturating_add(1),
     );
     let query = client.query(&sql).param("trace_id", trace_id.to_string());
-    records(query.fetch_all().await.map_err(|error| failed("reading a trace", error))?)
+    let rows = query.fetch_all().await.map_err(|error| failed("reading a trace", error))?;
+    records(client, rows).await
 }
 
-fn records(rows: Vec<SpanRow>) -> Result<Vec<SpanRecord>, StoreError> {
-    rows.into_iter().map(SpanRecord::try_from).collect()
+/// The records of the rows, with their content where it is still kept.
+async fn records(client: &Client, rows: Vec<SpanRow>) -> Result<Vec<SpanRecord>, StoreError> {
+    let mut contents = contents(client, &rows).await?;
+    rows.into_iter()
+        .map(|row| {
+            let content = contents.remove(&row.id());
+            let mut record = SpanRecord::try_from(row)?;
+            if let Some(content) = content {
+                Content::try_from(content)?.restore(&mut record);
+            }
+            Ok(record)
+        })
+        .collect()
 }
 
-#[derive(Row, Deserialize)]
-struct UsageSums {
-    groups: Vec<Option<String>>,
-    calls: u64,
-    errors: u64,
-    calls_with_usage: u64,
-    input_sum: Option<u64>,
-    output_sum: Option<u64>,
-    cache_read_sum: Option<u64>,
-    cache_creation_sum: Option<u64>,
-    reasoning_sum: Option<u64>,
-}
+type Id = ([u8; 16], [u8; 8]);
 
-const SUMS: [(&str, &str); 5] = [
-    ("input_tokens", "input_sum"),
-    ("output_tokens", "output_sum"),
-    ("cache_read_input_tokens", "cache_read_sum"),
-    ("cache_creation_input_tokens", "cache_creation_sum"),
-    ("reasoning_output_tokens", "reasoning_sum"),
-];
-
-pub(super) async fn usage(client: &Client, query: &UsageQuery) -> Result<Vec<UsageRow>, StoreError> {
-    let mut conditions = Conditions::of(&query.filter);
-    conditions.add("call_side = {side:String}", "side", query.side.as_str());
-    let sql = usage_statement(query, &conditions.sql);
-    let rows: Vec<UsageSums> = conditions
-        .bind(client.query(&sql))
-        .fetch_all()
-        .await
-        .map_err(|error| failed("summing usage", error))?;
-    Ok(rows.into_iter().map(UsageRow::from).collect())
-}
-
-/// Sums over the spans that match, each taken once.
-fn usage_statement(query: &UsageQuery, conditions: &str) -> String {
-    let groups: Vec<String> = (0..query.group_by.len()).map(|position| format!("group_{position}")).collect();
-    let mut inner = String::new();
-    for (name, dimension) in groups.iter().zip(&query.group_by) {
-        let _ = write!(inner, "CAST({} AS Nullable(String)) AS {name}, ", expression(*dimension));
+async fn contents(client: &Client, rows: &[SpanRow]) -> Result<HashMap<Id, ContentRow>, StoreError> {
+    let with_content = || rows.iter().filter(|row| row.has_content());
+    let hours: HashSet<u64> = with_content().map(SpanRow::hour).collect();
+    if hours.is_empty() {
+        return Ok(HashMap::new());
     }
-    let mut outer =
-        format!("[{}] AS groups, count() AS calls, countIf(is_error) AS errors, ", groups.join(", "));
-    outer.push_str("countIf(input_tokens IS NOT NULL OR output_tokens IS NOT NULL) AS calls_with_usage");
-    let mut columns = String::new();
-    for (column, sum) in SUMS {
-        let _ = write!(columns, "{column}, ");
-        // In 128 bits, because the sum of 64-bit values wraps. Without a value it stays NULL.
-        let total = format!("sum(toUInt128({column}))");
-        let max = u64::MAX;
-        let _ = write!(outer, ", CAST(if({total} > {max}, {max}, {total}) AS Nullable(UInt64)) AS {sum}");
-    }
-    let order = groups.iter().fold(String::new(), |mut order, group| {
-        let _ = write!(order, ", {group} IS NULL, {group}");
-        order
-    });
-    format!(
-        "SELECT {outer} FROM (SELECT {inner}{columns}{IS_ERROR} AS is_error FROM spans WHERE {conditions} \
-         LIMIT 1 BY trace_id, span_id) GROUP BY {} ORDER BY calls DESC{order} LIMIT {}",
-        groups.join(", "),
-        query.limit.saturating_add(1),
-    )
-}
-
-impl From<UsageSums> for UsageRow {
-    fn from(sums: UsageSums) -> Self {
-        Self {
-            group: sums.groups,
-            calls: sums.calls,
-            errors: sums.errors,
-            calls_with_usage: sums.calls_with_usage,
-            input_tokens: sums.input_sum,
-            output_tokens: sums.output_sum,
-            cache_read_input_tokens: sums.cache_read_sum,
-            cache_creation_input_tokens: sums.cache_creation_sum,
-            reasoning_output_tokens: sums.reasoning_sum,
-        }
-    }
+    let ids: Vec<String> =
+        with_content().map(|row| format!("{}{}", Hex(&row.id().0), Hex(&row.id().1))).collect();
+    let sql = "SELECT ?fields FROM span_content \
+         WHERE hour IN {hours:Array(UInt32)} \
+         AND concat(trace_id, span_id) IN (SELECT unhex(arrayJoin({ids:Array(String)}))) \
+         ORDER BY version DESC LIMIT 1 BY trace_id, span_id";
+    let query = client.query(sql).param("ids", ids).param("hours", hours.into_iter().collect::<Vec<_>>());
+    let rows: Vec<ContentRow> =
+        query.fetch_all().await.map_err(|error| failed("reading the content of spans", error))?;
+    Ok(rows.into_iter().map(|row| ((row.trace_id, row.span_id), row)).collect())
 }
 
 const fn direction(order: Order) -> &'static str {
@@ -226,25 +183,65 @@ const fn expression(dimension: Dimension) -> &'static str {
         Dimension::Workload => "workload",
         Dimension::Namespace => "namespace",
         Dimension::Operation => "operation_name",
+        Dimension::User => "user_id",
+        Dimension::Session => "session_id",
     }
 }
 
 const TRACE_CONDITION: &str = "trace_id = toFixedString(unhex({trace_id:String}), 16)";
 
-struct Conditions {
-    sql: String,
+/// A condition on the time of rows, on the hour too, which is what the table is sorted by.
+pub(super) fn time_condition(range: TimeRange) -> String {
+    let from = range.from_unix_nanos.unwrap_or(0).min(MAX_UNIX_NANOS);
+    let mut sql = format!("(hour >= {} AND start_time >= {}", from / NANOS_PER_HOUR, literal(from));
+    if let Some(to) = range.to_unix_nanos.filter(|to| *to <= MAX_UNIX_NANOS) {
+        let _ = write!(sql, " AND hour <= {} AND start_time < {}", to / NANOS_PER_HOUR, literal(to));
+    }
+    sql.push(')');
+    sql
+}
+
+fn literal(unix_nanos: u64) -> String {
+    format!("fromUnixTimestamp64Nano(toInt64({unix_nanos}), 'UTC')")
+}
+
+pub(super) struct Conditions {
+    pub(super) sql: String,
     params: Vec<(String, String)>,
 }
 
 impl Conditions {
     fn of(filter: &SpanFilter) -> Self {
+        let mut conditions = Self::untimed(filter);
+        if filter.time != TimeRange::default() {
+            conditions.add_plain(&time_condition(filter.time));
+        }
+        conditions
+    }
+
+    /// On the rows of model calls, whenever they were.
+    pub(super) fn of_calls(query: &UsageQuery) -> Self {
+        let mut conditions = Self::untimed(&query.filter);
+        conditions.add("call_side = {side:String}", "side", query.side.as_str());
+        conditions
+    }
+
+    /// On a rollup that answers the query, whenever; the parameters are those of [`Self::of_calls`].
+    pub(super) fn of_rollup(query: &UsageQuery) -> String {
+        let mut sql = "call_side = {side:String}".to_owned();
+        for (dimension, _) in &query.filter.equals {
+            let _ = write!(sql, " AND {} = {{{}:String}}", rollup::column(*dimension), dimension.as_str());
+        }
+        match query.filter.error {
+            Some(true) => sql.push_str(" AND is_error"),
+            Some(false) => sql.push_str(" AND NOT is_error"),
+            None => {}
+        }
+        sql
+    }
+
+    fn untimed(filter: &SpanFilter) -> Self {
         let mut conditions = Self { sql: "1".to_owned(), params: Vec::new() };
-        if let Some(from) = filter.time.from_unix_nanos {
-            conditions.add_time(">=", "from", from);
-        }
-        if let Some(to) = filter.time.to_unix_nanos.filter(|to| *to <= MAX_UNIX_NANOS) {
-            conditions.add_time("<", "to", to);
-        }
         if let Some(trace_id) = filter.trace_id {
             conditions.add(TRACE_CONDITION, "trace_id", trace_id.to_string());
         }
@@ -273,15 +270,6 @@ impl Conditions {
         self.params.push((name.to_owned(), value.into()));
     }
 
-    /// On the hour too, which is what the table is sorted by.
-    fn add_time(&mut self, relation: &str, name: &str, unix_nanos: u64) {
-        let unix_nanos = unix_nanos.min(MAX_UNIX_NANOS);
-        let hours = unix_nanos / NANOS_PER_HOUR;
-        let hour_relation = if relation.starts_with('<') { "<=" } else { ">=" };
-        self.add_plain(&format!("hour {hour_relation} {hours}"));
-        self.add(&format!("start_time {relation} {}", time(name)), name, unix_nanos.to_string());
-    }
-
     fn add_after(&mut self, order: Order, after: &SpanKey) {
         let relation = match order {
             Order::NewestFirst => "<",
@@ -293,20 +281,15 @@ impl Conditions {
             &format!(
                 "(start_time, trace_id, span_id) {relation} ({}, \
                  toFixedString(unhex({{after_trace:String}}), 16), toFixedString(unhex({{after_span:String}}), 8))",
-                time("after")
+                literal(after.start_unix_nanos.min(MAX_UNIX_NANOS))
             ),
-            "after",
-            after.start_unix_nanos.min(MAX_UNIX_NANOS).to_string(),
+            "after_trace",
+            after.trace_id.to_string(),
         );
-        self.params.push(("after_trace".to_owned(), after.trace_id.to_string()));
         self.params.push(("after_span".to_owned(), after.span_id.to_string()));
     }
 
-    fn bind(self, query: Query) -> Query {
+    pub(super) fn bind(self, query: Query) -> Query {
         self.params.into_iter().fold(query, |query, (name, value)| query.param(&name, value))
     }
-}
-
-fn time(name: &str) -> String {
-    format!("fromUnixTimestamp64Nano({{{name}:Int64}}, 'UTC')")
 }

@@ -1,12 +1,17 @@
-//! The columns of the `spans` table: names and types in one struct, which inserts and reads share. The client checks
-//! it against the table.
+//! The columns of the tables `spans` and `span_content`: names and types in one struct each, which inserts and reads
+//! share. The client checks them against the tables.
 
 use clickhouse::Row;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::model::{CallSide, GenAi, Origin, SpanId, SpanKind, SpanRecord, StatusCode, TraceId, Usage};
+use crate::model::{
+    Attributes, CallSide, Dimension, GenAi, Origin, SpanId, SpanKind, SpanRecord, StatusCode, TraceId, Usage,
+};
 use crate::store::StoreError;
+use crate::store::content::{Content, OtherAttributes, PROMOTED, content_of, has_content, plain_events};
 use crate::store::encode::{from_json_text, json_text};
+use crate::store::plan::NANOS_PER_HOUR;
 
 #[derive(Clone, Debug, Row, Serialize, Deserialize)]
 pub(super) struct SpanRow {
@@ -17,7 +22,7 @@ pub(super) struct SpanRow {
     kind: String,
     /// Nanoseconds since 1970; the model keeps times within a signed 64-bit integer.
     start_time: i64,
-    end_time: i64,
+    duration_nanos: u64,
     status: String,
     status_message: Option<String>,
     trace_state: Option<String>,
@@ -36,6 +41,8 @@ pub(super) struct SpanRow {
     response_id: Option<String>,
     finish_reasons: Vec<String>,
     stream: Option<bool>,
+    user_id: Option<String>,
+    session_id: Option<String>,
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
     cache_read_input_tokens: Option<u64>,
@@ -51,12 +58,60 @@ pub(super) struct SpanRow {
     resource: String,
     events: String,
     links: String,
+    has_content: bool,
     version: u64,
 }
 
+/// What the messages of one span say: the columns of `span_content`.
+#[derive(Clone, Debug, Row, Serialize, Deserialize)]
+pub(super) struct ContentRow {
+    pub(super) trace_id: [u8; 16],
+    pub(super) span_id: [u8; 8],
+    start_time: i64,
+    attributes: String,
+    events: String,
+    version: u64,
+}
+
+impl ContentRow {
+    /// `None` for a span without content.
+    pub(super) fn new(span: &SpanRecord, version: u64) -> Option<Self> {
+        let content = content_of(span)?;
+        Some(Self {
+            trace_id: span.trace_id.0,
+            span_id: span.span_id.0,
+            start_time: span.start_unix_nanos.cast_signed(),
+            attributes: json_text(&content.attributes),
+            events: json_text(&content.events),
+            version,
+        })
+    }
+}
+
+impl TryFrom<ContentRow> for Content {
+    type Error = StoreError;
+
+    fn try_from(row: ContentRow) -> Result<Self, StoreError> {
+        Ok(Self { attributes: from_json_text(&row.attributes)?, events: from_json_text(&row.events)? })
+    }
+}
+
 impl SpanRow {
-    pub(super) fn new(span: &SpanRecord, version: u64) -> Self {
-        let SpanRecord { origin, gen_ai, .. } = span.clone();
+    pub(super) const fn has_content(&self) -> bool {
+        self.has_content
+    }
+
+    pub(super) const fn id(&self) -> ([u8; 16], [u8; 8]) {
+        (self.trace_id, self.span_id)
+    }
+
+    pub(super) const fn hour(&self) -> u64 {
+        self.start_time.cast_unsigned() / NANOS_PER_HOUR
+    }
+
+    /// `resource` is the span's resource as JSON text.
+    pub(super) fn new(span: &SpanRecord, resource: &str, version: u64) -> Self {
+        let (origin, gen_ai) = (span.origin.clone(), span.gen_ai.clone());
         let usage = gen_ai.usage;
         Self {
             trace_id: span.trace_id.0,
@@ -65,7 +120,7 @@ impl SpanRow {
             name: span.name.clone(),
             kind: span.kind.as_str().to_owned(),
             start_time: span.start_unix_nanos.cast_signed(),
-            end_time: span.end_unix_nanos.cast_signed(),
+            duration_nanos: span.duration_nanos(),
             status: span.status.as_str().to_owned(),
             status_message: span.status_message.clone(),
             trace_state: span.trace_state.clone(),
@@ -84,6 +139,8 @@ impl SpanRow {
             response_id: gen_ai.response_id,
             finish_reasons: gen_ai.finish_reasons,
             stream: gen_ai.stream,
+            user_id: span.dimension(Dimension::User).map(str::to_owned),
+            session_id: span.dimension(Dimension::Session).map(str::to_owned),
             input_tokens: usage.input_tokens,
             output_tokens: usage.output_tokens,
             cache_read_input_tokens: usage.cache_read_input_tokens,
@@ -95,10 +152,11 @@ impl SpanRow {
             end_cause: gen_ai.end,
             error_type: span.error_type.clone(),
             http_status_code: span.http_status_code,
-            attributes: json_text(&span.attributes),
-            resource: json_text(&*span.resource),
-            events: json_text(&span.events),
+            attributes: json_text(&OtherAttributes::of(span)),
+            resource: resource.to_owned(),
+            events: json_text(plain_events(span)),
             links: json_text(&span.links),
+            has_content: has_content(span),
             version,
         }
     }
@@ -108,6 +166,10 @@ impl TryFrom<SpanRow> for SpanRecord {
     type Error = StoreError;
 
     fn try_from(row: SpanRow) -> Result<Self, StoreError> {
+        let mut attributes: Attributes = from_json_text(&row.attributes)?;
+        for (value, (name, _)) in [row.user_id, row.session_id].into_iter().zip(PROMOTED) {
+            attributes.extend(value.map(|value| (name.to_owned(), Value::String(value))));
+        }
         Ok(Self {
             trace_id: TraceId(row.trace_id),
             span_id: SpanId(row.span_id),
@@ -115,7 +177,7 @@ impl TryFrom<SpanRow> for SpanRecord {
             name: row.name,
             kind: known("kind", &row.kind, SpanKind::from_word)?,
             start_unix_nanos: row.start_time.cast_unsigned(),
-            end_unix_nanos: row.end_time.cast_unsigned(),
+            end_unix_nanos: row.start_time.cast_unsigned().saturating_add(row.duration_nanos),
             status: known("status", &row.status, StatusCode::from_word)?,
             status_message: row.status_message,
             trace_state: row.trace_state,
@@ -150,7 +212,7 @@ impl TryFrom<SpanRow> for SpanRecord {
             },
             error_type: row.error_type,
             http_status_code: row.http_status_code,
-            attributes: from_json_text(&row.attributes)?,
+            attributes,
             resource: std::sync::Arc::new(from_json_text(&row.resource)?),
             events: from_json_text(&row.events)?,
             links: from_json_text(&row.links)?,

@@ -10,6 +10,7 @@ fn config(url: &str) -> config::ClickHouse {
         password: Secret::default(),
         timeout: Duration::from_secs(30),
         remembered_spans: 1000,
+        ..config::ClickHouse::default()
     }
 }
 
@@ -22,13 +23,14 @@ async fn conforms() {
         );
         return;
     };
-    let retention = Some(Duration::from_hours(24));
+    let month = Some(Duration::from_hours(30 * 24));
+    let retention = Retention { spans: month, content: month, rollups: month };
     let store = ClickHouseStore::open(&config(&url), retention).await.unwrap();
     conformance::run(&store).await.unwrap();
 
     // Without a memory of its own, as another collector would be, and with another retention.
     let forgetful = config::ClickHouse { remembered_spans: 1, ..config(&url) };
-    let store = ClickHouseStore::open(&forgetful, None).await.unwrap();
+    let store = ClickHouseStore::open(&forgetful, Retention::default()).await.unwrap();
     conformance::run(&store).await.unwrap();
 }
 
@@ -37,7 +39,7 @@ async fn a_server_that_is_away_is_tried_again() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let store = ClickHouseStore::open(&config(&url), None).await.unwrap();
+    let store = ClickHouseStore::open(&config(&url), Retention::default()).await.unwrap();
     let error = store.write(Batch::of([conformance::plain_span(1, 1)])).await.unwrap_err();
     assert!(error.is_transient(), "{}", error.chain());
     assert!(store.ping().await.unwrap_err().is_transient());

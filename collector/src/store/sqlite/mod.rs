@@ -1,10 +1,13 @@
 //! The default store: one SQLite file, no server.
 //!
 //! One thread writes (`writer`), a few read-only connections read (`readers`). Write-ahead log with
-//! `synchronous=FULL`: what was answered survives a crash of the process and of the machine.
+//! `synchronous=FULL`: what was answered survives a crash of the process and of the machine. Rollups change in the
+//! transaction that stores spans (`rollup`), what many spans share is stored once (`intern`), and JSON is compressed
+//! (`pack`).
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,32 +17,44 @@ use self::error::failed;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::{
-    Batch, Page, SpanFilter, SpanPage, SpanReader, SpanWriter, StoreError, TraceSpans, UsageQuery,
-    UsageReport, Written,
+    Batch, Cutoffs, Expired, LatencyReport, Page, SpanFilter, SpanPage, SpanReader, SpanWriter, StoreError,
+    TraceSpans, UsageQuery, UsageReport, Written,
 };
 use crate::model::TraceId;
 
 mod error;
+mod expire;
+mod intern;
+mod pack;
 mod query;
 mod readers;
+mod rollup;
 mod row;
 mod schema;
+mod usage;
 mod writer;
 
 /// How long to wait for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// `auto_vacuum` only has an effect before the first table exists, and before the journal mode is set.
+/// `page_size` and `auto_vacuum` only have an effect before the first table exists, and before the journal mode is set.
+/// The log is written back every 64 MiB, so that a page that changes often is written back once; the cache is as large.
 const PRAGMAS: &str = "
+    PRAGMA page_size = 8192;
     PRAGMA auto_vacuum = INCREMENTAL;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
+    PRAGMA wal_autocheckpoint = 8192;
+    PRAGMA journal_size_limit = 67108864;
+    PRAGMA cache_size = -65536;
     PRAGMA temp_store = MEMORY;";
 
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
+    /// With what the file's packed columns are compressed.
+    dictionary: Arc<[u8]>,
     /// Locked as long as the store is open: the file has one collector.
     lock: File,
 }
@@ -51,6 +66,20 @@ impl SqliteStore {
     /// The message names the path and what to change.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_waiting(path, BUSY_TIMEOUT).await
+    }
+
+    /// Brings the schema of the file to the newest version, and says which it had and has.
+    pub async fn migrate(path: &Path) -> Result<(i64, i64), StoreError> {
+        let path = path.to_owned();
+        let migrate = move || {
+            create_folder(&path)?;
+            let _lock = take_lock(&path)?;
+            let mut db = open_for_writing(&path, BUSY_TIMEOUT).map_err(|error| explain(&path, error))?;
+            schema::migrate(&mut db)
+        };
+        tokio::task::spawn_blocking(migrate)
+            .await
+            .map_err(|error| StoreError::permanent("sqlite: applying the schema").with_source(error))?
     }
 
     async fn open_waiting(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
@@ -66,8 +95,10 @@ fn open(path: &Path, busy_timeout: Duration) -> Result<SqliteStore, StoreError> 
     let lock = take_lock(path)?;
     let mut db = open_for_writing(path, busy_timeout).map_err(|error| explain(path, error))?;
     schema::migrate(&mut db)?;
+    let dictionary: Arc<[u8]> =
+        pack::dictionary(&db).map_err(|error| failed("reading the dictionary", error))?.into();
     let readers = Readers::open(path, busy_timeout)?;
-    Ok(SqliteStore { writer: Writer::start(db)?, readers, lock })
+    Ok(SqliteStore { writer: Writer::start(db, &dictionary)?, readers, dictionary, lock })
 }
 
 /// The lock ends with the process, however it ends; the empty file beside the database stays.
@@ -135,8 +166,8 @@ impl SpanWriter for SqliteStore {
         self.writer.ping().await
     }
 
-    async fn expire(&self, before_unix_nanos: u64) -> Result<u64, StoreError> {
-        self.writer.expire(before_unix_nanos).await
+    async fn expire(&self, cutoffs: Cutoffs) -> Result<Expired, StoreError> {
+        self.writer.expire(cutoffs).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -152,20 +183,29 @@ impl SpanWriter for SqliteStore {
 impl SpanReader for SqliteStore {
     async fn spans(&self, filter: &SpanFilter, page: &Page) -> Result<SpanPage, StoreError> {
         let (filter, page) = (filter.clone(), *page);
-        let spans = self.readers.run(move |db| query::spans(db, &filter, &page)).await?;
+        let dictionary = Arc::clone(&self.dictionary);
+        let spans = self.readers.run(move |db| query::spans(db, &dictionary, &filter, &page)).await?;
         Ok(SpanPage::from_lookahead(spans, page.limit))
     }
 
     async fn trace(&self, trace_id: TraceId, limit: usize) -> Result<TraceSpans, StoreError> {
-        let spans = self.readers.run(move |db| query::trace(db, trace_id, limit)).await?;
+        let dictionary = Arc::clone(&self.dictionary);
+        let spans = self.readers.run(move |db| query::trace(db, &dictionary, trace_id, limit)).await?;
         Ok(TraceSpans::from_lookahead(spans, limit))
     }
 
     async fn usage(&self, query: &UsageQuery) -> Result<UsageReport, StoreError> {
         let limit = query.limit;
         let query = query.clone();
-        let rows = self.readers.run(move |db| query::usage(db, &query)).await?;
+        let rows = self.readers.run(move |db| usage::usage(db, &query)).await?;
         Ok(UsageReport::from_lookahead(rows, limit))
+    }
+
+    async fn latency(&self, query: &UsageQuery) -> Result<LatencyReport, StoreError> {
+        let limit = query.limit;
+        let query = query.clone();
+        let rows = self.readers.run(move |db| usage::latency(db, &query)).await?;
+        Ok(LatencyReport::from_lookahead(rows, limit))
     }
 }
 

@@ -5,12 +5,18 @@ use std::fmt::Write as _;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
-use super::row;
-use crate::model::{Dimension, MAX_UNIX_NANOS, SpanRecord, TraceId};
-use crate::store::{Order, Page, SpanFilter, UsageQuery, UsageRow};
+use super::pack::Unpacker;
+use super::row::{self, Resources};
+use crate::model::{CallSide, Dimension, MAX_UNIX_NANOS, SpanRecord, TimeRange, TraceId};
+use crate::store::{Order, Page, SpanFilter};
 
 /// One row more than the page holds, if there is one.
-pub(super) fn spans(db: &Connection, filter: &SpanFilter, page: &Page) -> rusqlite::Result<Vec<SpanRecord>> {
+pub(super) fn spans(
+    db: &Connection,
+    dictionary: &[u8],
+    filter: &SpanFilter,
+    page: &Page,
+) -> rusqlite::Result<Vec<SpanRecord>> {
     let mut conditions = Conditions::of(filter);
     let (direction, beyond) = match page.order {
         Order::NewestFirst => ("DESC", "<"),
@@ -18,7 +24,7 @@ pub(super) fn spans(db: &Connection, filter: &SpanFilter, page: &Page) -> rusqli
     };
     if let Some(after) = page.after {
         conditions.add(
-            &format!("(start_unix_nanos, trace_id, span_id) {beyond} (?, ?, ?)"),
+            &format!("(s.start_unix_nanos, s.trace_id, s.span_id) {beyond} (?, ?, ?)"),
             [
                 integer(after.start_unix_nanos),
                 Value::Blob(after.trace_id.0.to_vec()),
@@ -27,127 +33,119 @@ pub(super) fn spans(db: &Connection, filter: &SpanFilter, page: &Page) -> rusqli
         );
     }
     let sql = format!(
-        "SELECT {} FROM spans WHERE {} \
-         ORDER BY start_unix_nanos {direction}, trace_id {direction}, span_id {direction} LIMIT {}",
-        row::column_list(),
+        "{} WHERE {} ORDER BY s.start_unix_nanos {direction}, s.trace_id {direction}, s.span_id {direction} LIMIT {}",
+        row::SELECT,
         conditions.sql,
         page.limit.saturating_add(1),
     );
-    collect(db, &sql, conditions.values, row::read)
+    records(db, dictionary, &sql, conditions.values)
 }
 
-pub(super) fn trace(db: &Connection, trace_id: TraceId, limit: usize) -> rusqlite::Result<Vec<SpanRecord>> {
+pub(super) fn trace(
+    db: &Connection,
+    dictionary: &[u8],
+    trace_id: TraceId,
+    limit: usize,
+) -> rusqlite::Result<Vec<SpanRecord>> {
     let sql = format!(
-        "SELECT {} FROM spans WHERE trace_id = ? ORDER BY start_unix_nanos, trace_id, span_id LIMIT {}",
-        row::column_list(),
+        "{} WHERE s.trace_id = ? ORDER BY s.start_unix_nanos, s.trace_id, s.span_id LIMIT {}",
+        row::SELECT,
         limit.saturating_add(1),
     );
-    collect(db, &sql, vec![Value::Blob(trace_id.0.to_vec())], row::read)
+    records(db, dictionary, &sql, vec![Value::Blob(trace_id.0.to_vec())])
 }
 
-/// Token columns whose sums a report carries, in the order in which `read_usage` takes them.
-const SUMMED: [&str; 5] = [
-    "input_tokens",
-    "output_tokens",
-    "cache_read_input_tokens",
-    "cache_creation_input_tokens",
-    "reasoning_output_tokens",
-];
-
-pub(super) fn usage(db: &Connection, query: &UsageQuery) -> rusqlite::Result<Vec<UsageRow>> {
-    let mut conditions = Conditions::of(&query.filter);
-    conditions.add("call_side = ?", [text(query.side.as_str())]);
-    let groups: Vec<&str> = query.group_by.iter().map(|dimension| expression(*dimension)).collect();
-    let mut columns = groups.join(", ");
-    columns.push_str(", count(*)");
-    let _ = write!(columns, ", sum({IS_ERROR})");
-    columns.push_str(", sum(input_tokens IS NOT NULL OR output_tokens IS NOT NULL)");
-    for column in SUMMED {
-        // Halves, because sqlite's own sum fails beyond 63 bits.
-        let _ = write!(columns, ", sum({column} >> 32), sum({column} & 0xffffffff)");
-    }
-    let order: String = groups.iter().fold(String::new(), |mut order, group| {
-        let _ = write!(order, ", {group} IS NULL, {group}");
-        order
-    });
-    let sql = format!(
-        "SELECT {columns} FROM spans WHERE {} GROUP BY {} ORDER BY count(*) DESC{order} LIMIT {}",
-        conditions.sql,
-        groups.join(", "),
-        query.limit.saturating_add(1),
-    );
-    let width = groups.len();
-    collect(db, &sql, conditions.values, |row| read_usage(row, width))
-}
-
-fn read_usage(row: &Row<'_>, width: usize) -> rusqlite::Result<UsageRow> {
-    let group = (0..width).map(|column| row.get(column)).collect::<rusqlite::Result<_>>()?;
-    let count = |column: usize| row.get::<_, i64>(width + column).map(i64::cast_unsigned);
-    let sum = |position: usize| -> rusqlite::Result<Option<u64>> {
-        let high: Option<i64> = row.get(width + 3 + 2 * position)?;
-        let low: Option<i64> = row.get(width + 4 + 2 * position)?;
-        Ok(high.zip(low).map(|(high, low)| joined(high, low)))
-    };
-    Ok(UsageRow {
-        group,
-        calls: count(0)?,
-        errors: count(1)?,
-        calls_with_usage: count(2)?,
-        input_tokens: sum(0)?,
-        output_tokens: sum(1)?,
-        cache_read_input_tokens: sum(2)?,
-        cache_creation_input_tokens: sum(3)?,
-        reasoning_output_tokens: sum(4)?,
-    })
-}
-
-fn joined(high: i64, low: i64) -> u64 {
-    let sum = (i128::from(high) << 32) + i128::from(low);
-    u64::try_from(sum).unwrap_or(u64::MAX)
-}
-
-const IS_ERROR: &str = "(status = 'error' OR error_type IS NOT NULL)";
-
-const fn expression(dimension: Dimension) -> &'static str {
-    match dimension {
-        Dimension::Model => "coalesce(request_model, response_model)",
-        Dimension::Provider => "provider_name",
-        Dimension::Service => "service_name",
-        Dimension::Workload => "workload",
-        Dimension::Namespace => "namespace",
-        Dimension::Operation => "operation_name",
-    }
-}
-
-struct Conditions {
-    sql: String,
+fn records(
+    db: &Connection,
+    dictionary: &[u8],
+    sql: &str,
     values: Vec<Value>,
+) -> rusqlite::Result<Vec<SpanRecord>> {
+    let (mut unpacker, mut resources) = (Unpacker::new(dictionary), Resources::new());
+    collect(db, sql, values, |row| row::read(row, &mut unpacker, &mut resources))
+}
+
+const fn by_key(dimension: Dimension) -> Option<&'static str> {
+    match dimension {
+        Dimension::Model => Some("coalesce(request_model, response_model)"),
+        Dimension::Provider => Some("provider_name"),
+        Dimension::Service => Some("service_name"),
+        Dimension::Workload => Some("workload"),
+        Dimension::Namespace => Some("namespace"),
+        Dimension::Operation => Some("operation_name"),
+        Dimension::User | Dimension::Session => None,
+    }
+}
+
+/// Conditions on `spans AS s`.
+pub(super) struct Conditions {
+    pub(super) sql: String,
+    pub(super) values: Vec<Value>,
 }
 
 impl Conditions {
     fn of(filter: &SpanFilter) -> Self {
+        let mut conditions = Self::untimed(filter, None);
+        conditions.add_time(&[filter.time]);
+        conditions
+    }
+
+    /// Model calls seen from that side, whenever they were.
+    pub(super) fn of_calls(filter: &SpanFilter, side: CallSide) -> Self {
+        Self::untimed(filter, Some(side))
+    }
+
+    fn untimed(filter: &SpanFilter, side: Option<CallSide>) -> Self {
         let mut conditions = Self { sql: "1".to_owned(), values: Vec::new() };
-        if let Some(from) = filter.time.from_unix_nanos {
-            conditions.add("start_unix_nanos >= ?", [integer(from)]);
-        }
-        if let Some(to) = filter.time.to_unix_nanos.filter(|to| *to <= MAX_UNIX_NANOS) {
-            conditions.add("start_unix_nanos < ?", [integer(to)]);
-        }
         if let Some(trace_id) = filter.trace_id {
-            conditions.add("trace_id = ?", [Value::Blob(trace_id.0.to_vec())]);
+            conditions.add("s.trace_id = ?", [Value::Blob(trace_id.0.to_vec())]);
         }
+        conditions.add_keys(filter, side);
         for (dimension, value) in &filter.equals {
-            conditions.add(&format!("{} = ?", expression(*dimension)), [text(value)]);
-        }
-        match filter.error {
-            Some(true) => conditions.add(IS_ERROR, []),
-            Some(false) => conditions.add(&format!("NOT {IS_ERROR}"), []),
-            None => {}
+            match dimension {
+                Dimension::User => conditions.add("s.user_id = ?", [text(value)]),
+                Dimension::Session => conditions.add("s.session_id = ?", [text(value)]),
+                _ => {}
+            }
         }
         if let Some(end) = &filter.end {
-            conditions.add("end_cause = ?", [text(end)]);
+            conditions.add("s.end_cause = ?", [text(end)]);
         }
         conditions
+    }
+
+    /// What the key of a span says, as one list of keys.
+    fn add_keys(&mut self, filter: &SpanFilter, side: Option<CallSide>) {
+        let mut keys = Self { sql: "1".to_owned(), values: Vec::new() };
+        if let Some(side) = side {
+            keys.add("call_side = ?", [text(side.as_str())]);
+        }
+        for (dimension, value) in &filter.equals {
+            if let Some(column) = by_key(*dimension) {
+                keys.add(&format!("{column} = ?"), [text(value)]);
+            }
+        }
+        if let Some(error) = filter.error {
+            keys.add("is_error = ?", [Value::Integer(i64::from(error))]);
+        }
+        if !keys.values.is_empty() {
+            let _ = write!(self.sql, " AND s.key IN (SELECT id FROM keys WHERE {})", keys.sql);
+            self.values.extend(keys.values);
+        }
+    }
+
+    /// In one of the ranges.
+    pub(super) fn add_time(&mut self, ranges: &[TimeRange]) {
+        let mut any = Vec::new();
+        for range in ranges {
+            let mut sql =
+                format!("s.start_unix_nanos >= {}", range.from_unix_nanos.unwrap_or(0).min(MAX_UNIX_NANOS));
+            if let Some(to) = range.to_unix_nanos.filter(|to| *to <= MAX_UNIX_NANOS) {
+                let _ = write!(sql, " AND s.start_unix_nanos < {to}");
+            }
+            any.push(format!("({sql})"));
+        }
+        let _ = write!(self.sql, " AND ({})", any.join(" OR "));
     }
 
     fn add<const N: usize>(&mut self, condition: &str, values: [Value; N]) {
@@ -166,7 +164,7 @@ fn text(value: &str) -> Value {
     Value::Text(value.to_owned())
 }
 
-fn collect<T>(
+pub(super) fn collect<T>(
     db: &Connection,
     sql: &str,
     values: Vec<Value>,

@@ -9,6 +9,7 @@ use rusqlite::{Connection, InterruptHandle, OpenFlags};
 use tokio::sync::Semaphore;
 
 use super::error::failed;
+use super::usage;
 use crate::store::StoreError;
 
 /// How many queries run at the same time; the next one waits.
@@ -62,6 +63,8 @@ fn open_one(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreErro
     let open = || {
         let db = Connection::open_with_flags(path, flags)?;
         db.busy_timeout(busy_timeout)?;
+        db.pragma_update(None, "temp_store", "MEMORY")?;
+        usage::register(&db)?;
         Ok(db)
     };
     open().map_err(|error| failed("opening a connection for reading", error))

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::*;
+use crate::model::{CallSide, Dimension, SpanRecord};
 use crate::store::conformance::{self, plain_span};
 use crate::store::{Order, Page};
 
@@ -90,8 +91,9 @@ async fn expired_spans_are_deleted_in_chunks() {
     let folder = Folder::new("expire");
     let store = SqliteStore::open(&folder.file()).await.unwrap();
     store.write(Batch::of((1..=9).map(|n| plain_span(n, u64::from(n))).collect::<Vec<_>>())).await.unwrap();
-    assert_eq!(store.expire(6).await.unwrap(), 5);
-    assert_eq!(store.expire(6).await.unwrap(), 0);
+    let cutoffs = Cutoffs { spans_unix_nanos: Some(6), ..Cutoffs::default() };
+    assert_eq!(store.expire(cutoffs).await.unwrap(), Expired { spans: 5, more: false });
+    assert_eq!(store.expire(cutoffs).await.unwrap(), Expired::default());
     assert_eq!(count(&store).await, 4);
 }
 
@@ -121,4 +123,85 @@ async fn a_locked_database_fails_transiently_and_recovers() {
     other.execute_batch("ROLLBACK").unwrap();
     store.ping().await.unwrap();
     store.write(Batch::of([plain_span(1, 1)])).await.unwrap();
+}
+
+/// A call of one minute's start, with content.
+fn call(number: u8, start_unix_nanos: u64) -> SpanRecord {
+    let mut span = plain_span(number, start_unix_nanos);
+    span.gen_ai.request_model = Some("m".to_owned());
+    span.attributes.insert("gen_ai.input.messages".to_owned(), serde_json::json!("hi"));
+    span
+}
+
+async fn calls(store: &SqliteStore) -> u64 {
+    let query = UsageQuery {
+        group_by: vec![Dimension::Model],
+        filter: SpanFilter::default(),
+        side: CallSide::Outbound,
+        interval_nanos: None,
+        limit: 10,
+    };
+    store.usage(&query).await.unwrap().rows.iter().map(|row| row.calls).sum()
+}
+
+#[tokio::test]
+async fn content_goes_first_and_sums_stay_longest() {
+    let folder = Folder::new("retention");
+    let store = SqliteStore::open(&folder.file()).await.unwrap();
+    let minute = 60_000_000_000;
+    let day = 24 * 60 * minute;
+    store.write(Batch::of((1..=4).map(|n| call(n, u64::from(n) * day)).collect::<Vec<_>>())).await.unwrap();
+    let cutoffs = Cutoffs {
+        spans_unix_nanos: Some(3 * day),
+        content_unix_nanos: Some(4 * day),
+        rollups_unix_nanos: Some(2 * day),
+    };
+    assert_eq!(store.expire(cutoffs).await.unwrap(), Expired { spans: 2, more: false });
+    let spans = store.spans(&SpanFilter::default(), &ALL).await.unwrap().spans;
+    let with_content: Vec<bool> = spans.iter().map(|span| !span.attributes.is_empty()).collect();
+    assert_eq!(with_content, [false, true]);
+    assert_eq!(calls(&store).await, 3, "the sums of days 2, 3 and 4");
+}
+
+#[tokio::test]
+async fn what_no_span_needs_is_deleted_and_made_anew() {
+    let folder = Folder::new("unneeded");
+    let store = SqliteStore::open(&folder.file()).await.unwrap();
+    let day = 86_400_000_000_000;
+    store.write(Batch::of([call(1, day)])).await.unwrap();
+    let rows = |table: &str| -> i64 {
+        let db = Connection::open(folder.file()).unwrap();
+        db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!([rows("sources"), rows("keys"), rows("content")], [1, 1, 1]);
+    let cutoffs = Cutoffs {
+        spans_unix_nanos: Some(3 * day),
+        content_unix_nanos: None,
+        rollups_unix_nanos: Some(3 * day),
+    };
+    store.expire(cutoffs).await.unwrap();
+    assert_eq!([rows("sources"), rows("keys"), rows("content"), rows("usage_1m")], [0, 0, 0, 0]);
+    store.write(Batch::of([call(2, 5 * day)])).await.unwrap();
+    assert_eq!((count(&store).await, calls(&store).await), (1, 1));
+}
+
+#[tokio::test]
+async fn a_file_gives_room_back() {
+    let folder = Folder::new("vacuum");
+    let store = SqliteStore::open(&folder.file()).await.unwrap();
+    let mut spans: Vec<SpanRecord> = (1..=200).map(|n| plain_span(n, 1)).collect();
+    for span in &mut spans {
+        // What does not compress.
+        let noise: String = (0..5000).map(|_| fastrand::alphanumeric()).collect();
+        span.attributes.insert("noise".to_owned(), serde_json::json!(noise));
+    }
+    store.write(Batch::of(spans)).await.unwrap();
+    let pages = || -> i64 {
+        let db = Connection::open(folder.file()).unwrap();
+        db.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap()
+    };
+    let before = pages();
+    let cutoffs = Cutoffs { spans_unix_nanos: Some(2), ..Cutoffs::default() };
+    store.expire(cutoffs).await.unwrap();
+    assert!(pages() < before / 2, "{before} pages, then {}", pages());
 }

@@ -7,26 +7,28 @@
 
 use std::thread::{self, JoinHandle};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::{failed, is_transient};
+use super::expire::expire;
+use super::intern::Interner;
+use super::pack::Packer;
+use super::rollup::Sums;
 use super::row;
 use crate::model::SpanRecord;
-use crate::store::{Batch, StoreError, Written};
+use crate::store::{Batch, Cutoffs, Expired, StoreError, Written};
 
 /// Commands that may wait for the thread. Senders beyond it wait for room: the receiver bounds how many there are.
 const QUEUE_CAPACITY: usize = 256;
 /// Spans after which a transaction takes no further batch.
 const GROUP_SPANS: usize = 8_192;
-/// Spans that one `expire` deletes, so that writes do not wait long behind it.
-const EXPIRE_CHUNK: i64 = 5_000;
 
 type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 enum Command {
     Write(WriteCommand),
-    Expire { before_unix_nanos: u64, reply: Reply<u64> },
+    Expire { cutoffs: Cutoffs, reply: Reply<Expired> },
     Ping { reply: Reply<()> },
     Close { reply: Reply<()> },
 }
@@ -43,12 +45,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(db: Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(db: Connection, dictionary: &[u8]) -> Result<Self, StoreError> {
+        let file = File { db, packer: Packer::new(dictionary), interner: Interner::default() };
         let (commands, queue) = mpsc::channel(QUEUE_CAPACITY);
-        let thread =
-            thread::Builder::new().name("sqlite-writer".to_owned()).spawn(move || serve(db, queue)).map_err(
-                |error| StoreError::permanent("sqlite: starting the writer thread").with_source(error),
-            )?;
+        let thread = thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || serve(file, queue))
+            .map_err(|error| {
+                StoreError::permanent("sqlite: starting the writer thread").with_source(error)
+            })?;
         Ok(Self { commands, _thread: thread })
     }
 
@@ -56,8 +61,8 @@ impl Writer {
         self.ask(|reply| Command::Write(WriteCommand { batch, reply })).await
     }
 
-    pub(super) async fn expire(&self, before_unix_nanos: u64) -> Result<u64, StoreError> {
-        self.ask(|reply| Command::Expire { before_unix_nanos, reply }).await
+    pub(super) async fn expire(&self, cutoffs: Cutoffs) -> Result<Expired, StoreError> {
+        self.ask(|reply| Command::Expire { cutoffs, reply }).await
     }
 
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
@@ -79,38 +84,44 @@ fn closed() -> StoreError {
     StoreError::transient("sqlite: the store is closed")
 }
 
+/// What the thread writes with.
+struct File {
+    db: Connection,
+    packer: Packer,
+    interner: Interner,
+}
+
 /// The answer to a close goes out after the file has been let go.
-fn serve(mut db: Connection, mut queue: mpsc::Receiver<Command>) {
-    let Some((reply, outcome)) = work(&mut db, &mut queue) else { return };
-    let outcome = outcome.and_then(|()| db.close().map_err(|(_, error)| failed("closing", error)));
+fn serve(mut file: File, mut queue: mpsc::Receiver<Command>) {
+    let Some((reply, outcome)) = work(&mut file, &mut queue) else { return };
+    let outcome = outcome.and_then(|()| file.db.close().map_err(|(_, error)| failed("closing", error)));
     answer(reply, outcome);
 }
 
 /// Works until told to close; `None` when the store has been dropped.
-fn work(
-    db: &mut Connection,
-    queue: &mut mpsc::Receiver<Command>,
-) -> Option<(Reply<()>, Result<(), StoreError>)> {
+fn work(file: &mut File, queue: &mut mpsc::Receiver<Command>) -> Option<(Reply<()>, Result<(), StoreError>)> {
     let mut next = queue.blocking_recv();
     while let Some(command) = next {
         next = match command {
             Command::Write(first) => {
                 let (group, other) = take_group(first, queue);
-                store_group(db, group);
+                store_group(file, group);
                 other
             }
-            Command::Expire { before_unix_nanos, reply } => {
-                answer(reply, expire(db, before_unix_nanos));
+            Command::Expire { cutoffs, reply } => {
+                // Rows whose ids are remembered may go.
+                file.interner.forget();
+                answer(reply, expire(&mut file.db, cutoffs));
                 None
             }
             Command::Ping { reply } => {
-                answer(reply, ping(db));
+                answer(reply, ping(&mut file.db));
                 None
             }
             Command::Close { reply } => {
                 queue.close();
-                drain(db, queue);
-                return Some((reply, checkpoint(db)));
+                drain(file, queue);
+                return Some((reply, checkpoint(&file.db)));
             }
         }
         .or_else(|| queue.blocking_recv());
@@ -143,22 +154,22 @@ fn take_group(
     (group, None)
 }
 
-fn drain(db: &mut Connection, queue: &mut mpsc::Receiver<Command>) {
+fn drain(file: &mut File, queue: &mut mpsc::Receiver<Command>) {
     while let Some(command) = queue.blocking_recv() {
         match command {
-            Command::Write(write) => store_group(db, vec![write]),
+            Command::Write(write) => store_group(file, vec![write]),
             Command::Expire { reply, .. } => answer(reply, Err(closed())),
             Command::Ping { reply } | Command::Close { reply } => answer(reply, Err(closed())),
         }
     }
 }
 
-fn store_group(db: &mut Connection, group: Vec<WriteCommand>) {
+fn store_group(file: &mut File, group: Vec<WriteCommand>) {
     if group.len() == 1 {
-        return group.into_iter().for_each(|write| store_alone(db, write));
+        return group.into_iter().for_each(|write| store_alone(file, write));
     }
     let batches: Vec<&[SpanRecord]> = group.iter().map(|write| &*write.batch.spans).collect();
-    match insert(db, &batches) {
+    match file.insert(&batches) {
         Ok(written) => {
             for (write, written) in group.into_iter().zip(written) {
                 answer(write.reply, Ok(written));
@@ -170,53 +181,86 @@ fn store_group(db: &mut Connection, group: Vec<WriteCommand>) {
                 answer(write.reply, Err(StoreError::transient(format!("sqlite: writing a batch: {error}"))));
             }
         }
-        Err(_) => group.into_iter().for_each(|write| store_alone(db, write)),
+        Err(_) => group.into_iter().for_each(|write| store_alone(file, write)),
     }
 }
 
 /// In a transaction of its own.
-fn store_alone(db: &mut Connection, write: WriteCommand) {
-    let written = insert(db, &[&*write.batch.spans]).map(|mut written| written.pop().unwrap_or_default());
+fn store_alone(file: &mut File, write: WriteCommand) {
+    let written = file.insert(&[&*write.batch.spans]).map(|mut written| written.pop().unwrap_or_default());
     answer(write.reply, written.map_err(|error| failed("writing a batch", error)));
 }
 
-fn insert(db: &mut Connection, batches: &[&[SpanRecord]]) -> rusqlite::Result<Vec<Written>> {
-    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut written = Vec::with_capacity(batches.len());
-    {
-        let mut statement = transaction.prepare_cached(&row::insert_statement())?;
-        for batch in batches {
-            let mut duplicates = Vec::new();
-            for (position, span) in batch.iter().enumerate() {
-                let values = row::COLUMNS.iter().map(|(_, take)| take(span));
-                if statement.execute(rusqlite::params_from_iter(values))? == 0 {
-                    duplicates.push(position);
-                }
-            }
-            written.push(Written { duplicates, evicted: 0 });
+impl File {
+    /// All batches in one transaction, with what they add to the rollups.
+    fn insert(&mut self, batches: &[&[SpanRecord]]) -> rusqlite::Result<Vec<Written>> {
+        let Self { db, packer, interner } = self;
+        let outcome = insert(db, packer, interner, batches);
+        if outcome.is_err() {
+            // What they remember of the transaction is not in the file.
+            interner.forget();
         }
+        outcome
     }
+}
+
+fn insert(
+    db: &mut Connection,
+    packer: &mut Packer,
+    interner: &mut Interner,
+    batches: &[&[SpanRecord]],
+) -> rusqlite::Result<Vec<Written>> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut sums = Sums::default();
+    let mut written = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let mut duplicates = Vec::new();
+        for (position, span) in batch.iter().enumerate() {
+            let key = interner.key(&transaction, span)?;
+            let source = interner.source(&transaction, span)?;
+            if insert_span(&transaction, packer, span, source, key)? {
+                sums.add(span, key);
+            } else {
+                duplicates.push(position);
+            }
+        }
+        written.push(Written { duplicates, evicted: 0 });
+    }
+    sums.store(&transaction)?;
     transaction.commit()?;
     Ok(written)
 }
 
-fn expire(db: &Connection, before_unix_nanos: u64) -> Result<u64, StoreError> {
-    let failed = |error| failed("deleting expired spans", error);
-    let deleted = db
-        .execute(
-            "DELETE FROM spans WHERE rowid IN
-             (SELECT rowid FROM spans WHERE start_unix_nanos < ? ORDER BY start_unix_nanos LIMIT ?)",
-            (before_unix_nanos.cast_signed(), EXPIRE_CHUNK),
-        )
-        .map_err(failed)?;
-    db.execute_batch("PRAGMA incremental_vacuum(1000)").map_err(failed)?;
-    Ok(deleted as u64)
+/// Whether the span is new.
+fn insert_span(
+    db: &Transaction<'_>,
+    packer: &mut Packer,
+    span: &SpanRecord,
+    source: i64,
+    key: i64,
+) -> rusqlite::Result<bool> {
+    let values = row::COLUMNS
+        .iter()
+        .map(|(_, take)| take(span))
+        .chain([source.into(), key.into()])
+        .chain(row::packed(span, packer));
+    if db.prepare_cached(row::insert_statement())?.execute(params_from_iter(values))? == 0 {
+        return Ok(false);
+    }
+    if let Some([attributes, events]) = row::packed_content(span, packer) {
+        let start = span.start_unix_nanos.cast_signed();
+        db.prepare_cached(
+            "INSERT INTO content (span, start_unix_nanos, attributes, events) VALUES (?, ?, ?, ?)",
+        )?
+        .execute((db.last_insert_rowid(), start, attributes, events))?;
+    }
+    Ok(true)
 }
 
 /// Takes the write lock, which a read-only or locked file refuses, and lets go of it.
 fn ping(db: &mut Connection) -> Result<(), StoreError> {
     db.transaction_with_behavior(TransactionBehavior::Immediate)
-        .and_then(rusqlite::Transaction::rollback)
+        .and_then(Transaction::rollback)
         .map_err(|error| failed("locking the database for writing", error))
 }
 
