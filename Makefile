@@ -13,7 +13,7 @@ export MESHTAP_CACHE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help toolchain tools wasm noop build demo test conformance bench-filter soak fmt fmt-check lint doc deny fuzz size clean ci
+.PHONY: help toolchain tools wasm noop oci build demo test conformance bench-filter soak fmt fmt-check lint doc deny fuzz size clean ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,14 @@ wasm: toolchain ## Build the filter as target/filter.wasm
 noop: toolchain
 	@cargo build $(CARGO_FLAGS) -p meshtap-noop-filter --profile wasm --target $(WASM_TARGET)
 	@tests/tools/wasm-opt.sh $(MESHTAP_CACHE) $(TARGET)/$(WASM_TARGET)/wasm/meshtap_noop_filter.wasm $(NOOP)
+
+oci: wasm ## Make OCI images of the filter, without Docker: target/oci/compat and target/oci/artifact
+	cargo build $(CARGO_FLAGS) -p meshtap-collector
+	@rm -rf $(TARGET)/oci
+	@for layout in compat artifact; do \
+		printf '%s  sha256:' "$(TARGET)/oci/$$layout"; \
+		$(TARGET)/debug/meshtap wasm $(FILTER) --oci $(TARGET)/oci/$$layout --layout $$layout --tag 0.1.0 || exit; \
+	done
 
 build: toolchain ## Build the collector and the tests' programs (debug)
 	cargo build $(CARGO_FLAGS) --workspace

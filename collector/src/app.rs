@@ -30,7 +30,7 @@ use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::{Expiry, Metrics};
-use crate::wasm_module::WasmModule;
+use crate::wasm_module::{Modules, WasmModule};
 
 /// Dead peers are noticed by it; a sender's idle connection is kept.
 const KEEPALIVE: Duration = Duration::from_mins(1);
@@ -44,6 +44,8 @@ pub enum StartError {
     Listen { key: &'static str, address: String, cause: std::io::Error },
     #[error("wasm.module: cannot serve {path}: {cause}")]
     Module { path: String, cause: std::io::Error },
+    #[error("wasm.archive: cannot use {path}: {cause}")]
+    Archive { path: String, cause: std::io::Error },
     #[error("the store cannot be opened: {chain}")]
     Store { chain: String },
 }
@@ -59,7 +61,7 @@ pub struct App {
     config: Config,
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
-    module: Option<WasmModule>,
+    modules: Modules,
     grpc: Listener,
     http: Listener,
 }
@@ -108,12 +110,12 @@ impl App {
 
     fn assemble(config: Config, listeners: Listeners, store: Arc<dyn Store>) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new(&config.metrics));
-        let module = config.wasm.module.as_deref().map(read_module).transpose()?;
+        let modules = open_modules(&config.wasm)?;
         let Listeners { grpc, http } = listeners;
         for (listener, bound) in [("grpc", &grpc), ("http", &http)] {
             info!(listener, address = %bound.address, "listening");
         }
-        Ok(Self { config, store, metrics, module, grpc, http })
+        Ok(Self { config, store, metrics, modules, grpc, http })
     }
 
     pub const fn grpc_address(&self) -> SocketAddr {
@@ -126,7 +128,7 @@ impl App {
 
     /// Serves until `stop` is done, then stops. `Err` says what was given up.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), Unfinished> {
-        let Self { config, store, metrics, module, grpc, http } = self;
+        let Self { config, store, metrics, modules, grpc, http } = self;
         let lifecycle = Arc::new(Lifecycle::default());
         let sidecars = Arc::new(Sidecars::default());
         let receiver = Receiver::new(
@@ -136,7 +138,7 @@ impl App {
             Arc::clone(&metrics),
         );
         let api = Api::new(&config.http, Arc::clone(&store), sidecars, Arc::clone(&metrics));
-        let admin = Admin::new(Arc::clone(&store), Arc::clone(&metrics), Arc::clone(&lifecycle), module);
+        let admin = Admin::new(Arc::clone(&store), Arc::clone(&metrics), Arc::clone(&lifecycle), modules);
         let routes = admin::finish(router::routes(api).merge(admin::routes(admin)), Arc::clone(&metrics));
 
         let mut grpc = serve_grpc(&config.receive.grpc, grpc, receiver.clone(), Arc::clone(&metrics));
@@ -184,6 +186,14 @@ pub struct Unfinished {
 
 fn read_module(path: &std::path::Path) -> Result<WasmModule, StartError> {
     WasmModule::read(path).map_err(|cause| StartError::Module { path: path.display().to_string(), cause })
+}
+
+fn open_modules(config: &config::Wasm) -> Result<Modules, StartError> {
+    let current = config.module.as_deref().map(read_module).transpose()?;
+    Modules::open(current, config.archive.as_deref(), config.archive_modules).map_err(|cause| {
+        let path = config.archive.as_deref().unwrap_or(std::path::Path::new("")).display().to_string();
+        StartError::Archive { path, cause }
+    })
 }
 
 async fn bind(key: &'static str, address: &str) -> Result<Listener, StartError> {

@@ -23,4 +23,5 @@ pub mod store;
 pub mod telemetry;
 pub mod time;
 pub mod wasm;
+pub mod wasm_image;
 pub mod wasm_module;

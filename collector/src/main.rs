@@ -14,6 +14,7 @@ use meshtap_collector::config::Config;
 use meshtap_collector::plugin_config;
 use meshtap_collector::replay::command;
 use meshtap_collector::telemetry::logging;
+use meshtap_collector::wasm_image;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
@@ -36,6 +37,8 @@ enum Command {
     CheckConfig(ConfigArguments),
     /// Says what the filter will say about its plugin configuration.
     ValidateConfig(plugin_config::Arguments),
+    /// Prints the sha256 of a filter module, or makes an OCI image of it.
+    Wasm(wasm_image::Arguments),
     /// Puts recorded HTTP exchanges through the filter module and prints the spans that it makes of them.
     Replay(command::Arguments),
 }
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => with_config(arguments.config.as_deref(), serve),
         Command::CheckConfig(arguments) => with_config(arguments.config.as_deref(), confirm),
         Command::ValidateConfig(arguments) => validate(&arguments),
+        Command::Wasm(arguments) => wasm(&arguments),
         Command::Replay(arguments) => replay(&arguments),
     }
 }
@@ -87,6 +91,13 @@ fn validate(arguments: &plugin_config::Arguments) -> ExitCode {
     match plugin_config::run(arguments, &mut std::io::stdout().lock()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(BAD_CONFIGURATION),
+        Err(error) => fail(&format!("{error:#}"), 1),
+    }
+}
+
+fn wasm(arguments: &wasm_image::Arguments) -> ExitCode {
+    match wasm_image::run(arguments, &mut std::io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&format!("{error:#}"), 1),
     }
 }

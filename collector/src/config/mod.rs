@@ -12,6 +12,7 @@ use tracing::Level;
 use self::mistakes::Mistakes;
 use self::raw::Settings;
 use self::read::Reader;
+pub use self::wasm::Wasm;
 
 pub mod mistakes;
 pub mod raw;
@@ -19,6 +20,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 pub mod units;
+mod wasm;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -119,12 +121,6 @@ pub struct Metrics {
     pub max_label_combinations: usize,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct Wasm {
-    /// The filter module to serve at `/wasm/filter.wasm`.
-    pub module: Option<PathBuf>,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     Text,
@@ -193,6 +189,8 @@ pub const KEYS: &[&str] = &[
     "metrics.max_label_values",
     "metrics.max_label_combinations",
     "wasm.module",
+    "wasm.archive",
+    "wasm.archive_modules",
     "log.level",
     "log.format",
     "shutdown.deadline",
@@ -257,9 +255,7 @@ fn read(reader: &mut Reader) -> Config {
             max_label_values: reader.count("metrics.max_label_values", 200),
             max_label_combinations: reader.count("metrics.max_label_combinations", 10_000),
         },
-        wasm: Wasm {
-            module: Some(reader.text("wasm.module", "")).filter(|path| !path.is_empty()).map(PathBuf::from),
-        },
+        wasm: Wasm::read(reader),
         log: read_log(reader),
         shutdown: Shutdown { deadline: reader.duration("shutdown.deadline", "20s") },
     }
@@ -348,7 +344,7 @@ fn check(config: &Config, mistakes: &mut Mistakes) {
         mistakes.add("store.retention", "is more than 3650d", "write forever to keep all spans");
     }
     check_clickhouse(&config.store.clickhouse, mistakes);
-    check_module(config.wasm.module.as_deref(), mistakes);
+    config.wasm.check(mistakes);
 }
 
 fn check_clickhouse(config: &ClickHouse, mistakes: &mut Mistakes) {
@@ -380,17 +376,6 @@ fn check_clickhouse(config: &ClickHouse, mistakes: &mut Mistakes) {
             "store.clickhouse.database",
             format!("is not a name of a database: {:?}", config.database),
             "use letters, digits and underscores",
-        );
-    }
-}
-
-fn check_module(module: Option<&Path>, mistakes: &mut Mistakes) {
-    let Some(module) = module else { return };
-    if let Err(error) = std::fs::File::open(module) {
-        mistakes.add(
-            "wasm.module",
-            format!("cannot read {}: {error}", module.display()),
-            "name the filter.wasm to serve, or leave it empty",
         );
     }
 }
