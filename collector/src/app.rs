@@ -24,7 +24,6 @@ use crate::config::{self, Config, StoreKind};
 use crate::query::router::{self, Api};
 use crate::receive::grpc::Receiver;
 use crate::receive::watch::WatchLayer;
-use crate::sidecars::Sidecars;
 use crate::store::clickhouse::ClickHouseStore;
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
@@ -130,7 +129,7 @@ impl App {
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), Unfinished> {
         let Self { config, store, metrics, modules, grpc, http } = self;
         let lifecycle = Arc::new(Lifecycle::default());
-        let sidecars = Arc::new(Sidecars::default());
+        let sidecars = metrics.sidecars();
         let receiver = Receiver::new(
             &config.receive.grpc,
             Arc::clone(&store),

@@ -3,6 +3,7 @@
 //! Two families: `meshtap_*` about the collector, `gen_ai_*` about the calls it has seen, named and bucketed after the
 //! GenAI conventions 1.41. The latter count a span after the store has committed it, and only once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -15,8 +16,10 @@ use prometheus_client::registry::Registry;
 
 use super::exposition;
 use super::labels::LabelRegistry;
+use super::sidecar_configs::SidecarConfigs;
 use crate::config;
 use crate::model::{SpanKind, SpanRecord};
+use crate::sidecars::Sidecars;
 use crate::store::Written;
 
 /// The convention's boundaries for `gen_ai.client.token.usage`.
@@ -149,6 +152,7 @@ type HistogramFamily<L> = Family<L, Histogram, fn() -> Histogram>;
 pub struct Metrics {
     registry: Registry,
     labels: LabelRegistry,
+    sidecars: Arc<Sidecars>,
 
     batches_received: Counter,
     batches_failed: Family<ReasonLabels, Counter>,
@@ -177,6 +181,8 @@ impl Metrics {
         let labels =
             LabelRegistry::new(config.max_label_values, config.max_label_combinations, &mut registry);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        let sidecars = Arc::<Sidecars>::default();
+        registry.register_collector(Box::new(SidecarConfigs(Arc::clone(&sidecars))));
         registry.register("meshtap_build", "The version of meshtap that runs", build);
         let mut add = Declare(&mut registry);
         let seconds = || Histogram::new(SECONDS_BUCKETS);
@@ -246,8 +252,14 @@ impl Metrics {
                 seconds,
             ),
             labels,
+            sidecars,
             registry,
         }
+    }
+
+    /// What heartbeats told, to be written by who receives them.
+    pub fn sidecars(&self) -> Arc<Sidecars> {
+        Arc::clone(&self.sidecars)
     }
 
     /// The content type and the text for a scrape.

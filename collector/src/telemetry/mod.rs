@@ -4,3 +4,4 @@ pub mod exposition;
 pub mod labels;
 pub mod logging;
 pub mod metrics;
+mod sidecar_configs;
