@@ -48,6 +48,12 @@ mod import {
             data: *mut *mut u8,
             size: *mut usize,
         ) -> u32;
+        pub(super) fn proxy_set_property(
+            path: *const u8,
+            path_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
         pub(super) fn proxy_get_shared_data(
             key: *const u8,
             key_size: usize,
@@ -150,6 +156,12 @@ pub(super) fn property(path: &[&str]) -> Option<Vec<u8>> {
         unsafe { import::proxy_get_property(path.as_ptr(), path.len(), data, size) }
     })
     .ok()
+}
+
+/// Notes something of the stream, for whoever comes after in it. A host that has no place for notes keeps none.
+pub(super) fn note(name: &str) {
+    // SAFETY: pointers and lengths describe `name` and one byte.
+    unsafe { import::proxy_set_property(name.as_ptr(), name.len(), b"1".as_ptr(), 1) };
 }
 
 pub(super) fn property_text(path: &[&str]) -> Option<String> {

@@ -20,6 +20,9 @@ use crate::stats::Metric;
 /// beside it, an exchange stays within two pages of memory.
 const SLICE_BYTES: usize = 16 << 10;
 
+/// The note on a stream whose span another plugin of this proxy will make: two resources selected the same pod.
+const SEEN: &str = "meshtap_seen";
+
 pub(super) struct Stream {
     shared: Rc<RefCell<Shared>>,
     /// `None` for traffic that is not looked at.
@@ -39,6 +42,11 @@ impl Stream {
         let mut shared = self.shared.try_borrow_mut().ok()?;
         let shared = &mut *shared;
         let detected = Exchange::detect(&shared.config, &headers)?;
+        if host::property(&[SEEN]).is_some() {
+            shared.stats.add(Metric::ExchangesSeenTwice, 1);
+            return None;
+        }
+        host::note(SEEN);
         let inbound = shared.properties.path(&["listener_direction"]);
         let kind = if host::property_integer(&inbound) == Some(1) { Kind::Server } else { Kind::Client };
         let random = &mut || shared.random.next();
