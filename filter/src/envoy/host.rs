@@ -195,6 +195,51 @@ pub(super) fn share(key: &str, value: &[u8]) -> Option<Vec<u8>> {
     seen.ok()
 }
 
+/// Puts something into a place that outlives this VM, after what is there, as long as both are within `max_bytes`.
+/// `false` when it finds no room there, or the host has no such place.
+pub(super) fn leave(key: &str, value: &[u8], max_bytes: usize) -> bool {
+    for _ in 0..TRIES {
+        let (mut all, cas) = shared_data(key);
+        all.extend(value);
+        if all.len() > max_bytes {
+            return false;
+        }
+        if set_shared_data(key, &all, cas) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Takes what was left there, once.
+pub(super) fn take_left(key: &str) -> Vec<u8> {
+    let (left, cas) = shared_data(key);
+    if left.is_empty() || !set_shared_data(key, &[], cas) {
+        return Vec::new();
+    }
+    left
+}
+
+/// Other workers may be at the same place.
+const TRIES: usize = 8;
+
+/// What is there, and the number that says that nobody has changed it since.
+fn shared_data(key: &str) -> (Vec<u8>, u32) {
+    let mut cas = 0;
+    let value = received(|data, size| {
+        // SAFETY: pointer and length describe `key`; the host writes a pointer, a length and a u32.
+        unsafe { import::proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas) }
+    });
+    (value.unwrap_or_default(), cas)
+}
+
+fn set_shared_data(key: &str, value: &[u8], cas: u32) -> bool {
+    // SAFETY: pointers and lengths describe `key` and `value`.
+    let status =
+        unsafe { import::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) };
+    status == OK
+}
+
 pub(super) fn define_metric(kind: MetricType, name: &str) -> Result<u32, Status> {
     let mut id = 0;
     // SAFETY: pointer and length describe `name`; the host writes one u32.

@@ -1,6 +1,6 @@
 //! The root context: one for each plugin configuration and worker. Configures, ticks, exports.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -11,7 +11,7 @@ use super::stream::Stream;
 use super::uncalled;
 use crate::caller::LastKey;
 use crate::config::{self, Config, Problem};
-use crate::export::{Batch, Exporter, Outcome};
+use crate::export::{self, Batch, Exporter, Outcome};
 use crate::fingerprint::Key;
 use crate::identity::{self, PropertyRoot};
 use crate::otlp;
@@ -60,7 +60,12 @@ enum Calls {
 thread_local! {
     /// What root contexts of this VM left behind when a new configuration replaced them.
     static LEFT_BEHIND: RefCell<Vec<Batch>> = const { RefCell::new(Vec::new()) };
+    /// Root contexts of this VM that are not done.
+    static ROOTS: Cell<usize> = const { Cell::new(0) };
 }
+
+/// Where a VM that ends leaves its batches for one that runs other code.
+const LEFT_BY_VM: &str = "meshtap.left";
 
 /// Of one configuration; the counter tells how many there are.
 const MAX_LOGGED_PROBLEMS: usize = 32;
@@ -86,6 +91,7 @@ impl Root {
             heartbeat: Heartbeat::default(),
             root_id: Some(id),
         };
+        ROOTS.set(ROOTS.get().saturating_add(1));
         Self { shared: Rc::new(RefCell::new(shared)) }
     }
 
@@ -109,6 +115,10 @@ impl Context for Root {
             shared.root_id = None;
             let batches = shared.exporter.abandon(&mut shared.stats);
             LEFT_BEHIND.with_borrow_mut(|left| left.extend(batches));
+            ROOTS.set(ROOTS.get().saturating_sub(1));
+            if ROOTS.get() == 0 {
+                shared.leave_to_another_vm();
+            }
             shared.report_stats();
         });
         true
@@ -208,7 +218,8 @@ impl Shared {
 
     fn tick(&mut self) {
         let now = host::now();
-        let left = LEFT_BEHIND.with_borrow_mut(std::mem::take);
+        let mut left = LEFT_BEHIND.with_borrow_mut(std::mem::take);
+        left.extend(export::unpacked(&host::take_left(LEFT_BY_VM)));
         if !left.is_empty() {
             self.exporter.adopt(left, &mut self.stats);
         }
@@ -217,6 +228,19 @@ impl Shared {
         self.beat(now);
         while self.send_next(now) {}
         self.report_stats();
+    }
+
+    /// Nobody comes next in this VM: a module of other bytes has one of its own.
+    fn leave_to_another_vm(&mut self) {
+        for batch in LEFT_BEHIND.with_borrow_mut(std::mem::take) {
+            if !host::leave(
+                LEFT_BY_VM,
+                &export::packed(std::slice::from_ref(&batch)),
+                self.config.queue.max_bytes,
+            ) {
+                self.stats.add(Metric::SpansDroppedQueueFull, batch.spans());
+            }
+        }
     }
 
     fn beat(&mut self, now: u64) {
