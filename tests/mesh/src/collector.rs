@@ -1,4 +1,4 @@
-//! The collector as `k8s/base` describes it: its Service, its ConfigMap, its pod; the binary under test in the place of
+//! The collector as `istio/collector` describes it: its Service, its ConfigMap, its pod; the binary under test in the place of
 //! the image.
 
 use std::net::SocketAddr;
@@ -26,10 +26,9 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Applies a folder that holds the collector, and starts it with the modules in it.
+    /// Starts the collector that the API server has.
     #[track_caller]
-    pub fn start(node: Node<'_>, manifests: &Path) -> Self {
-        node.kube.apply_folder(manifests);
+    pub fn start(node: Node<'_>) -> Self {
         let pod = Pod::of(node, "statefulset", NAMESPACE, NAME);
         let data = node.sandbox.path("collector");
         make(&data);

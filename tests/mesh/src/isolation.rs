@@ -27,8 +27,9 @@ pub fn own_folder() -> PathBuf {
     root().join(id().to_string())
 }
 
-/// Runs this program again, isolated, and hands its exit status on. The folder stays when it fails.
-pub fn run_inside() -> ExitCode {
+/// Runs this program again, isolated and with these variables, and hands its exit status on. The folder stays when it
+/// fails.
+pub fn run_inside(variables: &[(&str, &str)]) -> ExitCode {
     let root = root();
     remove_left_overs(&root);
     let folder = own_folder();
@@ -37,6 +38,7 @@ pub fn run_inside() -> ExitCode {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "unshare"]).args(namespaces());
     command.arg("--").arg(own).args(env::args_os().skip(1)).env(FOLDER, &folder);
+    command.envs(variables.iter().copied());
     let status = command.status().unwrap_or_else(|e| panic!("cannot start setpriv: {e}"));
     if status.success() {
         let _ = fs::remove_dir_all(&folder);

@@ -7,6 +7,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
@@ -34,7 +35,7 @@ pub struct Istiod {
     pub version: &'static str,
     /// The certificate of its authority.
     pub root: String,
-    process: Option<Process>,
+    process: Mutex<Option<Process>>,
 }
 
 impl Istiod {
@@ -45,12 +46,12 @@ impl Istiod {
         injection_files(version, sandbox);
         sandbox.write("istiod/mesh.yaml", mesh_config().to_string());
         kube.apply(&webhooks(&root));
-        let mut istiod = Self { version, root, process: None };
+        let istiod = Self { version, root, process: Mutex::default() };
         istiod.start_again(kube, sandbox);
         istiod
     }
 
-    pub fn start_again(&mut self, kube: &Kube, sandbox: &Sandbox) {
+    pub fn start_again(&self, kube: &Kube, sandbox: &Sandbox) {
         let mut command = Command::new(tools::istio(self.version, "pilot-discovery"));
         command
             .arg("discovery")
@@ -67,16 +68,20 @@ impl Istiod {
         command.envs(WITHOUT_ISTIOS_ENVOY);
         let process = Process::spawn("istiod", command, sandbox);
         process.wait_ready(|| http::get(READY, "/ready").ok().filter(|reply| reply.status == 200));
-        self.process = Some(process);
+        *self.lock() = Some(process);
     }
 
     /// Ends it at once, as a crash does.
-    pub fn kill(&mut self) {
-        self.process = None;
+    pub fn kill(&self) {
+        *self.lock() = None;
     }
 
     pub fn log(&self) -> String {
-        self.process.as_ref().map(Process::log).unwrap_or_default()
+        self.lock().as_ref().map(Process::log).unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Process>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

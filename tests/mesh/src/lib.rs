@@ -5,11 +5,12 @@
 //!
 //! - [`requirements`] says what the machine lacks, and the remedy; [`tools`] finds what `build.sh` built.
 //! - [`isolation`] puts the program into namespaces of its own: what runs in them ends with it, however it ends.
-//! - [`network`] joins pods and Services, and knows their names; [`trust`] makes the provider's certificates.
+//! - [`network`] joins pods and Services, [`dns`] knows their names; [`trust`] makes the provider's certificates.
 //! - [`kube`] is the API server, [`istiod`] the control plane, [`provider`] the outside world.
 //! - [`pod`] does a kubelet's work: it runs what the injected pod says. [`app`] makes calls from inside a pod.
-//! - [`collector`] is the collector as `k8s/base` describes it, [`plugin`] the module and its ways into a sidecar.
-//! - [`mesh`] puts them together; [`relay`] lets who sits at the machine in.
+//! - [`collector`] is the collector as `istio/collector` describes it, [`modules`] a server of modules that misbehaves.
+//! - [`mesh`] puts them together; [`results`] holds what scenarios saw against `docs/istio.md`;
+//!   [`relay`] lets who sits at the machine in.
 //!
 //! Everything is blocking, and a part that cannot start panics with its log.
 #![expect(
@@ -20,13 +21,17 @@
 
 pub mod app;
 pub mod collector;
+pub mod dns;
 pub mod isolation;
 pub mod istiod;
 pub mod kube;
 pub mod mesh;
+pub mod modules;
 pub mod network;
 pub mod pod;
 pub mod provider;
+pub mod relay;
 pub mod requirements;
+pub mod results;
 pub mod tools;
 pub mod trust;

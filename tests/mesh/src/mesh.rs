@@ -54,10 +54,23 @@ impl Mesh {
         Node { kube: &self.kube, network: &self.network, istiod: &self.istiod, sandbox: &self.sandbox }
     }
 
-    /// The collector of `k8s/base`.
+    /// The collector of `istio/collector`, which takes spans of namespaces whose names begin with `llm-`.
     #[track_caller]
     pub fn collector(&self) -> Collector {
-        Collector::start(self.node(), &repository("k8s/base"))
+        self.kube.apply_folder(&repository("istio/collector"));
+        let allow =
+            json!([{"op": "replace", "path": "/spec/rules/0/from/0/source/namespaces", "value": ["llm-*"]}]);
+        let policy = [
+            "-n",
+            "meshtap-system",
+            "patch",
+            "authorizationpolicy",
+            "meshtap-collector",
+            "--type=json",
+            "-p",
+        ];
+        self.kube.tell(&[&policy[..], &[&allow.to_string()]].concat());
+        Collector::start(self.node())
     }
 
     /// A namespace with a folder of `istio/` applied to it, as a user with a kustomization of his own does it.

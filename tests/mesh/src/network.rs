@@ -1,15 +1,16 @@
 //! The node's network: pods as network namespaces behind a veth each, Services' addresses, and everybody's names.
 //!
-//! What a cluster does with CoreDNS is `/etc/hosts` here, mounted over the machine's own where only this mesh sees it;
-//! what it does with kube-proxy is one address translation per port of a Service.
+//! What a cluster does with CoreDNS is a small name server here, and `/etc/hosts` for who reads that first, mounted over
+//! the machine's own where only this mesh sees it; what it does with kube-proxy is one address translation per port of a
+//! Service.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::thread;
 
 use meshtap_tests::process::Process;
@@ -17,6 +18,8 @@ use meshtap_tests::sandbox::Sandbox;
 use meshtap_tests::wait;
 use rustix::process::Pid;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::dns::{self, Names};
 
 /// The node, as pods see it: istiod listens here.
 pub const NODE: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
@@ -30,13 +33,8 @@ pub const SERVICES: &str = "10.96.0.0/16";
 /// The network of one node.
 pub struct Network {
     hosts: PathBuf,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    pods: u8,
-    names: BTreeMap<String, IpAddr>,
+    names: Names,
+    pods: AtomicU8,
 }
 
 impl Network {
@@ -51,17 +49,19 @@ impl Network {
         run("iptables", &format!("-t raw -I PREROUTING -d {BLACK_HOLE} -j DROP"));
         let hosts = sandbox.write("hosts", "");
         mount_over(&hosts, Path::new("/etc/hosts"));
-        let network = Self { hosts, state: Mutex::default() };
+        let servers = sandbox.write("resolv.conf", format!("nameserver {NODE}\n"));
+        mount_over(&servers, Path::new("/etc/resolv.conf"));
+        let network = Self { hosts, names: Names::default(), pods: AtomicU8::new(0) };
+        dns::serve(Arc::clone(&network.names));
         network.name("localhost", Ipv4Addr::LOCALHOST.into());
         network
     }
 
     /// Makes a name known to everybody in the mesh.
     pub fn name(&self, name: &str, address: IpAddr) {
-        let mut state = self.lock();
-        state.names.insert(name.to_owned(), address);
-        let lines: Vec<String> =
-            state.names.iter().map(|(name, address)| format!("{address}\t{name}\n")).collect();
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.insert(name.to_owned(), address);
+        let lines: Vec<String> = names.iter().map(|(name, address)| format!("{address}\t{name}\n")).collect();
         fs::write(&self.hosts, lines.concat()).unwrap_or_else(|e| panic!("{}: {e}", self.hosts.display()));
     }
 
@@ -77,11 +77,7 @@ impl Network {
 
     /// A new pod's network, joined to the node.
     pub fn pod(&self, name: &str, sandbox: &Sandbox) -> PodNetwork {
-        let number = {
-            let mut state = self.lock();
-            state.pods += 1;
-            state.pods
-        };
+        let number = self.pods.fetch_add(1, Ordering::Relaxed) + 1;
         let address = Ipv4Addr::new(10, 244, 1, number);
         let pause = pause(name, sandbox);
         let pid = pause.id().as_raw_nonzero();
@@ -100,10 +96,6 @@ impl Network {
             check(pod.command("ip").args(command.split(' ')), &format!("ip {command}"));
         }
         pod
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
