@@ -7,7 +7,7 @@ use meshtap_mesh::provider::OPENAI;
 use meshtap_tests::wait;
 use serde_json::json;
 
-use crate::world::{BASE, RESILIENT, TRAFFIC_EXTENSION, World};
+use crate::world::{BASE, RESILIENT, TRAFFIC_EXTENSION, World, module_bytes};
 
 /// The manifests as they stand, in the namespace that they name.
 pub(crate) fn first_span(world: &World) {
@@ -56,11 +56,15 @@ pub(crate) fn own_traffic(world: &World) {
     let remove = json!({"kind": "WasmPlugin", "patch": [{"op": "remove", "path": "/spec/match"}]});
     let namespace = world.namespace("llm-own", BASE, std::slice::from_ref(&remove));
     let plugin = kube.get(&["-n", &namespace.name, "wasmplugin", "meshtap"]);
+    // The node here has no way from a pod to itself by a Service's address.
+    let module = world.modules.serve("own.wasm", &module_bytes());
+    let mut spec = plugin["spec"].clone();
+    spec["url"] = json!(module.url);
     kube.apply_object(&json!({
         "apiVersion": plugin["apiVersion"],
         "kind": "WasmPlugin",
         "metadata": {"name": "meshtap", "namespace": "meshtap-system"},
-        "spec": plugin["spec"],
+        "spec": spec,
     }));
     wait::until("the filter in the collector's own sidecar", || {
         let dump = world.collector().pod.admin("/config_dump?resource=ecds_filters");
