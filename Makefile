@@ -9,11 +9,16 @@ WASM_TARGET := wasm32-wasip1
 FILTER := $(TARGET)/filter.wasm
 NOOP := $(TARGET)/noop.wasm
 
-export MESHTAP_CACHE
+# Where the programs of the mesh go, which take long to build: a folder that all checkouts share.
+MESHTAP_MESH_CACHE ?= $(if $(filter file,$(origin MESHTAP_CACHE)),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/meshtap,$(MESHTAP_CACHE))
+# The version of Istio in the mesh: 1.31 or 1.30.
+ISTIO ?= 1.31
+
+export MESHTAP_CACHE MESHTAP_MESH_CACHE ISTIO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help toolchain tools wasm noop build demo test conformance bench-filter bench-store soak outage chaos fmt fmt-check lint doc deny fuzz size clean ci
+.PHONY: help toolchain tools wasm noop trap oci pin build demo test mesh-tools mesh test-mesh conformance bench-filter bench-store soak outage chaos fmt fmt-check lint doc deny fuzz size clean ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +56,23 @@ noop: toolchain
 	@cargo build $(CARGO_FLAGS) -p meshtap-noop-filter --profile wasm --target $(WASM_TARGET)
 	@tests/tools/wasm-opt.sh $(MESHTAP_CACHE) $(TARGET)/$(WASM_TARGET)/wasm/meshtap_noop_filter.wasm $(NOOP)
 
+# What the mesh's scenarios have trap, to see what Envoy does then. Under a folder of its own: the same crate otherwise.
+trap: export RUSTFLAGS = $(WASM_RUSTFLAGS)
+trap: toolchain
+	@cargo build $(CARGO_FLAGS) -p meshtap-noop-filter --features trap --profile wasm --target $(WASM_TARGET) --target-dir $(TARGET)/trap
+	@cp $(TARGET)/trap/$(WASM_TARGET)/wasm/meshtap_noop_filter.wasm $(TARGET)/trap.wasm
+
+oci: wasm ## Make OCI images of the filter, without Docker: target/oci/compat and target/oci/artifact
+	cargo build $(CARGO_FLAGS) -p meshtap-collector
+	@rm -rf $(TARGET)/oci
+	@for layout in compat artifact; do \
+		printf '%s  sha256:' "$(TARGET)/oci/$$layout"; \
+		$(TARGET)/debug/meshtap wasm $(FILTER) --oci $(TARGET)/oci/$$layout --layout $$layout --tag 0.1.0 || exit; \
+	done
+
+pin: wasm ## Write the digest of the module into the manifests below istio/
+	@tests/tools/pin.sh $(FILTER)
+
 build: toolchain ## Build the collector and the tests' programs (debug)
 	cargo build $(CARGO_FLAGS) --workspace
 
@@ -58,7 +80,7 @@ demo: wasm build tools ## Show it all on this machine: http://127.0.0.1:8080 (DE
 	@$(TARGET)/debug/demo
 
 test: wasm noop build tools ## Run every test, end to end ones included
-	cargo test $(CARGO_FLAGS) --workspace
+	cargo test $(CARGO_FLAGS) --workspace --exclude meshtap-mesh
 	@echo
 	@echo "make test: passed, with"
 	@echo "  filter      $(FILTER), $$(wc -c < $(FILTER)) bytes"
@@ -71,6 +93,18 @@ test: wasm noop build tools ## Run every test, end to end ones included
 ROUNDS ?= 20
 chaos: build tools ## Kill collector and store under load, ROUNDS=20 times, and count what was answered
 	@$(TARGET)/debug/chaos $(ROUNDS)
+
+mesh-tools: ## Build Kubernetes' API server and Istio (ISTIO=1.31 or 1.30) into MESHTAP_MESH_CACHE, once
+	@tests/mesh/build.sh $(MESHTAP_MESH_CACHE) $(ISTIO)
+
+mesh: wasm tools mesh-tools ## A mesh on this machine, without a cluster (ISTIO=1.30; MESH_ONCE=1 ends by itself)
+	cargo build $(CARGO_FLAGS) -p meshtap-collector -p meshtap-mesh
+	@$(TARGET)/debug/mesh
+
+test-mesh: wasm trap tools ## What docs/istio.md says, against Istio itself (ISTIO=1.30; UPDATE_DOCS=1 rewrites its table)
+	@tests/mesh/build.sh $(MESHTAP_MESH_CACHE) $(ISTIO) || [ -z "$$CI" ]
+	cargo build $(CARGO_FLAGS) -p meshtap-collector
+	cargo test $(CARGO_FLAGS) -p meshtap-mesh
 
 conformance: wasm build ## Recorded exchanges of real APIs through the module: CORPUS='FILE…', or ../shared/corpus
 	@$(TARGET)/debug/conformance $(CORPUS)

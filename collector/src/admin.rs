@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -21,7 +21,7 @@ use crate::queue::log::Log;
 use crate::queue::{Appender, Queue, parked};
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
-use crate::wasm_module::WasmModule;
+use crate::wasm_module::Modules;
 
 /// A store or a disk that does not answer within it is not ready.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
@@ -33,7 +33,7 @@ pub struct Admin {
     log: Arc<Log>,
     metrics: Arc<Metrics>,
     lifecycle: Arc<Lifecycle>,
-    module: Option<Arc<WasmModule>>,
+    modules: Arc<Modules>,
 }
 
 impl Admin {
@@ -42,10 +42,10 @@ impl Admin {
         queue: &Queue,
         metrics: Arc<Metrics>,
         lifecycle: Arc<Lifecycle>,
-        module: Option<WasmModule>,
+        modules: Modules,
     ) -> Self {
         let log = Arc::clone(queue.log());
-        Self { store, queue: queue.appender(), log, metrics, lifecycle, module: module.map(Arc::new) }
+        Self { store, queue: queue.appender(), log, metrics, lifecycle, modules: Arc::new(modules) }
     }
 }
 
@@ -75,6 +75,8 @@ pub fn routes(admin: Admin) -> Router {
         .route("/health/startup", get(startup))
         .route("/metrics", get(metrics))
         .route("/wasm/filter.wasm", get(module))
+        .route("/wasm/sha256/{sha256}/filter.wasm", get(module_by_digest))
+        .route("/wasm/index.json", get(module_index))
         .route("/wasm/filter.wasm.sha256", get(module_digest))
         .with_state(admin)
 }
@@ -212,11 +214,30 @@ async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
 }
 
 async fn module(State(admin): State<Admin>, headers: HeaderMap) -> Response {
-    admin.module.map_or_else(no_module, |module| module.respond(&headers))
+    admin.modules.respond_current(&headers).unwrap_or_else(no_module)
+}
+
+async fn module_by_digest(
+    State(admin): State<Admin>,
+    Path(sha256): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    admin.modules.respond(&sha256, &headers).unwrap_or_else(no_such_module)
+}
+
+async fn module_index(State(admin): State<Admin>) -> Json<serde_json::Value> {
+    Json(admin.modules.index())
 }
 
 async fn module_digest(State(admin): State<Admin>) -> Response {
-    admin.module.map_or_else(no_module, |module| format!("{}\n", module.sha256()).into_response())
+    let current = admin.modules.current();
+    current.map_or_else(no_module, |module| format!("{}\n", module.sha256()).into_response())
+}
+
+fn no_such_module() -> Response {
+    let message = "no module with this digest is served; /wasm/index.json lists those that are, and wasm.archive keeps \
+                   older ones";
+    ApiError::NotFound { message: message.to_owned() }.into_response()
 }
 
 fn no_module() -> Response {

@@ -28,7 +28,6 @@ use crate::receive::intake::Intake;
 use crate::receive::listener::BoundedListener;
 use crate::receive::llmtrace::Ingestion;
 use crate::receive::tls::{HTTP1, HTTP2, SecureListener};
-use crate::sidecars::Sidecars;
 use crate::stage::Stage;
 use crate::store::clickhouse::ClickHouseStore;
 use crate::store::memory::MemoryStore;
@@ -37,7 +36,7 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 use crate::tls::{Certificates, TlsError};
 use crate::upkeep::Upkeep;
-use crate::wasm_module::WasmModule;
+use crate::wasm_module::{Modules, WasmModule};
 
 /// Dead peers are noticed by it; a sender's idle connection is kept.
 const KEEPALIVE: Duration = Duration::from_mins(1);
@@ -51,6 +50,8 @@ pub enum StartError {
     Listen { key: &'static str, address: String, cause: std::io::Error },
     #[error("wasm.module: cannot serve {path}: {cause}")]
     Module { path: String, cause: std::io::Error },
+    #[error("wasm.archive: cannot use {path}: {cause}")]
+    Archive { path: String, cause: std::io::Error },
     #[error("the store cannot be opened: {chain}")]
     Store { chain: String },
     #[error(transparent)]
@@ -74,7 +75,7 @@ pub struct App {
     cursor: Cursor,
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
-    module: Option<WasmModule>,
+    modules: Modules,
     listeners: Listeners,
     certificates: AllCertificates,
 }
@@ -154,7 +155,7 @@ impl App {
 
     fn assemble(config: Config, listeners: Listeners, store: Arc<dyn Store>) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new(&config.metrics));
-        let module = config.wasm.module.as_deref().map(read_module).transpose()?;
+        let modules = open_modules(&config.wasm)?;
         let (queue, cursor) = open_queue(&config.queue, &metrics)?;
         let certificates = AllCertificates {
             grpc: load_certificates(config.receive.grpc.tls.as_ref(), HTTP2, &metrics)?,
@@ -164,7 +165,7 @@ impl App {
         for Listener { name, address, .. } in [grpc, otlp_http, http].into_iter().chain(llmtrace) {
             info!(listener = name, %address, "listening");
         }
-        Ok(Self { config, queue, cursor, store, metrics, module, listeners, certificates })
+        Ok(Self { config, queue, cursor, store, metrics, modules, listeners, certificates })
     }
 
     pub const fn grpc_address(&self) -> SocketAddr {
@@ -186,15 +187,15 @@ impl App {
 
     /// Serves until `stop` is done, then stops. `Err` says what was given up.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), Unfinished> {
-        let Self { config, mut queue, cursor, store, metrics, module, listeners, certificates } = self;
+        let Self { config, mut queue, cursor, store, metrics, modules, listeners, certificates } = self;
         let Listeners { grpc, otlp_http, llmtrace, http } = listeners;
         let lifecycle = Arc::new(Lifecycle::default());
-        let sidecars = Arc::new(Sidecars::default());
+        let sidecars = metrics.sidecars();
         let intake =
             Intake::new(config.receive.limits, queue.appender(), Arc::clone(&sidecars), Arc::clone(&metrics));
         let api = Api::new(&config.http, Arc::clone(&store), sidecars, Arc::clone(&metrics));
         let admin =
-            Admin::new(Arc::clone(&store), &queue, Arc::clone(&metrics), Arc::clone(&lifecycle), module);
+            Admin::new(Arc::clone(&store), &queue, Arc::clone(&metrics), Arc::clone(&lifecycle), modules);
         let routes = admin::finish(router::routes(api).merge(admin::routes(admin)), Arc::clone(&metrics));
 
         let upkeep = Upkeep {
@@ -276,6 +277,14 @@ pub struct Unfinished {
 
 fn read_module(path: &std::path::Path) -> Result<WasmModule, StartError> {
     WasmModule::read(path).map_err(|cause| StartError::Module { path: path.display().to_string(), cause })
+}
+
+fn open_modules(config: &config::Wasm) -> Result<Modules, StartError> {
+    let current = config.module.as_deref().map(read_module).transpose()?;
+    Modules::open(current, config.archive.as_deref(), config.archive_modules).map_err(|cause| {
+        let path = config.archive.as_deref().unwrap_or(std::path::Path::new("")).display().to_string();
+        StartError::Archive { path, cause }
+    })
 }
 
 async fn bind(name: &'static str, key: &'static str, address: &str) -> Result<Listener, StartError> {

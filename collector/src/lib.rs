@@ -30,4 +30,5 @@ pub mod time;
 pub mod tls;
 mod upkeep;
 pub mod wasm;
+pub mod wasm_image;
 pub mod wasm_module;

@@ -16,6 +16,7 @@ use meshtap_collector::plugin_config;
 use meshtap_collector::queue;
 use meshtap_collector::replay::command;
 use meshtap_collector::telemetry::logging;
+use meshtap_collector::wasm_image;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
@@ -42,6 +43,8 @@ enum Command {
     ValidateConfig(plugin_config::Arguments),
     /// Looks at the durable queue, and decides about what the store refused.
     Queue(queue::command::Arguments),
+    /// Prints the sha256 of a filter module, or makes an OCI image of it.
+    Wasm(wasm_image::Arguments),
     /// Puts recorded HTTP exchanges through the filter module and prints the spans that it makes of them.
     Replay(command::Arguments),
 }
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         }
         Command::ValidateConfig(arguments) => validate(&arguments),
         Command::Queue(arguments) => look_at_queue(&arguments),
+        Command::Wasm(arguments) => wasm(&arguments),
         Command::Replay(arguments) => replay(&arguments),
     }
 }
@@ -107,6 +111,13 @@ fn validate(arguments: &plugin_config::Arguments) -> ExitCode {
     match plugin_config::run(arguments, &mut std::io::stdout().lock()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(BAD_CONFIGURATION),
+        Err(error) => fail(&format!("{error:#}"), 1),
+    }
+}
+
+fn wasm(arguments: &wasm_image::Arguments) -> ExitCode {
+    match wasm_image::run(arguments, &mut std::io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&format!("{error:#}"), 1),
     }
 }

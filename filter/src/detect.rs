@@ -413,4 +413,6 @@ pub fn adapters() -> Vec<&'static Adapter> {
 #[cfg(test)]
 mod documented;
 #[cfg(test)]
+mod egress;
+#[cfg(test)]
 mod tests;

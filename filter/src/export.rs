@@ -21,6 +21,47 @@ pub struct Batch {
     contents: u64,
 }
 
+impl Batch {
+    pub const fn spans(&self) -> u64 {
+        self.spans
+    }
+}
+
+/// Batches as bytes, for a VM that holds other code: for each the counts, the length and the message.
+pub fn packed(batches: &[Batch]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for Batch { message, spans, contents } in batches {
+        for number in [*spans, *contents, message.len() as u64] {
+            bytes.extend(number.to_le_bytes());
+        }
+        bytes.extend(message);
+    }
+    bytes
+}
+
+/// The batches in `bytes`, up to what is not one.
+pub fn unpacked(mut bytes: &[u8]) -> Vec<Batch> {
+    let mut batches = Vec::new();
+    while let Some((batch, rest)) = first_batch(bytes) {
+        batches.push(batch);
+        bytes = rest;
+    }
+    batches
+}
+
+fn first_batch(bytes: &[u8]) -> Option<(Batch, &[u8])> {
+    let (spans, rest) = number(bytes)?;
+    let (contents, rest) = number(rest)?;
+    let (size, rest) = number(rest)?;
+    let (message, rest) = rest.split_at_checked(usize::try_from(size).ok()?)?;
+    Some((Batch { message: message.to_vec(), spans, contents }, rest))
+}
+
+fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    Some((u64::from_le_bytes(*number), rest))
+}
+
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {

@@ -103,6 +103,11 @@ impl<H: Headers> Recording<H> {
             || self.held.0.get() > max_held_bytes
     }
 
+    /// Whether it has been read before.
+    pub fn is_begun(&self) -> bool {
+        self.exchange.is_some()
+    }
+
     /// Bytes that are kept.
     pub fn bytes(&self) -> usize {
         self.bytes

@@ -74,6 +74,7 @@ metrics! {
     RedactedLiteral = "meshtap_content_redacted_literal_total", "literals of redaction.literals taken out of content before it left the pod";
     RedactedPattern = "meshtap_content_redacted_pattern_total", "matches of redaction.patterns taken out of content before it left the pod";
     ConfigProblems = "meshtap_config_problems_total", "mistakes in a plugin configuration, counted once for each configuration";
+    ExchangesSeenTwice = "meshtap_exchanges_seen_twice_total", "calls that another plugin of the same proxy makes the span of";
     HostErrors = "meshtap_host_errors_total", "calls to the proxy that failed where they should not";
 }
 

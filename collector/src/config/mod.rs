@@ -17,6 +17,7 @@ use self::read::Reader;
 pub use self::receive::{Limits, Receive};
 pub use self::store::{ClickHouse, Memory, Retention, Sqlite, Store, StoreKind};
 pub use self::tls::{Tls, TlsKeys};
+pub use self::wasm::Wasm;
 
 mod llmtrace;
 pub mod mistakes;
@@ -29,6 +30,7 @@ pub mod store;
 mod tests;
 mod tls;
 pub mod units;
+mod wasm;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -63,12 +65,6 @@ pub struct Metrics {
     pub max_label_values: usize,
     /// Combinations of label values; others become `_OTHER` throughout.
     pub max_label_combinations: usize,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Wasm {
-    /// The filter module to serve at `/wasm/filter.wasm`.
-    pub module: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +162,8 @@ pub const KEYS: &[&str] = &[
     "metrics.max_label_values",
     "metrics.max_label_combinations",
     "wasm.module",
+    "wasm.archive",
+    "wasm.archive_modules",
     "log.level",
     "log.format",
     "shutdown.deadline",
@@ -227,9 +225,7 @@ fn read(reader: &mut Reader) -> Config {
             max_label_values: reader.count("metrics.max_label_values", 200),
             max_label_combinations: reader.count("metrics.max_label_combinations", 10_000),
         },
-        wasm: Wasm {
-            module: Some(reader.text("wasm.module", "")).filter(|path| !path.is_empty()).map(PathBuf::from),
-        },
+        wasm: Wasm::read(reader),
         log: read_log(reader),
         shutdown: Shutdown { deadline: reader.duration("shutdown.deadline", "20s") },
     }
@@ -269,7 +265,7 @@ fn check(config: &Config, mistakes: &mut Mistakes) {
     receive::check(&config.receive, mistakes);
     store::check(&config.store, mistakes);
     queue::check(&config.queue, &config.pump, mistakes);
-    check_module(config.wasm.module.as_deref(), mistakes);
+    config.wasm.check(mistakes);
 }
 
 fn check_listeners(config: &Config, mistakes: &mut Mistakes) {
@@ -283,16 +279,5 @@ fn check_listeners(config: &Config, mistakes: &mut Mistakes) {
         if let Some((other, _)) = listeners.iter().take(nth).find(same) {
             mistakes.add(key, format!("is {address}, like {other}"), "give one of them another port");
         }
-    }
-}
-
-fn check_module(module: Option<&Path>, mistakes: &mut Mistakes) {
-    let Some(module) = module else { return };
-    if let Err(error) = std::fs::File::open(module) {
-        mistakes.add(
-            "wasm.module",
-            format!("cannot read {}: {error}", module.display()),
-            "name the filter.wasm to serve, or leave it empty",
-        );
     }
 }

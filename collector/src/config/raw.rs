@@ -11,7 +11,7 @@ const PREFIX: &str = "MESHTAP_";
 
 /// Variables that other parts of meshtap read.
 const OTHER_PARTS: &[&str] =
-    &["MESHTAP_TEST_", "MESHTAP_CACHE", "MESHTAP_DEMO_", "MESHTAP_BIN", "MESHTAP_FILTER"];
+    &["MESHTAP_TEST_", "MESHTAP_CACHE", "MESHTAP_DEMO_", "MESHTAP_MESH_", "MESHTAP_BIN", "MESHTAP_FILTER"];
 
 /// Names the configuration file.
 pub const CONFIG_VARIABLE: &str = "MESHTAP_CONFIG";

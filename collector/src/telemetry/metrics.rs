@@ -18,9 +18,11 @@ use super::exposition;
 use super::labels::LabelRegistry;
 use super::llmtrace::LlmTraceMetrics;
 use super::queue::QueueMetrics;
+use super::sidecar_configs::SidecarConfigs;
 use super::tls::TlsMetrics;
 use crate::config;
 use crate::model::{SpanKind, SpanRecord};
+use crate::sidecars::Sidecars;
 use crate::store::{RollupCheck, Written};
 
 /// The convention's boundaries for `gen_ai.client.token.usage`.
@@ -169,6 +171,7 @@ type HistogramFamily<L> = Family<L, Histogram, fn() -> Histogram>;
 pub struct Metrics {
     registry: Registry,
     labels: LabelRegistry,
+    sidecars: Arc<Sidecars>,
 
     batches_received: Counter,
     batches_failed: Family<ReasonLabels, Counter>,
@@ -203,6 +206,8 @@ impl Metrics {
         let labels =
             LabelRegistry::new(config.max_label_values, config.max_label_combinations, &mut registry);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        let sidecars = Arc::<Sidecars>::default();
+        registry.register_collector(Box::new(SidecarConfigs(Arc::clone(&sidecars))));
         registry.register("meshtap_build", "The version of meshtap that runs", build);
         let queue = Arc::new(QueueMetrics::new(&mut registry));
         let tls = TlsMetrics::new(&mut registry);
@@ -297,6 +302,7 @@ impl Metrics {
             ),
             queue,
             labels,
+            sidecars,
             registry,
         }
     }
@@ -311,6 +317,11 @@ impl Metrics {
 
     pub const fn tls(&self) -> &TlsMetrics {
         &self.tls
+    }
+
+    /// What heartbeats told, to be written by who receives them.
+    pub fn sidecars(&self) -> Arc<Sidecars> {
+        Arc::clone(&self.sidecars)
     }
 
     /// The content type and the text for a scrape.

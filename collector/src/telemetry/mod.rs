@@ -6,4 +6,5 @@ pub mod llmtrace;
 pub mod logging;
 pub mod metrics;
 pub mod queue;
+mod sidecar_configs;
 pub mod tls;

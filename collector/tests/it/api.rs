@@ -137,6 +137,7 @@ async fn errors_have_one_shape() {
         ("GET", "/api/v1/traces/0af7651916cd43dd8448eb211c80319c", 404, "not_found", None),
         ("GET", "/api/v2", 404, "not_found", None),
         ("GET", "/wasm/filter.wasm", 404, "not_found", None),
+        ("GET", "/wasm/sha256/0f/filter.wasm", 404, "not_found", None),
         ("POST", "/api/v1/spans", 405, "method_not_allowed", None),
         ("DELETE", "/metrics", 405, "method_not_allowed", None),
     ] {

@@ -48,6 +48,12 @@ mod import {
             data: *mut *mut u8,
             size: *mut usize,
         ) -> u32;
+        pub(super) fn proxy_set_property(
+            path: *const u8,
+            path_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
         pub(super) fn proxy_get_shared_data(
             key: *const u8,
             key_size: usize,
@@ -157,6 +163,12 @@ fn property(path: &str) -> Option<Vec<u8>> {
     .ok()
 }
 
+/// Notes something of the stream, for whoever comes after in it. A host that has no place for notes keeps none.
+pub(super) fn note(name: &str) {
+    // SAFETY: pointers and lengths describe `name` and one byte.
+    unsafe { import::proxy_set_property(name.as_ptr(), name.len(), b"1".as_ptr(), 1) };
+}
+
 pub(super) fn property_text(path: &str) -> Option<String> {
     property(path).and_then(|bytes| String::from_utf8(bytes).ok()).filter(|text| !text.is_empty())
 }
@@ -186,6 +198,51 @@ pub(super) fn share(key: &str, value: &[u8]) -> Option<Vec<u8>> {
         unsafe { import::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) };
     }
     seen.ok()
+}
+
+/// Puts something into a place that outlives this VM, after what is there, as long as both are within `max_bytes`.
+/// `false` when it finds no room there, or the host has no such place.
+pub(super) fn leave(key: &str, value: &[u8], max_bytes: usize) -> bool {
+    for _ in 0..TRIES {
+        let (mut all, cas) = shared_data(key);
+        all.extend(value);
+        if all.len() > max_bytes {
+            return false;
+        }
+        if set_shared_data(key, &all, cas) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Takes what was left there, once.
+pub(super) fn take_left(key: &str) -> Vec<u8> {
+    let (left, cas) = shared_data(key);
+    if left.is_empty() || !set_shared_data(key, &[], cas) {
+        return Vec::new();
+    }
+    left
+}
+
+/// Other workers may be at the same place.
+const TRIES: usize = 8;
+
+/// What is there, and the number that says that nobody has changed it since.
+fn shared_data(key: &str) -> (Vec<u8>, u32) {
+    let mut cas = 0;
+    let value = received(|data, size| {
+        // SAFETY: pointer and length describe `key`; the host writes a pointer, a length and a u32.
+        unsafe { import::proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas) }
+    });
+    (value.unwrap_or_default(), cas)
+}
+
+fn set_shared_data(key: &str, value: &[u8], cas: u32) -> bool {
+    // SAFETY: pointers and lengths describe `key` and `value`.
+    let status =
+        unsafe { import::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) };
+    status == OK
 }
 
 pub(super) fn define_metric(kind: MetricType, name: &str) -> Result<u32, Status> {

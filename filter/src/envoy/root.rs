@@ -1,6 +1,6 @@
 //! The root context: one for each plugin configuration and worker. Configures, ticks, exports.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::hash::RandomState;
 use std::rc::Rc;
 
@@ -15,7 +15,7 @@ use crate::config::{self, Config, Problem};
 use crate::detect::Verdicts;
 use crate::ending::StreamLog;
 use crate::exchange::Exchange;
-use crate::export::{Batch, Exporter, Outcome};
+use crate::export::{self, Batch, Exporter, Outcome};
 use crate::fingerprint::Key;
 use crate::identity::{self, PropertyRoot};
 use crate::otlp;
@@ -79,11 +79,16 @@ enum Calls {
 thread_local! {
     /// What root contexts of this VM left behind when a new configuration replaced them.
     static LEFT_BEHIND: RefCell<Vec<Batch>> = const { RefCell::new(Vec::new()) };
+    /// Root contexts of this VM that are not done.
+    static ROOTS: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Exchanges that are read in a row: many more hold up the proxy, few save little.
 const MAX_ENDED: usize = 16;
 const MAX_ENDED_BYTES: usize = 128 << 10;
+
+/// Where a VM that ends leaves its batches for one that runs other code.
+const LEFT_BY_VM: &str = "meshtap.left";
 
 /// Of one configuration; the counter tells how many there are.
 const MAX_LOGGED_PROBLEMS: usize = 32;
@@ -113,6 +118,7 @@ impl Root {
             heartbeat: Heartbeat::default(),
             root_id: Some(id),
         };
+        ROOTS.set(ROOTS.get().saturating_add(1));
         Self { shared: Rc::new(RefCell::new(shared)) }
     }
 
@@ -139,6 +145,10 @@ impl Drop for Root {
             shared.read_ended();
             let batches = shared.exporter.abandon(&mut shared.stats);
             LEFT_BEHIND.with_borrow_mut(|left| left.extend(batches));
+            ROOTS.set(ROOTS.get().saturating_sub(1));
+            if ROOTS.get() == 0 {
+                shared.leave_to_another_vm();
+            }
             shared.report_stats();
         });
     }
@@ -243,7 +253,8 @@ impl Shared {
     fn tick(&mut self) {
         self.read_ended();
         let now = host::now();
-        let left = LEFT_BEHIND.with_borrow_mut(std::mem::take);
+        let mut left = LEFT_BEHIND.with_borrow_mut(std::mem::take);
+        left.extend(export::unpacked(&host::take_left(LEFT_BY_VM)));
         if !left.is_empty() {
             self.exporter.adopt(left, &mut self.stats);
         }
@@ -252,6 +263,19 @@ impl Shared {
         self.beat(now);
         while self.send_next(now) {}
         self.report_stats();
+    }
+
+    /// Nobody comes next in this VM: a module of other bytes has one of its own.
+    fn leave_to_another_vm(&mut self) {
+        for batch in LEFT_BEHIND.with_borrow_mut(std::mem::take) {
+            if !host::leave(
+                LEFT_BY_VM,
+                &export::packed(std::slice::from_ref(&batch)),
+                self.config.queue.max_bytes,
+            ) {
+                self.stats.add(Metric::SpansDroppedQueueFull, batch.spans());
+            }
+        }
     }
 
     fn beat(&mut self, now: u64) {
@@ -296,8 +320,11 @@ impl Shared {
     pub(super) fn ended(&mut self, ended: Ended) -> Option<u32> {
         let now = ended.at;
         self.ended_bytes = self.ended_bytes.saturating_add(ended.recording.bytes());
+        // One that has been read in part may hold a decoder, which others wait for.
+        let holds_much = ended.recording.is_begun();
         self.ended.push(ended);
-        let is_enough = self.ended.len() >= MAX_ENDED.min(self.config.batch.max_spans)
+        let is_enough = holds_much
+            || self.ended.len() >= MAX_ENDED.min(self.config.batch.max_spans)
             || self.ended_bytes >= MAX_ENDED_BYTES.min(self.config.limits.max_unread_bytes);
         if is_enough {
             self.read_ended();

@@ -20,6 +20,9 @@ use crate::stats::Metric;
 /// beside it, an exchange stays within two pages of memory.
 const SLICE_BYTES: usize = 16 << 10;
 
+/// The note on a stream whose span another plugin of this proxy will make: two resources selected the same pod.
+const SEEN: &str = "meshtap_seen";
+
 pub(super) struct Stream {
     shared: Rc<RefCell<Shared>>,
     /// `None` for traffic that is not looked at.
@@ -44,6 +47,11 @@ impl Stream {
         if !shared.is_call(&headers) {
             return None;
         }
+        if host::property_text(SEEN).is_some() {
+            shared.stats.add(Metric::ExchangesSeenTwice, 1);
+            return None;
+        }
+        host::note(SEEN);
         let started = started.unwrap_or_else(host::now);
         self.recording = Some(Recording::begin(headers, started, shared.held.clone()));
         Some(())

@@ -342,3 +342,22 @@ fn an_empty_tick_does_nothing() {
     assert_eq!(rig.exporter.next_batch(0, &mut rig.stats), None);
     rig.check_books(0);
 }
+
+#[test]
+fn batches_are_unpacked_as_they_were_packed() {
+    let batches = [
+        Batch { message: vec![1, 2, 3], spans: 2, contents: 1 },
+        Batch { message: Vec::new(), spans: 0, contents: 0 },
+        Batch { message: vec![0; 300], spans: 7, contents: 0 },
+    ];
+    let parts = |batches: &[Batch]| -> Vec<_> {
+        batches.iter().map(|batch| (batch.message.clone(), batch.spans, batch.contents)).collect()
+    };
+    let bytes = packed(&batches);
+    assert_eq!(parts(&unpacked(&bytes)), parts(&batches));
+    for end in 0..bytes.len() {
+        let cut = unpacked(&bytes[..end]);
+        assert_eq!(parts(&cut), parts(&batches[..cut.len()]), "cut at {end}");
+    }
+    assert!(unpacked(&[0xff; 40]).is_empty());
+}

@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# Builds what a mesh runs from the pinned modules in tests/mesh/go: Kubernetes' API server and kubectl, and one version
+# of Istio (istiod, the agent, and the files of its charts and images that they read).
+#
+#   build.sh CACHE [1.31|1.30]
+#
+#   CACHE/mesh/kubernetes -> kubernetes-<key>     a folder for each content of go.mod, go.sum and this file
+#   CACHE/mesh/istio-1.31 -> istio-1.31-<key>
+#
+# Folders are made elsewhere and renamed when complete. Go's own cache (8 GB after a build) lies beside them and is
+# removed at the end, unless GOCACHE names one.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+[ $# -ge 1 ] && [ $# -le 2 ] || { echo "usage: build.sh CACHE [1.31|1.30]" >&2; exit 2; }
+istio=${2:-1.31}
+
+say() { printf 'make mesh-tools: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 2; }
+
+[ -d "$here/go/istio-$istio" ] || fail "there is no Istio $istio here; known: $(cd "$here/go" && echo istio-*)"
+mkdir -p "$1/mesh"
+cache=$(cd "$1/mesh" && pwd)
+own_cache=
+if [ -z "${GOCACHE:-}" ]; then
+  export GOCACHE=$cache/go-build
+  own_cache=$GOCACHE
+fi
+export CGO_ENABLED=0 GOFLAGS=-buildvcs=false
+
+key() { cat "$here/go/$1/go.mod" "$here/go/$1/go.sum" "$here/build.sh" | sha256sum | cut -c1-12; }
+
+need_go() {
+  local wanted found
+  wanted=$(sed -n 's/^go //p' "$here/go/$1/go.mod")
+  command -v go >/dev/null || fail "go is missing: install Go $wanted or newer from https://go.dev/dl"
+  found=$(go env GOVERSION)
+  [ "$(printf '%s\n' "$wanted" "${found#go}" | sort -V | head -1)" = "$wanted" ] \
+    || fail "$found is too old for $1: install Go $wanted or newer from https://go.dev/dl"
+}
+
+# Programs of the module $1 into the folder $2: packages follow.
+build() {
+  local module=$1 folder=$2 flags=$3
+  shift 3
+  (cd "$here/go/$module" && nice go build -p 2 -trimpath -ldflags "-s -w $flags" -o "$folder/" "$@")
+}
+
+kubernetes() { # into folder $1
+  local version
+  version=$(cd "$here/go/kubernetes" && go list -m -f '{{.Version}}' k8s.io/kubernetes)
+  local minor=${version#v1.}
+  local at=k8s.io/component-base/version
+  build kubernetes "$1" "-X $at.gitVersion=$version -X $at.gitMajor=1 -X $at.gitMinor=${minor%%.*}" \
+    k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kubectl
+}
+
+istio_files() { # into folder $1
+  local source
+  source=$(cd "$here/go/istio-$istio" && go list -m -f '{{.Dir}}' istio.io/istio)
+  local chart=$source/manifests/charts/istio-control/istio-discovery
+  install -m 0644 "$source/manifests/charts/base/files/crd-all.gen.yaml" "$chart/values.yaml" \
+    "$chart/files/injection-template.yaml" "$chart/files/gateway-injection-template.yaml" \
+    "$source/tools/packaging/common/envoy_bootstrap.json" "$1/"
+}
+
+istio() { # into folder $1
+  local version
+  version=$(cd "$here/go/istio-$istio" && go list -m -f '{{.Replace.Version}}' istio.io/api)
+  build "istio-$istio" "$1" "-X istio.io/istio/pkg/version.buildVersion=${version#v}" \
+    istio.io/istio/pilot/cmd/pilot-discovery istio.io/istio/pilot/cmd/pilot-agent
+  istio_files "$1"
+}
+
+# Makes the folder of module $1 with the function $2, unless it is there, and points the module's name at it.
+provide() {
+  local name started
+  name=$1-$(key "$1")
+  if [ ! -d "$cache/$name" ]; then
+    need_go "$1"
+    say "building $1; this takes minutes, once"
+    started=$SECONDS
+    scratch=$(mktemp -d "$cache/.making.XXXXXX")
+    trap 'rm -rf "$scratch"' EXIT
+    mkdir "$scratch/result"
+    "$2" "$scratch/result"
+    chmod 0755 "$scratch/result"
+    mv -T "$scratch/result" "$cache/$name"
+    rm -rf "$scratch"
+    say "built $1 in $((SECONDS - started)) s"
+  fi
+  ln -sfn "$name" "$cache/$1"
+}
+
+# One build at a time: whoever comes second waits, and finds the work done.
+exec 9>"$cache/.lock"
+flock 9
+rm -rf "$cache"/.making.*
+provide kubernetes kubernetes
+provide "istio-$istio" istio
+[ -z "$own_cache" ] || { chmod -R u+w "$own_cache" 2>/dev/null || true; rm -rf "$own_cache"; }
+say "ready in $cache"

@@ -1,0 +1,136 @@
+//! What `docs/istio.md` says, against Istio itself.
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a scenario that fails panics, and a skip is loud"
+)]
+
+mod calls;
+mod changes;
+mod collector;
+mod identity;
+mod manifests;
+mod module_faults;
+mod trap;
+mod world;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Trial};
+use meshtap_mesh::app::Call;
+use meshtap_mesh::mesh::Mesh;
+use meshtap_mesh::pod::Pod;
+use meshtap_mesh::{isolation, requirements, tools};
+use meshtap_tests::wait;
+
+use self::world::World;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let version = match tools::istio_version() {
+        Ok(version) => version,
+        Err(mistake) => return refuse(&[mistake]),
+    };
+    if let Some(folder) = isolation::folder() {
+        return scenarios(arguments, version, &folder);
+    }
+    let missing = requirements::missing(version);
+    if missing.is_empty() { isolation::run_inside(&[]) } else { refuse(&missing) }
+}
+
+/// Loud, and a failure where it has to be one.
+fn refuse(missing: &[String]) -> ExitCode {
+    for line in missing {
+        eprintln!("mesh: {line}");
+    }
+    if requirements::in_ci() {
+        return ExitCode::from(2);
+    }
+    eprintln!("mesh: SKIPPED: no scenario ran");
+    ExitCode::SUCCESS
+}
+
+type Scenario = fn(&World);
+
+/// In the order in which they run: one at a time, over one mesh.
+const SCENARIOS: &[(&str, Scenario)] = &[
+    ("first_span", calls::first_span),
+    ("json_and_sse", calls::json_and_sse),
+    ("strict_and_authorized", identity::strict_and_authorized),
+    ("plain_text", identity::plain_text),
+    ("manifests_are_accepted", manifests::accepted),
+    ("mistakes_are_refused", manifests::mistakes),
+    ("injection", manifests::injection),
+    ("module_faults_at_start", module_faults::at_start),
+    ("slow_module_server", module_faults::slow_server),
+    ("module_faults_while_running", module_faults::while_running),
+    ("filter_traps", trap::trap),
+    ("plugin_config", changes::plugin_config),
+    ("module_upgrade", changes::module_upgrade),
+    ("canary", changes::canary),
+    ("conflicting_pushes", changes::conflicting_pushes),
+    ("istiod_restart", changes::istiod_restart),
+    ("restart_under_load", collector::restart_under_load),
+    ("sidecar_scope", collector::sidecar_scope),
+    ("own_traffic", calls::own_traffic),
+];
+
+fn scenarios(mut arguments: Arguments, version: &'static str, folder: &Path) -> ExitCode {
+    arguments.test_threads = Some(1);
+    let world: &'static OnceLock<World> = Box::leak(Box::default());
+    let trial = |&(name, run): &(&'static str, Scenario)| {
+        let folder = folder.to_owned();
+        Trial::test(name, move || {
+            let world = world.get_or_init(|| start(version, folder));
+            let started = Instant::now();
+            run(world);
+            eprintln!("mesh: {name} took {:.1} s", started.elapsed().as_secs_f64());
+            Ok(())
+        })
+    };
+    libtest_mimic::run(&arguments, SCENARIOS.iter().map(trial).collect()).exit_code()
+}
+
+fn start(version: &'static str, folder: PathBuf) -> World {
+    let mesh = Mesh::start(version, folder);
+    for (name, at) in &mesh.steps {
+        eprintln!("mesh: {name} after {:.1} s", at.as_secs_f64());
+    }
+    World::new(mesh)
+}
+
+/// Makes calls until the collector has seen one of them: from then on the filter is in place.
+#[track_caller]
+fn until_seen(world: &World, namespace: &str, pod: &Pod) {
+    until_seen_as(world, namespace, pod, "warm-up");
+}
+
+/// The same, with calls that are told from others by their model.
+#[track_caller]
+fn until_seen_as(world: &World, namespace: &str, pod: &Pod, model: &str) {
+    let query = format!("namespace={namespace}&model={model}");
+    let mut count = 0;
+    wait::until("the filter in the sidecar", || {
+        count += 1;
+        pod.call(&Call::chat(&format!("{model}-{namespace}-{count}")).model(model));
+        thread::park_timeout(Duration::from_millis(300));
+        (!world.collector().spans(&query).is_empty()).then_some(())
+    });
+}
+
+/// Whether the span of a call came. That it did not is known once the span of a later one would have come.
+fn was_seen(world: &World, query: &str, model: &str) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < deadline {
+        if !world.collector().spans(&format!("{query}&model={model}")).is_empty() {
+            return true;
+        }
+        thread::park_timeout(Duration::from_millis(100));
+    }
+    false
+}
