@@ -107,13 +107,13 @@ fn check(instrumentation: &Instrumentation) {
             continue;
         }
         let exchange = standin.exchange(&format!("{kind}@{}", instrumentation.name));
-        let spans = collector.spans(&format!("trace_id={}", traces[*kind]));
-        let plain = only(&spans, PLAIN_SCOPE, kind);
-        assert_eq!((plain.side.as_deref(), plain.operation_name.as_deref()), (None, None), "{plain:#?}");
         let mut scopes = vec![instrumentation.scope];
         scopes.retain(|_| !instrumentation.unseen.contains(kind));
         let is_anthropic = *provider == "anthropic" && !instrumentation.starts_traces;
         scopes.extend(is_anthropic.then_some(ANTHROPIC_SDK));
+        let spans = collector.wait_for_spans(&format!("trace_id={}", traces[*kind]), scopes.len() + 1);
+        let plain = only(&spans, PLAIN_SCOPE, kind);
+        assert_eq!((plain.side.as_deref(), plain.operation_name.as_deref()), (None, None), "{plain:#?}");
         for scope in &scopes {
             let span = only(&spans, scope, kind);
             assert_eq!(span.side.as_deref(), Some("outbound"), "{kind}: {span:#?}");
@@ -208,7 +208,7 @@ fn vercel_ai_sdk() {
     for (kind, operation, provider, model, streamed) in KINDS {
         let Some(trace) = traces.get(*kind) else { continue };
         let exchange = standin.exchange(&format!("{kind}@vercel"));
-        let spans = collector.spans(&format!("trace_id={trace}"));
+        let spans = collector.wait_for_spans(&format!("trace_id={trace}"), 2);
         let (calls, others): (Vec<_>, Vec<_>) = spans.iter().partition(|span| span.side.is_some());
         assert_eq!((calls.len(), others.len()), (1, 1), "{kind}: {spans:#?}");
         let span = calls[0];

@@ -214,11 +214,6 @@ impl Metrics {
         let llmtrace = LlmTraceMetrics::new(&mut registry);
         let mut add = Declare(&mut registry);
         let seconds = || Histogram::new(SECONDS_BUCKETS);
-        let attempts: Family<WriteLabels, Counter> =
-            add.metric("meshtap_pump_attempts", "Attempts at storing a batch, by how they ended");
-        for outcome in Attempt::ALL {
-            drop(attempts.get_or_create(&WriteLabels { outcome: outcome.as_str() }));
-        }
         Self {
             batches_received: add.metric("meshtap_batches_received", "Export requests that could be read"),
             batches_failed: add.reasons(
@@ -265,7 +260,7 @@ impl Metrics {
                 "meshtap_attributes_invalid",
                 "Known attributes with a value of the wrong type or range: kept as they came, read as absent",
             ),
-            attempts,
+            attempts: add.attempts(),
             connections_refused: add.metric(
                 "meshtap_connections_refused",
                 "Connections closed at once because a listener had as many as it may",
@@ -497,6 +492,16 @@ impl Drop for InFlight<'_> {
 pub(super) struct Declare<'a>(pub(super) &'a mut Registry);
 
 impl Declare<'_> {
+    /// Every outcome is there from the start.
+    fn attempts(&mut self) -> Family<WriteLabels, Counter> {
+        let attempts: Family<WriteLabels, Counter> =
+            self.metric("meshtap_pump_attempts", "Attempts at storing a batch, by how they ended");
+        for outcome in Attempt::ALL {
+            drop(attempts.get_or_create(&WriteLabels { outcome: outcome.as_str() }));
+        }
+        attempts
+    }
+
     pub(super) fn metric<M>(&mut self, name: &str, help: &str) -> M
     where
         M: prometheus_client::registry::Metric + Clone + Default,
