@@ -236,7 +236,8 @@ impl App {
             pump.drain().await;
         };
         if tokio::time::timeout_at(deadline, drained).await.is_err() {
-            pump.abort();
+            // Who starts next finds the queue free.
+            drop(tokio::time::timeout(GRACE, pump.abort()).await);
         }
         report_left(&queue);
         http.stop_within(GRACE).await;

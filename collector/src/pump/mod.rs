@@ -94,10 +94,15 @@ impl Pump {
         }
     }
 
-    /// Gives up what is under way. It is sent again at the next start.
-    pub fn abort(&mut self) {
-        if let Some(task) = self.task.take() {
+    /// Gives up what is under way, and lets go of the queue. It is sent again at the next start.
+    pub async fn abort(&mut self) {
+        if let Some(task) = &self.task {
             task.abort();
+        }
+        for task in [&mut self.task, &mut self.feeder] {
+            if let Some(aborted) = task.take() {
+                drop(aborted.await);
+            }
         }
     }
 }
