@@ -2,7 +2,7 @@
 //! behind the queue, by `normalize`.
 //!
 //! [`intake`] is what every transport does with a request; [`grpc`] and [`http`] only carry. [`limits`] says what is
-//! taken, by the bytes of the request ([`wire`]).
+//! taken, by the bytes of the request (`wire`).
 
 pub mod grpc;
 pub mod http;

@@ -1,7 +1,7 @@
 //! A listener whose connections are secure, if its configuration says so, around any other listener.
 //!
 //! `axum::serve` takes it as it is, tonic as a stream of connections ([`SecureListener::into_stream`]). Handshakes run
-//! beside each other, so that a slow client holds up nobody, and each has [`HANDSHAKE_TIMEOUT`]. One that fails is counted
+//! beside each other, so that a slow client holds up nobody, and each has ten seconds. One that fails is counted
 //! and closed; it is nothing that the listener stops for.
 
 use std::io;
