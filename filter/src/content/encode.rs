@@ -258,7 +258,8 @@ impl<'a> Writer<'a> {
                 let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
                 let length = rest.iter().take_while(|byte| is_part(byte)).count();
                 let (word, after) = rest.split_at_checked(length)?;
-                let is_valid = matches!(word, b"true" | b"false" | b"null") || is_number(word);
+                let is_valid =
+                    matches!(word, b"true" | b"false" | b"null") || is_number(word) && is_readable(word);
                 *rest = after;
                 let word = std::str::from_utf8(word).ok().filter(|_| is_valid)?;
                 // The number of a card is content too.
@@ -385,6 +386,15 @@ fn unescaped(json: &str, must_be_valid: bool) -> Option<String> {
 fn code_unit(text: &str) -> Option<u16> {
     let digits = text.get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
     u16::from_str_radix(digits, 16).ok()
+}
+
+/// Readers of JSON refuse a number that no double can hold.
+fn is_readable(number: &[u8]) -> bool {
+    const MAX_BYTES: usize = 64;
+    const MAX_EXPONENT_DIGITS: usize = 2;
+    let exponent = number.iter().skip_while(|byte| !matches!(byte, b'e' | b'E'));
+    let digits = exponent.filter(|byte| byte.is_ascii_digit()).count();
+    number.len() <= MAX_BYTES && digits <= MAX_EXPONENT_DIGITS
 }
 
 #[cfg(test)]

@@ -142,6 +142,22 @@ fn chat(question: &str, answer: &str) -> Call<'static> {
 }
 
 #[test]
+fn a_number_that_no_double_holds_is_a_text() {
+    let called = |arguments: &str| {
+        let answer = serde_json::json!({"choices": [{"index": 0, "message": {"tool_calls": [
+            {"id": "c", "function": {"name": "f", "arguments": arguments}}
+        ]}}]});
+        shown(&Call::json(CHAT, r#"{"model":"m"}"#, &answer.to_string()).mode(ContentMode::Full).content())
+    };
+    for number in ["3".repeat(400), "1e999".to_owned(), format!("1.{}", "0".repeat(80))] {
+        assert!(called(&number).contains(&format!(r#""arguments":"{number}""#)), "{number}");
+    }
+    for number in ["333", "-1.5e-10", "12345678901234567890"] {
+        assert!(called(number).contains(&format!(r#""arguments":{number}"#)), "{number}");
+    }
+}
+
+#[test]
 fn a_rule_says_it_for_its_place() {
     let at = |host: &str, default, content| {
         let mut call = chat("question", "answer").mode(default);
