@@ -1,7 +1,7 @@
 //! Who makes a call, as the headers of its request say it: ids of a user, a session, a tenant and a correlation, a
 //! fingerprint of the API key, and the principals of a forwarded client certificate.
 //!
-//! All but the last comes from one walk over the headers. No credential gets into a [`Caller`].
+//! No credential gets into a [`Caller`].
 
 use crate::config::{Config, Id};
 use crate::exchange::{Headers, cut};
@@ -31,42 +31,22 @@ pub struct LastKey {
 
 /// Looks for what `config` wants to know of a caller.
 pub fn read(config: &Config, headers: &dyn Headers, kind: Kind, last_key: &mut LastKey) -> Caller {
-    let wanted = &config.correlation.headers;
-    // Of each kind of id the value, and the place of its header among the wanted ones: the first there counts.
-    let mut found: [(usize, &[u8]); Id::COUNT] = [(usize::MAX, &[]); Id::COUNT];
-    let mut credentials: [&[u8]; 5] = [&[]; 5];
-    headers.for_each(&mut |name, value| {
-        let [authorization, x_api_key, api_key, goog_api_key, path] = &mut credentials;
-        match name {
-            b"authorization" => *authorization = value,
-            b"x-api-key" => *x_api_key = value,
-            b"api-key" => *api_key = value,
-            b"x-goog-api-key" => *goog_api_key = value,
-            b":path" => *path = value,
-            _ => {}
+    // Of each kind of id the first wanted header that says something counts.
+    let mut found: [&[u8]; Id::COUNT] = [&[]; Id::COUNT];
+    for (id, wanted) in &config.correlation.headers {
+        if let Some(slot) = found.get_mut(*id as usize).filter(|slot| slot.is_empty()) {
+            *slot = headers.get(wanted).unwrap_or_default().trim_ascii();
         }
-        for (place, (id, wanted)) in wanted.iter().enumerate() {
-            if wanted.as_bytes() == name
-                && let Some(best) = found.get_mut(*id as usize)
-                && place < best.0
-                && !value.trim_ascii().is_empty()
-            {
-                *best = (place, value);
-            }
-        }
-    });
+    }
     let mut truncated = 0;
-    let mut text = |(_, value): (usize, &[u8])| {
-        let mut text = std::str::from_utf8(value).ok()?.trim_ascii().to_owned();
+    let mut text = |value: &[u8]| {
+        let mut text = std::str::from_utf8(value).ok()?.to_owned();
         cut(&mut text, config.limits.max_attribute_bytes, &mut truncated);
         (!text.is_empty()).then_some(text)
     };
     let [user_id, session_id, tenant_id, correlation_id] = found.map(&mut text);
-    let api_key_fingerprint = config
-        .api_key
-        .fingerprint_key
-        .as_ref()
-        .and_then(|key| last_key.fingerprint(key, api_key(credentials)));
+    let api_key_fingerprint =
+        config.api_key.fingerprint_key.as_ref().and_then(|key| last_key.fingerprint(key, api_key(headers)));
     let certificate = (config.identity.principals && kind == Kind::Server)
         .then(|| headers.get("x-forwarded-client-cert"))
         .flatten();
@@ -95,20 +75,25 @@ impl LastKey {
 
 /// The first there: what stands behind the scheme of `authorization`, or all of it without one, and of a signature the id
 /// of the key that signed it; the header of an API key; `key` of the query.
-fn api_key(found: [&[u8]; 5]) -> &[u8] {
-    let [authorization, x_api_key, api_key, goog_api_key, path] = found;
-    let authorization = authorization.trim_ascii();
+fn api_key(headers: &dyn Headers) -> &[u8] {
+    let of = |name| headers.get(name).unwrap_or_default().trim_ascii();
+    let authorization = of("authorization");
     let credentials = match authorization.iter().position(|byte| *byte == b' ') {
         Some(_) if authorization.starts_with(b"AWS4-") => field(authorization, b"Credential=", b'/'),
         Some(space) => authorization.get(space..).unwrap_or_default(),
         None => authorization,
     };
-    for key in [credentials, x_api_key, api_key, goog_api_key] {
-        let key = key.trim_ascii();
+    let credentials = credentials.trim_ascii();
+    if !credentials.is_empty() {
+        return credentials;
+    }
+    for name in ["x-api-key", "api-key", "x-goog-api-key"] {
+        let key = of(name);
         if !key.is_empty() {
             return key;
         }
     }
+    let path = of(":path");
     let query = path.iter().position(|byte| *byte == b'?').and_then(|at| path.get(at..));
     field(query.unwrap_or_default(), b"key=", b'#')
 }
@@ -159,10 +144,6 @@ mod tests {
 
         fn get(&self, name: &str) -> Option<&[u8]> {
             self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_bytes())
-        }
-
-        fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) {
-            self.0.iter().for_each(|(name, value)| see(name.as_bytes(), value.as_bytes()));
         }
     }
 

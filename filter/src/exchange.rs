@@ -22,9 +22,6 @@ pub trait Headers {
 
     /// About how much memory they take.
     fn bytes(&self) -> usize;
-
-    /// Hands over every name and value, in their order.
-    fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8]));
 }
 
 /// An exchange in progress.

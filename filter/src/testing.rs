@@ -11,10 +11,6 @@ impl Headers for Map {
         self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
     }
 
-    fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) {
-        self.0.iter().for_each(|(name, value)| see(name.as_bytes(), value));
-    }
-
     fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.get(name).map(Vec::as_slice)
     }

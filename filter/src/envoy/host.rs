@@ -5,6 +5,7 @@
 
 #![expect(unsafe_code, reason = "the proxy-wasm ABI is C functions with raw pointers")]
 
+use std::cell::OnceCell;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
@@ -12,6 +13,7 @@ use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType};
 
 use crate::config::Header;
 use crate::wire::is_same;
+use crate::wire::json::mark;
 
 /// A status of the host that is not OK. <https://github.com/proxy-wasm/spec/tree/main/abi-versions/v0.2.1#proxy_status_t>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +147,7 @@ pub(super) fn header_map(kind: MapType) -> Result<HeaderMap, Status> {
         // SAFETY: the host writes one pointer and one length.
         unsafe { import::proxy_get_header_map_pairs(kind as u32, data, size) }
     })?;
-    Ok(HeaderMap { bytes })
+    Ok(HeaderMap { bytes, marks: OnceCell::new() })
 }
 
 /// A property of the node; `None` where it has none, for whatever reason.
@@ -373,6 +375,8 @@ impl Random {
 /// Layout: a count, then a pair of lengths for each header, then names and values, each followed by a NUL.
 pub(super) struct HeaderMap {
     bytes: Vec<u8>,
+    /// The [`mark`]s of the names, once one was asked for: most are not there, and need not be searched for.
+    marks: OnceCell<u64>,
 }
 
 impl HeaderMap {
@@ -392,25 +396,40 @@ impl HeaderMap {
         line
     }
 
+    /// Most names have another length, and need not be looked at.
     fn find<'a>(&'a self, wanted: &[u8]) -> Option<&'a [u8]> {
-        let mut found = None;
-        self.walk(&mut |name, value| {
-            let is_it = is_same(name, wanted);
-            found = is_it.then_some(value);
-            is_it
-        })?;
-        found
+        if self.marks.get_or_init(|| self.marks()) & mark(wanted) == 0 {
+            return None;
+        }
+        let (lengths, text) = self.parts()?;
+        let mut at = 0_usize;
+        for lengths in lengths {
+            let (name_length, value_length) = pair(lengths);
+            let value_at = at.checked_add(name_length)?.checked_add(1)?;
+            if name_length == wanted.len() && is_same(text.get(at..value_at.saturating_sub(1))?, wanted) {
+                return text.get(value_at..value_at.checked_add(value_length)?);
+            }
+            at = value_at.checked_add(value_length)?.checked_add(1)?;
+        }
+        None
+    }
+
+    fn marks(&self) -> u64 {
+        let mut marks = 0;
+        // Behind what is no map there are no headers.
+        let _ = self.walk(&mut |name, _| {
+            marks |= mark(name);
+            false
+        });
+        marks
     }
 
     /// Until `see` has seen enough; `None` where the bytes stop being a map.
     #[inline]
     fn walk<'a>(&'a self, see: &mut impl FnMut(&'a [u8], &'a [u8]) -> bool) -> Option<()> {
-        let (count, rest) = self.bytes.split_first_chunk()?;
-        let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
-        let (lengths, mut text) = rest.split_at_checked(count.checked_mul(8)?)?;
-        for [n0, n1, n2, n3, v0, v1, v2, v3] in lengths.as_chunks().0 {
-            let name_length = usize::try_from(u32::from_le_bytes([*n0, *n1, *n2, *n3])).ok()?;
-            let value_length = usize::try_from(u32::from_le_bytes([*v0, *v1, *v2, *v3])).ok()?;
+        let (lengths, mut text) = self.parts()?;
+        for lengths in lengths {
+            let (name_length, value_length) = pair(lengths);
             let (name, behind) = text.split_at_checked(name_length)?;
             let (value, behind) = behind.get(1..)?.split_at_checked(value_length)?;
             if see(name, value) {
@@ -420,6 +439,21 @@ impl HeaderMap {
         }
         Some(())
     }
+
+    /// The pairs of lengths, and what they are the lengths of.
+    fn parts(&self) -> Option<(&[[u8; 8]], &[u8])> {
+        let (count, rest) = self.bytes.split_first_chunk()?;
+        let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+        let (lengths, text) = rest.split_at_checked(count.checked_mul(8)?)?;
+        Some((lengths.as_chunks().0, text))
+    }
+}
+
+/// The lengths of a name and its value.
+#[inline]
+fn pair([n0, n1, n2, n3, v0, v1, v2, v3]: &[u8; 8]) -> (usize, usize) {
+    let length = |bytes| usize::try_from(u32::from_le_bytes(bytes)).unwrap_or(usize::MAX);
+    (length([*n0, *n1, *n2, *n3]), length([*v0, *v1, *v2, *v3]))
 }
 
 impl crate::exchange::Headers for HeaderMap {
@@ -429,13 +463,5 @@ impl crate::exchange::Headers for HeaderMap {
 
     fn bytes(&self) -> usize {
         self.bytes.len()
-    }
-
-    fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) {
-        // Bytes that are no map end the walk where they stop being one.
-        let _ = self.walk(&mut |name, value| {
-            see(name, value);
-            false
-        });
     }
 }

@@ -26,10 +26,6 @@ impl Headers for Map<'_> {
         self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
     }
 
-    fn for_each<'a>(&'a self, see: &mut dyn FnMut(&'a [u8], &'a [u8])) {
-        self.0.iter().for_each(|(name, value)| see(name.as_bytes(), value));
-    }
-
     fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }

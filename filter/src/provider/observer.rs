@@ -300,7 +300,7 @@ impl Observer {
 
     /// The document that is read, or was just read, is an event of this name.
     pub fn event_name(&mut self, name: &[u8]) {
-        if LAST_EVENTS.contains(&name) {
+        if !name.is_empty() && LAST_EVENTS.contains(&name) {
             self.document_is_last = Some(true);
         }
     }

@@ -77,10 +77,10 @@ static RESPONSE: Node<Field> = Node::object(&[
 
 pub(super) static CHOICE: Node<Field> = Node::object(&[
     ("index", number(Field::ChoiceIndex)),
-    ("finish_reason", text(Field::FinishReason)),
     ("message", Node::object(MESSAGE)),
     // In a stream that says it is one document.
     ("delta", Node::object(DELTA)),
+    ("finish_reason", text(Field::FinishReason)),
     ("text", output()),
     // OpenRouter.
     ("error", ERROR),
@@ -112,8 +112,8 @@ static EVENT: Node<Field> = Node::object(&[
 
 static CHOICE_DELTA: Node<Field> = Node::object(&[
     ("index", number(Field::ChoiceIndex)),
-    ("finish_reason", text(Field::FinishReason)),
     ("delta", Node::object(DELTA)),
+    ("finish_reason", text(Field::FinishReason)),
     ("text", output()),
     // Moonshot.
     ("usage", usage(USAGE)),

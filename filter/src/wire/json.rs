@@ -7,8 +7,7 @@
 //! Invariant: the calls to the [`Sink`] are the same however the input is cut into chunks.
 
 mod opening;
-
-use memchr::memchr2;
+mod plain;
 
 use self::opening::Opening;
 use super::is_same;
@@ -27,6 +26,8 @@ pub struct Node<T: 'static> {
     container: Option<T>,
     verbatim: Option<(T, Bound)>,
     keys: &'static [(&'static str, Node<T>)],
+    /// The [`short_mark`]s of the keys: most members of a document have none of them, and need not be searched for.
+    marks: u32,
     items: Option<&'static Node<T>>,
 }
 
@@ -59,7 +60,8 @@ impl Bound {
 }
 
 impl<T: Copy> Node<T> {
-    const NOTHING: Self = Self { scalar: None, container: None, verbatim: None, keys: &[], items: None };
+    const NOTHING: Self =
+        Self { scalar: None, container: None, verbatim: None, keys: &[], marks: 0, items: None };
 
     /// A string, number, boolean or null, reported as `tag`; of a string the first `max_bytes`.
     pub const fn scalar(tag: T, max_bytes: usize) -> Self {
@@ -68,7 +70,12 @@ impl<T: Copy> Node<T> {
 
     /// An object of which the named members are kept.
     pub const fn object(keys: &'static [(&'static str, Self)]) -> Self {
-        Self { keys, ..Self::NOTHING }
+        let (mut marks, mut rest) = (0, keys);
+        while let [(key, _), tail @ ..] = rest {
+            marks |= short_mark(key.as_bytes());
+            rest = tail;
+        }
+        Self { keys, marks, ..Self::NOTHING }
     }
 
     /// An array, each item of which is kept as `items` says.
@@ -103,8 +110,11 @@ impl<T: Copy> Node<T> {
     /// Documents of one kind have their members in one order, and the tables follow it: the search begins where the
     /// last one ended.
     fn member(&'static self, key: &[u8], from: &mut usize) -> Option<&'static Self> {
+        if self.marks & short_mark(key) == 0 {
+            return None;
+        }
         let (before, behind) = self.keys.split_at_checked(*from).unwrap_or((self.keys, &[]));
-        let is_it = |(name, _): &(&str, Self)| is_same(name.as_bytes(), key);
+        let is_it = |(name, _): &(&str, Self)| name.len() == key.len() && is_same(name.as_bytes(), key);
         let at = match behind.iter().position(is_it) {
             Some(at) => at.saturating_add(*from),
             None => before.iter().position(is_it)?,
@@ -112,6 +122,24 @@ impl<T: Copy> Node<T> {
         *from = at.saturating_add(1);
         self.keys.get(at).map(|(_, node)| node)
     }
+}
+
+/// One bit of 64, of a name's length and ends: what has another bit is another name.
+#[inline]
+pub const fn mark(name: &[u8]) -> u64 {
+    let ends = match name {
+        [] => 0,
+        [only] => *only as u32,
+        [first, .., last] => (*first as u32).wrapping_mul(5).wrapping_add(*last as u32),
+    };
+    1_u64.rotate_left(ends.wrapping_add((name.len() as u32).wrapping_mul(11)))
+}
+
+/// The same as one of 32, where many are held.
+#[inline]
+const fn short_mark(name: &[u8]) -> u32 {
+    let mark = mark(name);
+    (mark | mark >> 32) as u32
 }
 
 /// Receives what the [`Node`] tree names, in the order of the document.
@@ -423,11 +451,14 @@ impl<T: Copy> Scanner<T> {
                     self.open(byte == b'{', node, chunk.len().saturating_sub(rest.len()), sink);
                     tail
                 }
-                (state, _) if is_space(byte) && state.is_between() => tail,
+                (state, _) if is_space(byte) && state.is_between() => without_spaces(tail),
                 (State::Value | State::FirstItem, _) => self.value(byte, rest, tail, sink),
                 (State::AfterValue, b',') => {
                     self.after_comma();
-                    tail
+                    match tail.split_first() {
+                        Some((b'"', text)) if self.state == State::Key => self.key(text),
+                        _ => tail,
+                    }
                 }
                 (State::AfterValue, b'}' | b']') => {
                     self.close(byte == b'}', chunk, tail, sink);
@@ -448,6 +479,10 @@ impl<T: Copy> Scanner<T> {
     fn key<'a>(&mut self, text: &'a [u8]) -> &'a [u8] {
         if let Some((plain, b'"', rest)) = split_plain(text) {
             self.next = self.top().and_then(|level| level.node.member(plain, &mut level.next_member));
+            if let Some((b':', value)) = rest.split_first() {
+                self.state = State::Value;
+                return value;
+            }
             self.state = State::Colon;
             return rest;
         }
@@ -468,6 +503,11 @@ impl<T: Copy> Scanner<T> {
             b'f' if self.reading.is_some() => self.whole_literal(b"false", rest, tail, sink),
             b'n' if self.reading.is_some() => self.whole_literal(b"null", rest, tail, sink),
             b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
+                // As a rule.
+                if let Some(behind @ [b',' | b'}', ..]) = tail.strip_prefix(b"ull") {
+                    self.end_value();
+                    return behind;
+                }
                 self.state = State::SkipPrimitive;
                 self.skip_primitive(tail)
             }
@@ -915,36 +955,10 @@ fn skip_string(mut rest: &[u8], escaped: bool) -> Skipped<'_> {
 
 /// What comes before the first quote or backslash, which of the two it is, and what comes behind it.
 fn split_plain(text: &[u8]) -> Option<(&[u8], u8, &[u8])> {
-    let length = plain_length(text)?;
+    let length = plain::length(text)?;
     let (plain, rest) = text.split_at_checked(length)?;
     let (stop, rest) = rest.split_first()?;
     Some((plain, *stop, rest))
-}
-
-/// Most strings are short: only behind this many words is it worth while to call for the vectorized search.
-const WORDS: usize = 6;
-
-fn plain_length(text: &[u8]) -> Option<usize> {
-    let (words, _) = text.as_chunks::<8>();
-    let mut at = 0_usize;
-    for word in words.iter().take(WORDS) {
-        let word = u64::from_le_bytes(*word);
-        let hits = zero_bytes(word ^ repeated(b'"')) | zero_bytes(word ^ repeated(b'\\'));
-        if hits != 0 {
-            return Some(at.saturating_add((hits.trailing_zeros() / 8) as usize));
-        }
-        at = at.saturating_add(8);
-    }
-    Some(at.saturating_add(memchr2(b'"', b'\\', text.get(at..)?)?))
-}
-
-const fn repeated(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
-}
-
-/// The highest bit of the first byte that is zero, and perhaps of some behind it.
-const fn zero_bytes(word: u64) -> u64 {
-    word.wrapping_sub(repeated(0x01)) & !word & repeated(0x80)
 }
 
 /// The first quote or bracket, and what comes behind it.
@@ -963,6 +977,15 @@ fn split_structural(mut text: &[u8]) -> Option<(u8, &[u8])> {
 /// Brackets of objects are those of arrays and one bit.
 const fn is_structural(byte: u8) -> bool {
     byte == b'"' || byte | 0x20 == b'{' || byte | 0x20 == b'}'
+}
+
+/// Indentation goes at once.
+#[inline]
+fn without_spaces(mut text: &[u8]) -> &[u8] {
+    while let Some((b' ', tail)) = text.split_first() {
+        text = tail;
+    }
+    text
 }
 
 const fn is_space(byte: u8) -> bool {

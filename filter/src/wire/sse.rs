@@ -81,10 +81,17 @@ impl Framer {
                 continue;
             }
             match self.state {
-                State::Field => {
-                    self.field_byte(byte, events);
-                    rest = tail;
-                }
+                State::Field => match rest.strip_prefix(b"data:").filter(|_| self.name_bytes == 0) {
+                    Some(behind) => {
+                        self.begin_field(Field::Data, events);
+                        self.state = State::AfterColon;
+                        rest = behind;
+                    }
+                    None => {
+                        self.field_byte(byte, events);
+                        rest = tail;
+                    }
+                },
                 State::AfterColon => {
                     self.state = if self.field == Field::Other { State::Ignore } else { State::Value };
                     if byte == b' ' {
@@ -130,13 +137,18 @@ impl Framer {
     }
 
     fn begin_value(&mut self, events: &mut dyn Events) {
-        self.field = match self.name.get(..self.name_bytes) {
+        let field = match self.name.get(..self.name_bytes) {
             Some(b"data") => Field::Data,
             Some(b"event") => Field::EventType,
             Some(b"error") => Field::Error,
             _ => Field::Other,
         };
-        match self.field {
+        self.begin_field(field, events);
+    }
+
+    fn begin_field(&mut self, field: Field, events: &mut dyn Events) {
+        self.field = field;
+        match field {
             Field::Data | Field::Error => {
                 if self.has_data {
                     events.data(b"\n");
