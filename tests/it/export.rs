@@ -68,6 +68,29 @@ impl Rig {
 }
 
 #[test]
+fn of_two_plugins_in_one_proxy_one_makes_the_span() {
+    let sandbox = Sandbox::new("two-plugins");
+    let standin = Standin::start();
+    let receiver = Receiver::start();
+    let filter = Filter::exporting_to(receiver.address());
+    let settings = Settings { after: vec![filter.clone().name("other").plugin()], ..Settings::default() };
+    let listener = Listener::new(OBSERVED, standin.address()).settings(&settings).filter(filter);
+    let envoy = Envoy::start(&sandbox, &Workload::new("two-plugins", "export"), &[listener]);
+    let rig = Rig { _sandbox: sandbox, _standin: standin, receiver, envoy };
+    let calls = 5;
+    (0..calls).for_each(|_| rig.call(&[]));
+    rig.envoy.wait_for_counters("the calls that were seen twice", |counters| {
+        (counters.get("meshtap_exchanges_seen_twice_total") == calls).then_some(())
+    });
+    rig.wait_for_calls(usize::try_from(calls).unwrap());
+    rig.envoy.wait_for_counters("every span to have gone", |counters| {
+        (counters.get("meshtap_queue_spans") == 0).then_some(())
+    });
+    let spans: usize = rig.receiver.exports().iter().map(|export| export.spans().count()).sum();
+    assert_eq!(spans as u64, calls);
+}
+
+#[test]
 fn a_full_batch_leaves_at_once() {
     const ROUNDS: usize = 5;
     let rig = Rig::start("full-batches", |filter| {

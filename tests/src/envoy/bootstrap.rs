@@ -25,7 +25,7 @@ pub(super) fn json(workload: &Workload, listeners: &[Listener]) -> Value {
 fn listener(listener: &Listener) -> Value {
     let Settings { before, after, routes, virtual_hosts, manager: fields, .. } = &listener.settings;
     let mut filters = before.clone();
-    filters.extend(listener.filter.iter().map(wasm));
+    filters.extend(listener.filter.iter().map(Filter::plugin));
     filters.extend(after.iter().cloned());
     filters.push(typed(
         "envoy.filters.http.router",
@@ -72,26 +72,29 @@ fn merge(into: &mut Value, fields: &Map<String, Value>) {
     }
 }
 
-fn wasm(filter: &Filter) -> Value {
-    let plugin = json!({
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-        "config": {
-            "name": "meshtap",
-            "root_id": "meshtap",
-            // Not `failure_policy`: only this keeps other streams alive when a module traps.
-            "fail_open": true,
-            "vm_config": {
-                "runtime": "envoy.wasm.runtime.v8",
-                "vm_id": "meshtap",
-                "code": {"local": {"filename": tools::filter()}},
+impl Filter {
+    /// The HTTP filter with the module, as Envoy is told of it. A name of its own is a VM of its own.
+    pub fn plugin(&self) -> Value {
+        let plugin = json!({
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": {
+                "name": self.name,
+                "root_id": self.name,
+                // Not `failure_policy`: only this keeps other streams alive when a module traps.
+                "fail_open": true,
+                "vm_config": {
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "vm_id": self.name,
+                    "code": {"local": {"filename": tools::filter()}},
+                },
+                "configuration": {
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": self.configuration,
+                },
             },
-            "configuration": {
-                "@type": "type.googleapis.com/google.protobuf.StringValue",
-                "value": filter.configuration,
-            },
-        },
-    });
-    typed("meshtap", &plugin)
+        });
+        typed(&self.name, &plugin)
+    }
 }
 
 /// The provider's cluster, and the collector's where the listener has the filter.

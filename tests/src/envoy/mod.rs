@@ -85,6 +85,7 @@ impl Listener {
 /// The filter in a listener: its plugin configuration and the collector it exports to.
 #[derive(Clone, Debug)]
 pub struct Filter {
+    name: String,
     collector: SocketAddr,
     cluster: String,
     configuration: String,
@@ -105,7 +106,14 @@ impl Filter {
             "heartbeat": {"interval_ms": 0},
             "api_key": {"fingerprint_key": "of the tests of meshtap"},
         });
-        Self { collector, cluster, configuration: configuration.to_string() }
+        Self { name: "meshtap".to_owned(), collector, cluster, configuration: configuration.to_string() }
+    }
+
+    /// Another name than `meshtap`, for a second plugin in the same proxy.
+    #[must_use]
+    pub fn name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
     }
 
     /// Another name of the collector's cluster; the plugin configuration stays as it is.

@@ -1,8 +1,8 @@
 //! `make bench-filter`: what the filter costs Envoy, beside nothing, a module that does nothing, and Envoy's own filter.
 //!
 //! Two parts. In the first each round starts every side anew and sends answers of 16 MB: start and memory. In the second
-//! all sides run from beginning to end and are loaded one at a time: processor time. In every round the sides come in
-//! another random order, and what is compared was measured in the same round.
+//! all sides run from beginning to end and are loaded one at a time, in turns: processor time. In every round the sides come
+//! in another random order, and what is compared was measured in the same round.
 //!
 //! Prints tables and writes `target/bench/filter.json`. `MESHTAP_BENCH_ROUNDS` is the number of rounds,
 //! `MESHTAP_BENCH_SECONDS` how long one side is measured under one load, `MESHTAP_BENCH_LOADS` some of the loads
@@ -12,6 +12,7 @@
 mod report;
 mod results;
 
+use std::collections::BTreeMap;
 use std::env;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,7 +27,10 @@ use meshtap_tests::sandbox::Sandbox;
 use self::results::Results;
 
 const SECONDS: f64 = 1.5;
-const WARM_UP: Duration = Duration::from_millis(300);
+/// A side is measured this often in a round, each time for its part of the seconds, and the sides take turns: what else
+/// the machine does only ever adds to what a side takes, so that the least of them is nearest to the truth.
+const LAPS: u32 = 6;
+const WARM_UP: Duration = Duration::from_millis(50);
 
 /// Every load of the second part, under the name that `MESHTAP_BENCH_LOADS` has for it.
 const SHAPES: [(&str, Shape); 4] = [
@@ -44,7 +48,7 @@ const TOGETHER: u64 = 16;
 fn main() -> ExitCode {
     let seconds =
         env::var("MESHTAP_BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SECONDS);
-    let window = Window { warm_up: WARM_UP, measured: Duration::from_secs_f64(seconds) };
+    let window = Window { warm_up: WARM_UP, measured: Duration::from_secs_f64(seconds) / LAPS };
     let rounds = bench::rounds();
     println!("bench-filter: {rounds} rounds on {}", bench::machine());
     let rig = Rig::start();
@@ -95,10 +99,19 @@ fn processor(rig: &Rig, sides: &[Side], rounds: usize, window: Window, results: 
     for round in 1..=rounds {
         println!("  processor, round {round}");
         for (_, shape) in SHAPES.iter().filter(|(name, _)| is_wanted(name)) {
-            fastrand::shuffle(&mut running);
-            for side in &mut running {
-                let sample = measure::sample(rig, side, *shape, window);
-                results.samples.entry((shape.kind, side.side)).or_default().push(sample);
+            let mut least = BTreeMap::new();
+            for _ in 0..LAPS {
+                fastrand::shuffle(&mut running);
+                for side in &mut running {
+                    let sample = measure::sample(rig, side, *shape, window);
+                    let known = least.entry(side.side).or_insert(sample);
+                    if sample.cpu_us < known.cpu_us {
+                        *known = sample;
+                    }
+                }
+            }
+            for (side, sample) in least {
+                results.samples.entry((shape.kind, side)).or_default().push(sample);
             }
         }
     }
