@@ -13,6 +13,7 @@ use std::process::{Command, ExitCode, id};
 use meshtap_tests::tools::target;
 
 use crate::requirements::{lives, namespaces};
+use crate::tools;
 
 /// Names the folder of the mesh to the inner program, and tells it that it is the inner one.
 const FOLDER: &str = "MESHTAP_MESH_FOLDER";
@@ -38,6 +39,7 @@ pub fn run_inside(variables: &[(&str, &str)]) -> ExitCode {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "unshare"]).args(namespaces());
     command.arg("--").arg(own).args(env::args_os().skip(1)).env(FOLDER, &folder);
+    command.env("PATH", tools::path());
     command.envs(variables.iter().copied());
     let status = command.status().unwrap_or_else(|e| panic!("cannot start setpriv: {e}"));
     if status.success() {
