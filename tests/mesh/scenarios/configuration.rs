@@ -92,7 +92,7 @@ pub(crate) fn conflicting_pushes(world: &World) {
     let age = |millis| with_setting("batch", &json!({"max_age_ms": millis}));
     let (older, newer) = (push(&namespace, &age(801)), push(&namespace, &age(802)));
     push(&namespace, &age(803));
-    let slow = world.modules.serve_slowly("conflict.wasm", &another_build(3), Duration::from_secs(5));
+    let slow = world.modules.serve_slowly("conflict.wasm", &another_build(3), Duration::from_secs(10));
     let before = converted();
     namespace.apply(BASE, &[with_module(&slow), vec![age(801)]].concat());
     thread::park_timeout(Duration::from_secs(1));

@@ -46,11 +46,13 @@ fn of_the_system(purpose: Purpose, istio: &str) -> Vec<String> {
 
 /// What `unshare` is asked for.
 pub fn namespaces() -> Vec<&'static str> {
-    let mut options = vec!["--net", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"];
-    if !rustix::process::geteuid().is_root() {
-        options.extend(["--user", "--map-root-user", "--map-auto"]);
-    }
-    options
+    let own = ["--net", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"];
+    [&own, user_namespace()].concat()
+}
+
+/// Of them, what makes root of who is not.
+pub(crate) fn user_namespace() -> &'static [&'static str] {
+    if rustix::process::geteuid().is_root() { &[] } else { &["--user", "--map-root-user", "--map-auto"] }
 }
 
 /// Whether this is CI, where what is missing fails instead of being skipped.
