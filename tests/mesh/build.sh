@@ -3,8 +3,9 @@
 # of Istio (istiod, the agent, and the files of its charts and images that they read).
 #
 #   build.sh CACHE [1.31|1.30]
+#   build.sh --lacks CACHE [1.31|1.30]            builds nothing; says what is missing for it, exit status 2
 #
-#   CACHE/mesh/kubernetes -> kubernetes-<key>     a folder for each content of go.mod, go.sum and this file
+#   CACHE/mesh/kubernetes -> kubernetes-<key>     a folder for each content of go.mod and go.sum and way of building it
 #   CACHE/mesh/istio-1.31 -> istio-1.31-<key>
 #
 # Folders are made elsewhere and renamed when complete. Go's own cache (8 GB after a build) lies beside them and is
@@ -12,32 +13,14 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-[ $# -ge 1 ] && [ $# -le 2 ] || { echo "usage: build.sh CACHE [1.31|1.30]" >&2; exit 2; }
+only_ask=
+if [ "${1:-}" = --lacks ]; then only_ask=yes; shift; fi
+[ $# -ge 1 ] && [ $# -le 2 ] || { echo "usage: build.sh [--lacks] CACHE [1.31|1.30]" >&2; exit 2; }
 istio=${2:-1.31}
+modules=(kubernetes "istio-$istio")
 
 say() { printf 'make mesh-tools: %s\n' "$*" >&2; }
-fail() { say "$*"; exit 2; }
-
-[ -d "$here/go/istio-$istio" ] || fail "there is no Istio $istio here; known: $(cd "$here/go" && echo istio-*)"
-mkdir -p "$1/mesh"
-cache=$(cd "$1/mesh" && pwd)
-own_cache=
-if [ -z "${GOCACHE:-}" ]; then
-  export GOCACHE=$cache/go-build
-  own_cache=$GOCACHE
-fi
-export CGO_ENABLED=0 GOFLAGS=-buildvcs=false
-
-key() { cat "$here/go/$1/go.mod" "$here/go/$1/go.sum" "$here/build.sh" | sha256sum | cut -c1-12; }
-
-need_go() {
-  local wanted found
-  wanted=$(sed -n 's/^go //p' "$here/go/$1/go.mod")
-  command -v go >/dev/null || fail "go is missing: install Go $wanted or newer from https://go.dev/dl"
-  found=$(go env GOVERSION)
-  [ "$(printf '%s\n' "$wanted" "${found#go}" | sort -V | head -1)" = "$wanted" ] \
-    || fail "$found is too old for $1: install Go $wanted or newer from https://go.dev/dl"
-}
+fail() { if [ -n "$only_ask" ]; then printf '%s\n' "$*"; else say "$*"; fi; exit 2; }
 
 # Programs of the module $1 into the folder $2: packages follow.
 build() {
@@ -72,12 +55,30 @@ istio() { # into folder $1
   istio_files "$1"
 }
 
+# Another way of building is another folder; what else changes in this file is not.
+key() {
+  { cat "$here/go/$1/go.mod" "$here/go/$1/go.sum"; declare -f build kubernetes istio istio_files; } \
+    | sha256sum | cut -c1-12
+}
+
+# Go, where something is still to be built: said before anything is.
+need_go() { # for the cache $1
+  local module wanted found
+  for module in "${modules[@]}"; do
+    [ ! -d "$1/mesh/$module-$(key "$module")" ] || continue
+    wanted=$(sed -n 's/^go //p' "$here/go/$module/go.mod")
+    command -v go >/dev/null || fail "go is missing: install Go $wanted or newer from https://go.dev/dl"
+    found=$(go env GOVERSION)
+    [ "$(printf '%s\n' "$wanted" "${found#go}" | sort -V | head -1)" = "$wanted" ] \
+      || fail "$found is too old for $module: install Go $wanted or newer from https://go.dev/dl"
+  done
+}
+
 # Makes the folder of module $1 with the function $2, unless it is there, and points the module's name at it.
 provide() {
   local name started
   name=$1-$(key "$1")
   if [ ! -d "$cache/$name" ]; then
-    need_go "$1"
     say "building $1; this takes minutes, once"
     started=$SECONDS
     scratch=$(mktemp -d "$cache/.making.XXXXXX")
@@ -92,11 +93,24 @@ provide() {
   ln -sfn "$name" "$cache/$1"
 }
 
+[ -d "$here/go/istio-$istio" ] \
+  || fail "there is no Istio $istio here; ISTIO is one of $(cd "$here/go" && echo istio-* | sed 's/istio-//g')"
+need_go "$1"
+[ -z "$only_ask" ] || exit 0
+
+mkdir -p "$1/mesh"
+cache=$(cd "$1/mesh" && pwd)
+own_cache=
+if [ -z "${GOCACHE:-}" ]; then
+  export GOCACHE=$cache/go-build
+  own_cache=$GOCACHE
+fi
+export CGO_ENABLED=0 GOFLAGS=-buildvcs=false
+
 # One build at a time: whoever comes second waits, and finds the work done.
 exec 9>"$cache/.lock"
 flock 9
 rm -rf "$cache"/.making.*
-provide kubernetes kubernetes
-provide "istio-$istio" istio
+for module in "${modules[@]}"; do provide "$module" "${module%%-*}"; done
 [ -z "$own_cache" ] || { chmod -R u+w "$own_cache" 2>/dev/null || true; rm -rf "$own_cache"; }
 say "ready in $cache"

@@ -11,9 +11,8 @@ use crate::http::{self, Reply};
 use crate::ports;
 use crate::process::Process;
 use crate::sandbox::Sandbox;
-use crate::spans::Span;
+use crate::spans::{self, Span};
 use crate::tools;
-use crate::wait;
 
 /// Where spans go.
 #[derive(Clone, Debug)]
@@ -132,37 +131,20 @@ impl Collector {
     /// The spans that a query selects, such as `model=gpt-4o&limit=10`, newest first.
     #[track_caller]
     pub fn spans(&self, query: &str) -> Vec<Span> {
-        let reply = self.get(&format!("/api/v1/spans?{query}"));
-        assert_eq!(reply.status, 200, "{query}: {}", reply.text());
-        serde_json::from_value(reply.json()["spans"].take())
-            .unwrap_or_else(|e| panic!("spans that are none ({e}): {}", reply.text()))
+        spans::select(|path| self.get(path), query)
     }
 
     /// Waits until a query selects at least `count` spans.
     #[track_caller]
     pub fn wait_for_spans(&self, query: &str, count: usize) -> Vec<Span> {
-        let mut seen = Vec::new();
-        let arrived = wait::poll(|| {
-            seen = self.spans(query);
-            (seen.len() >= count).then_some(())
-        });
-        let last = || self.process().map(Process::log_tail).unwrap_or_default();
-        assert!(
-            arrived.is_some(),
-            "{}: {} of {count} spans for {query} arrived: {seen:#?}\n{}",
-            self.name,
-            seen.len(),
-            last()
-        );
-        seen
+        let log = || self.process().map(Process::log_tail).unwrap_or_default();
+        spans::wait_for(|path| self.get(path), query, count, log)
     }
 
     /// Waits for the only span that a query selects.
     #[track_caller]
     pub fn wait_for_span(&self, query: &str) -> Span {
-        let mut spans = self.wait_for_spans(query, 1);
-        assert_eq!(spans.len(), 1, "one span for {query}: {spans:#?}");
-        spans.remove(0)
+        spans::only(self.wait_for_spans(query, 1), query)
     }
 
     /// The rows of `/api/v1/usage`.

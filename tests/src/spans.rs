@@ -1,9 +1,12 @@
-//! A span as the query API shows it. What is unknown is absent there, and `None` here.
+//! A span as the query API shows it, and the spans that a query selects. What is unknown is absent there, and `None` here.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::http::Reply;
+use crate::wait;
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
@@ -55,6 +58,39 @@ pub struct SpanUsage {
 #[serde(default)]
 pub struct Scope {
     pub name: Option<String>,
+}
+
+/// The spans that a query selects, such as `model=gpt-4o&limit=10`, newest first. `get` asks for a page of the API.
+#[track_caller]
+pub fn select(get: impl FnOnce(&str) -> Reply, query: &str) -> Vec<Span> {
+    let reply = get(&format!("/api/v1/spans?{query}"));
+    assert_eq!(reply.status, 200, "{query}: {}", reply.text());
+    serde_json::from_value(reply.json()["spans"].take())
+        .unwrap_or_else(|e| panic!("spans that are none ({e}): {}", reply.text()))
+}
+
+/// Waits until a query selects at least `count` spans; panics with `log` when it does not.
+#[track_caller]
+pub fn wait_for(
+    get: impl Fn(&str) -> Reply,
+    query: &str,
+    count: usize,
+    log: impl FnOnce() -> String,
+) -> Vec<Span> {
+    let mut seen = Vec::new();
+    let arrived = wait::poll(|| {
+        seen = select(&get, query);
+        (seen.len() >= count).then_some(())
+    });
+    assert!(arrived.is_some(), "{} of {count} spans for {query} arrived: {seen:#?}\n{}", seen.len(), log());
+    seen
+}
+
+/// The only one of the spans that a query selected.
+#[track_caller]
+pub fn only(mut spans: Vec<Span>, query: &str) -> Span {
+    assert_eq!(spans.len(), 1, "one span for {query}: {spans:#?}");
+    spans.remove(0)
 }
 
 impl Span {

@@ -175,11 +175,13 @@ fn kind(properties: PropertyRoot) -> Kind {
     if direction == Some(1) { Kind::Server } else { Kind::Client }
 }
 
-/// The URIs in the certificates of the connection to the other workload.
+/// The URIs in the certificates of the connection to the other workload. In a gateway the caller is whose connection the
+/// call came in by; an application has none with its own sidecar.
 fn principals(kind: Kind) -> Principals {
     match kind {
         Kind::Client => Principals {
-            source: host::property_text("upstream\0uri_san_local_certificate"),
+            source: host::property_text("connection\0uri_san_peer_certificate")
+                .or_else(|| host::property_text("upstream\0uri_san_local_certificate")),
             destination: host::property_text("upstream\0uri_san_peer_certificate"),
         },
         Kind::Server => Principals {

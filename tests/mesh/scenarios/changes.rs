@@ -1,4 +1,4 @@
-//! Changes while calls are under way: none is cut.
+//! Other modules and another istiod while calls are under way: none is cut.
 
 use std::thread;
 use std::time::Duration;
@@ -6,37 +6,13 @@ use std::time::Duration;
 use meshtap_mesh::app::{Call, Pending};
 use meshtap_mesh::pod::Pod;
 use meshtap_tests::wait;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::world::{BASE, RESILIENT, World, another_build, with_module, with_setting};
+use crate::world::{BASE, RESILIENT, World, another_build, with_module};
 
 /// Starts a stream that lasts a few seconds.
-fn stream(pod: &Pod, name: &str) -> Pending {
+pub(crate) fn stream(pod: &Pod, name: &str) -> Pending {
     pod.begin(&Call::chat(name).slowly(Duration::from_millis(150)).model(name)).has_begun()
-}
-
-/// The configurations that the namespace's sidecars run, as their heartbeats say.
-fn configurations(world: &World, namespace: &str) -> Vec<String> {
-    let hash = |sidecar: &Value| sidecar["config_sha256"].as_str().map(str::to_owned);
-    world.collector().sidecars(namespace).iter().filter_map(hash).collect()
-}
-
-pub(crate) fn plugin_config(world: &World) {
-    let namespace = world.namespace("llm-config", BASE, &[]);
-    let pod = namespace.workload("checkout");
-    crate::until_seen(world, &namespace.name, &pod);
-    let before = configurations(world, &namespace.name);
-    let under_way = stream(&pod, "through-config");
-    namespace.apply(BASE, &[with_setting("batch", &json!({"max_age_ms": 700}))]);
-    wait::until("a heartbeat with another configuration", || {
-        configurations(world, &namespace.name).iter().any(|hash| !before.contains(hash)).then_some(())
-    });
-    assert!(under_way.end().is_whole_stream());
-    world.collector().wait_for_span(&format!("{}&model=through-config", namespace.query()));
-    world.holds(
-        "pluginConfig is edited while a stream is under way",
-        "the stream is whole and has its span; the next heartbeat has the new hash",
-    );
 }
 
 pub(crate) fn module_upgrade(world: &World) {
@@ -82,11 +58,14 @@ pub(crate) fn canary(world: &World) {
         "metadata": {"name": "meshtap-canary", "namespace": namespace.name},
         "spec": spec,
     }));
+    let under_way = stream(&canary, "through-canary");
     wait::until("the canary's second plugin", || {
         (canary.admin("/config_dump?resource=ecds_filters").matches("meshtap-canary").count() > 0)
             .then_some(())
     });
     assert_eq!(stable.admin("/config_dump?resource=ecds_filters").matches("meshtap-canary").count(), 0);
+    assert!(under_way.end().is_whole_stream());
+    world.collector().wait_for_span(&format!("{}&model=through-canary", namespace.query()));
     // Both plugins select the canary's pod. The second one is compiled when it has been fetched.
     let calls = || {
         (0..5).map(|number| {
@@ -101,39 +80,10 @@ pub(crate) fn canary(world: &World) {
     let twice = canary.stat("wasmcustom.meshtap_exchanges_seen_twice_total") > 0;
     assert!(twice, "both plugins see the call");
     let outcome = format!(
-        "the pods with the label run it, others do not; where both select a pod, {count} span for a call, and \
-         `meshtap_exchanges_seen_twice_total` counts it"
+        "the pods with the label run it, others do not; a stream under way is whole and has its span; where both select \
+         a pod, {count} span for a call, and `meshtap_exchanges_seen_twice_total` counts it"
     );
-    world.holds("canary: a second WasmPlugin with a selector and another module", &outcome);
-}
-
-/// Two pushes whose fetches overlap: the first waits for a slow server, the second has its module at hand.
-pub(crate) fn conflicting_pushes(world: &World) {
-    let namespace = world.namespace("llm-conflict", BASE, &[]);
-    let pod = namespace.workload("checkout");
-    crate::until_seen(world, &namespace.name, &pod);
-    let in_force = || {
-        let dump = pod.admin("/config_dump?resource=ecds_filters");
-        [801, 802].into_iter().find(|age| dump.contains(&format!("max_age_ms\\\":{age}")))
-    };
-    let converted = || pod.agent_metric("istio_agent_wasm_config_conversion_count", "");
-    let age = |millis| with_setting("batch", &json!({"max_age_ms": millis}));
-    let slow = world.modules.serve_slowly("conflict.wasm", &another_build(3), Duration::from_secs(5));
-    let before = converted();
-    namespace.apply(BASE, &[with_module(&slow), vec![age(801)]].concat());
-    thread::park_timeout(Duration::from_secs(1));
-    namespace.apply(BASE, &[age(802)]);
-    wait::until("both pushes", || (converted() >= before + 2.0).then_some(()));
-    let last = wait::until("one of them in force", &in_force);
-    thread::park_timeout(Duration::from_secs(2));
-    let wins = if in_force().unwrap_or(last) == 801 { "the older" } else { "the newer" };
-    wait::until("the heartbeat of what is in force", || {
-        (!configurations(world, &namespace.name).is_empty()).then_some(())
-    });
-    world.holds(
-        "two pushes, the first waiting for a slow module server, the second 1 s later with a module at hand",
-        &format!("{wins} stays in force; the heartbeats have its hash"),
-    );
+    world.holds("canary: a second WasmPlugin with a selector and another module comes", &outcome);
 }
 
 pub(crate) fn istiod_restart(world: &World) {

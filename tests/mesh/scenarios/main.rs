@@ -9,15 +9,19 @@
 mod calls;
 mod changes;
 mod collector;
+mod configuration;
+mod elsewhere;
 mod identity;
 mod manifests;
 mod module_faults;
+mod oci;
 mod trap;
 mod world;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,7 +29,8 @@ use libtest_mimic::{Arguments, Trial};
 use meshtap_mesh::app::Call;
 use meshtap_mesh::mesh::Mesh;
 use meshtap_mesh::pod::Pod;
-use meshtap_mesh::{isolation, requirements, tools};
+use meshtap_mesh::requirements::{self, Purpose};
+use meshtap_mesh::{isolation, results, tools};
 use meshtap_tests::wait;
 
 use self::world::World;
@@ -39,7 +44,7 @@ fn main() -> ExitCode {
     if let Some(folder) = isolation::folder() {
         return scenarios(arguments, version, &folder);
     }
-    let missing = requirements::missing(version);
+    let missing = requirements::missing(Purpose::Scenarios, version);
     if missing.is_empty() { isolation::run_inside(&[]) } else { refuse(&missing) }
 }
 
@@ -70,19 +75,38 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("slow_module_server", module_faults::slow_server),
     ("module_faults_while_running", module_faults::while_running),
     ("filter_traps", trap::trap),
-    ("plugin_config", changes::plugin_config),
+    ("images", oci::images),
+    ("pull_secret", oci::pull_secret),
+    ("plugin_config", configuration::edited),
+    ("no_plugin_config", configuration::absent),
+    ("wrong_numbers", configuration::wrong_numbers),
     ("module_upgrade", changes::module_upgrade),
     ("canary", changes::canary),
-    ("conflicting_pushes", changes::conflicting_pushes),
+    ("conflicting_pushes", configuration::conflicting_pushes),
     ("istiod_restart", changes::istiod_restart),
     ("restart_under_load", collector::restart_under_load),
     ("sidecar_scope", collector::sidecar_scope),
     ("own_traffic", calls::own_traffic),
+    ("other_hosts", elsewhere::other_hosts),
+    ("capture_server", elsewhere::capture_server),
+    ("egress_gateway", elsewhere::egress_gateway),
 ];
+
+/// Runs after all of them, and not after a choice of them.
+fn table(version: &str, passed: usize) {
+    assert_eq!(
+        passed,
+        SCENARIOS.len(),
+        "a scenario failed: whether the table holds nothing else is not known"
+    );
+    results::nothing_else(version);
+}
 
 fn scenarios(mut arguments: Arguments, version: &'static str, folder: &Path) -> ExitCode {
     arguments.test_threads = Some(1);
     let world: &'static OnceLock<World> = Box::leak(Box::default());
+    let passed: &'static AtomicUsize = Box::leak(Box::default());
+    let all = arguments.filter.is_none() && arguments.skip.is_empty();
     let trial = |&(name, run): &(&'static str, Scenario)| {
         let folder = folder.to_owned();
         Trial::test(name, move || {
@@ -90,10 +114,18 @@ fn scenarios(mut arguments: Arguments, version: &'static str, folder: &Path) -> 
             let started = Instant::now();
             run(world);
             eprintln!("mesh: {name} took {:.1} s", started.elapsed().as_secs_f64());
+            passed.fetch_add(1, Ordering::Relaxed);
             Ok(())
         })
     };
-    libtest_mimic::run(&arguments, SCENARIOS.iter().map(trial).collect()).exit_code()
+    let mut trials: Vec<Trial> = SCENARIOS.iter().map(trial).collect();
+    if all {
+        trials.push(Trial::test("nothing_else_is_in_the_table", move || {
+            table(version, passed.load(Ordering::Relaxed));
+            Ok(())
+        }));
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn start(version: &'static str, folder: PathBuf) -> World {

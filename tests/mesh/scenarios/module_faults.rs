@@ -1,5 +1,6 @@
 //! A module that cannot be had, or is not what it should be: what the client sees, and how long a pod's start takes.
 
+use std::thread;
 use std::time::Duration;
 
 use meshtap_mesh::app::Call;
@@ -8,7 +9,9 @@ use meshtap_mesh::pod::Pod;
 use meshtap_mesh::results::roughly;
 use meshtap_tests::wait;
 
-use crate::world::{BASE, RESILIENT, World, module_bytes, with_module};
+use crate::world::{BASE, RESILIENT, World, another_build, module_bytes, with_module};
+
+const SLOW: Duration = Duration::from_secs(8);
 
 const PLACES: [(&str, &[&str]); 2] = [("base", BASE), ("resilient", RESILIENT)];
 
@@ -49,9 +52,12 @@ pub(crate) fn at_start(world: &World) {
             let answer = pod.call(&Call::chat(&name));
             let spans = world.collector().spans(&namespace.query()).len();
             let situation = format!("{place}, pod starts: {}", fault.name);
-            let outcome = format!("ready {}; {}, {}", roughly(took), answer.status, spans_of(spans));
-            world.holds(&situation, &outcome);
             assert_counted(&pod, &fault);
+            let counted = fault.counted.map(|(_, result)| format!("; the agent counts `{result}`"));
+            let counted = counted.unwrap_or_default();
+            let spans = spans_of(spans);
+            let outcome = format!("ready {}; {}, {spans}{counted}", roughly(took), answer.status);
+            world.holds(&situation, &outcome);
             pod.delete(&world.mesh.kube);
         }
     }
@@ -61,7 +67,7 @@ pub(crate) fn at_start(world: &World) {
 pub(crate) fn slow_server(world: &World) {
     for (place, folders) in PLACES {
         let name = format!("slow-{place}.wasm");
-        let module = world.modules.serve_slowly(&name, &module_bytes(), Duration::from_secs(8));
+        let module = world.modules.serve_slowly(&name, &module_bytes(), SLOW);
         let namespace = world.namespace(&format!("llm-slow-{place}"), folders, &with_module(&module));
         let pod = world.mesh.workload(&namespace.name, "checkout");
         let took = pod.ready(world.mesh.node());
@@ -72,34 +78,59 @@ pub(crate) fn slow_server(world: &World) {
     }
 }
 
+/// Both places at once: an agent that waits for packets waits long.
 pub(crate) fn while_running(world: &World) {
-    for (place, folders) in PLACES {
-        let namespace = world.namespace(&format!("llm-run-{place}"), folders, &[]);
-        let pod = namespace.workload("checkout");
-        crate::until_seen(world, &namespace.name, &pod);
-        for fault in faults(world).into_iter().filter(|fault| fault.key != "dropped") {
-            let before = pod.agent_metric("istio_agent_wasm_config_conversion_count", "");
-            let stream = pod.begin(
-                &Call::chat(&fault.key.repeat(2)).slowly(Duration::from_millis(150)).model("in-flight"),
-            );
-            let stream = stream.has_begun();
-            namespace.apply(folders, &with_module(&fault.module));
-            wait::until("the agent has tried", || {
-                (pod.agent_metric("istio_agent_wasm_config_conversion_count", "") > before).then_some(())
-            });
-            let whole = stream.end().is_whole_stream();
-            let model = format!("after-{}", fault.key);
-            let answer = pod.call(&Call::chat(&model).model(&model));
-            let seen = crate::was_seen(world, &namespace.query(), &model);
-            let situation = format!("{place}, pod runs: {}", fault.name);
-            let stream = if whole { "a stream under way is whole" } else { "a stream under way breaks" };
-            let spans = if seen { "the old filter goes on" } else { "no spans" };
-            world.holds(&situation, &format!("{}, {spans}; {stream}", answer.status));
-            // Back to a module that is good, for the next fault.
-            namespace.apply(folders, &[]);
-            crate::until_seen_as(world, &namespace.name, &pod, &format!("well-{}", fault.key));
-        }
+    let seen: Vec<(String, String)> = thread::scope(|scope| {
+        let runs = PLACES.map(|(place, folders)| scope.spawn(move || faults_of_a_pod(world, place, folders)));
+        runs.into_iter().flat_map(|run| run.join().unwrap()).collect()
+    });
+    for (situation, outcome) in seen {
+        world.holds(&situation, &outcome);
     }
+}
+
+/// One fault after the other while a pod runs: each situation, and what happened.
+fn faults_of_a_pod(world: &World, place: &str, folders: &[&str]) -> Vec<(String, String)> {
+    let namespace = world.namespace(&format!("llm-run-{place}"), folders, &[]);
+    let pod = namespace.workload("checkout");
+    crate::until_seen(world, &namespace.name, &pod);
+    let slow = world.modules.serve_slowly(&format!("slower-{place}.wasm"), &another_build(4), SLOW);
+    let slow = Fault { key: "slow", name: "the module takes 8 s to come", module: slow, counted: None };
+    let mut seen = Vec::new();
+    for fault in faults(world).into_iter().chain([slow]) {
+        let before = tries(&pod);
+        let stream = Call::chat(&format!("{}-{place}", fault.key)).slowly(Duration::from_millis(150));
+        let stream = pod.begin(&stream.model("in-flight")).has_begun();
+        namespace.apply(folders, &with_module(&fault.module));
+        let whole = stream.end().is_whole_stream();
+        wait_for_another_try(&pod, before);
+        let model = format!("after-{}", fault.key);
+        let answer = pod.call(&Call::chat(&format!("{model}-{place}")).model(&model));
+        let spans = match (fault.key, crate::was_seen(world, &namespace.query(), &model)) {
+            ("slow", true) => "spans go on",
+            (_, true) => "the old filter goes on",
+            (_, false) => "no spans",
+        };
+        let stream = if whole { "a stream under way is whole" } else { "a stream under way breaks" };
+        let situation = format!("{place}, pod runs: {}", fault.name);
+        seen.push((situation, format!("{}, {spans}; {stream}", answer.status)));
+        // Back to a module that is good, for the next fault.
+        namespace.apply(folders, &[]);
+        crate::until_seen_as(world, &namespace.name, &pod, &format!("well-{}", fault.key));
+    }
+    seen
+}
+
+/// How often the agent has fetched a module, or failed to.
+fn tries(pod: &Pod) -> f64 {
+    pod.agent_metric("istio_agent_wasm_config_conversion_count", "")
+}
+
+/// An agent whose packets are dropped gives up after 30 s.
+#[track_caller]
+fn wait_for_another_try(pod: &Pod, before: f64) {
+    let tried = || wait::poll(|| (tries(pod) > before).then_some(()));
+    assert!(tried().or_else(tried).is_some(), "the agent has not tried\n{}", pod.log());
 }
 
 fn spans_of(count: usize) -> &'static str {

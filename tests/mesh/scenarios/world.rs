@@ -32,12 +32,14 @@ impl World {
         self.collector.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new namespace with folders of `istio/` applied to it.
+    /// A new namespace with folders, if any, of `istio/` applied to it.
     #[track_caller]
     pub(crate) fn namespace(&self, name: &str, folders: &[&str], patches: &[Value]) -> Namespace<'_> {
         self.mesh.kube.namespace(name);
         let namespace = Namespace { world: self, name: name.to_owned() };
-        namespace.apply(folders, patches);
+        if !folders.is_empty() {
+            namespace.apply(folders, patches);
+        }
         namespace
     }
 

@@ -1,7 +1,9 @@
-//! An application in a pod: HTTP calls from inside the pod's network, captured by its sidecar as any other.
+//! An application in a pod: HTTP calls from inside the pod's network, captured by its sidecar as any other, and a server
+//! that its sidecar stands before.
 
 use std::fs::File;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd as _;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
@@ -13,6 +15,7 @@ use serde_json::{Value, json};
 use ureq::Agent;
 
 use crate::pod::Pod;
+use crate::relay::join;
 
 const TIMEOUT: Duration = Duration::from_secs(40);
 
@@ -132,6 +135,17 @@ impl Pod {
             })
         });
         Pending { first_byte, thread }
+    }
+
+    /// The application's own server: connections to this port of the pod are answered by who listens at `behind`.
+    pub fn serve(&self, port: u16, behind: SocketAddr) {
+        let listening = self.network.inside(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)));
+        let listener = listening.unwrap_or_else(|e| panic!("port {port} of the pod: {e}"));
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                thread::spawn(move || join(stream, TcpStream::connect(behind)?));
+            }
+        });
     }
 }
 

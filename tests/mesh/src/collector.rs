@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 
 use meshtap_tests::http::{self, Reply};
 use meshtap_tests::process::Process;
-use meshtap_tests::spans::Span;
+use meshtap_tests::spans::{self, Span};
 use meshtap_tests::tools;
-use meshtap_tests::wait;
 use serde_json::Value;
 
 use crate::istiod::make;
@@ -79,29 +78,19 @@ impl Collector {
     /// The spans that a query selects, newest first.
     #[track_caller]
     pub fn spans(&self, query: &str) -> Vec<Span> {
-        let reply = self.get(&format!("/api/v1/spans?{query}"));
-        assert_eq!(reply.status, 200, "{query}: {}", reply.text());
-        serde_json::from_value(reply.json()["spans"].take())
-            .unwrap_or_else(|e| panic!("{e}: {}", reply.text()))
+        spans::select(|path| self.get(path), query)
     }
 
     #[track_caller]
     pub fn wait_for_spans(&self, query: &str, count: usize) -> Vec<Span> {
-        let mut seen = Vec::new();
-        let arrived = wait::poll(|| {
-            seen = self.spans(query);
-            (seen.len() >= count).then_some(())
-        });
-        assert!(arrived.is_some(), "{} of {count} spans for {query} arrived: {seen:#?}", seen.len());
-        seen
+        let log = || self.process.as_ref().map(Process::log_tail).unwrap_or_default();
+        spans::wait_for(|path| self.get(path), query, count, log)
     }
 
     /// Waits for the only span that a query selects.
     #[track_caller]
     pub fn wait_for_span(&self, query: &str) -> Span {
-        let mut spans = self.wait_for_spans(query, 1);
-        assert_eq!(spans.len(), 1, "one span for {query}: {spans:#?}");
-        spans.remove(0)
+        spans::only(self.wait_for_spans(query, 1), query)
     }
 
     /// The newest heartbeats of a namespace's sidecars.

@@ -12,7 +12,8 @@ use std::process::{Command, ExitCode, id};
 
 use meshtap_tests::tools::target;
 
-use crate::requirements::{lives, namespaces};
+use crate::requirements::{lives, namespaces, user_namespace};
+use crate::tools;
 
 /// Names the folder of the mesh to the inner program, and tells it that it is the inner one.
 const FOLDER: &str = "MESHTAP_MESH_FOLDER";
@@ -38,10 +39,11 @@ pub fn run_inside(variables: &[(&str, &str)]) -> ExitCode {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "unshare"]).args(namespaces());
     command.arg("--").arg(own).args(env::args_os().skip(1)).env(FOLDER, &folder);
+    command.env("PATH", tools::path());
     command.envs(variables.iter().copied());
     let status = command.status().unwrap_or_else(|e| panic!("cannot start setpriv: {e}"));
     if status.success() {
-        let _ = fs::remove_dir_all(&folder);
+        remove(&folder);
         return ExitCode::SUCCESS;
     }
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
@@ -57,7 +59,15 @@ fn remove_left_overs(root: &Path) {
     let Ok(entries) = fs::read_dir(root) else { return };
     for entry in entries.flatten() {
         if !lives(&entry.file_name().to_string_lossy()) {
-            let _ = fs::remove_dir_all(entry.path());
+            remove(&entry.path());
         }
     }
+}
+
+/// What stays is tried again at the next start.
+fn remove(folder: &Path) {
+    let mut command = Command::new("unshare");
+    // Sidecars' files have an id that is the user's inside alone.
+    command.args(user_namespace()).args(["--", "rm", "-rf", "--"]).arg(folder);
+    let _ = command.env("PATH", tools::path()).status();
 }

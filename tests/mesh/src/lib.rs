@@ -8,7 +8,8 @@
 //! - [`network`] joins pods and Services, [`dns`] knows their names; [`trust`] makes the provider's certificates.
 //! - [`kube`] is the API server, [`istiod`] the control plane, [`provider`] the outside world.
 //! - [`pod`] does a kubelet's work: it runs what the injected pod says. [`app`] makes calls from inside a pod.
-//! - [`collector`] is the collector as `istio/collector` describes it, [`modules`] a server of modules that misbehaves.
+//! - [`collector`] is the collector as `istio/collector` describes it, [`modules`] a server of modules that misbehaves,
+//!   [`registry`] one of images.
 //! - [`mesh`] puts them together; [`results`] holds what scenarios saw against `docs/istio.md`;
 //!   [`relay`] lets who sits at the machine in.
 //!
@@ -30,6 +31,7 @@ pub mod modules;
 pub mod network;
 pub mod pod;
 pub mod provider;
+pub mod registry;
 pub mod relay;
 pub mod requirements;
 pub mod results;

@@ -12,7 +12,7 @@ use crate::istiod::{self, Istiod};
 use crate::kube::Kube;
 use crate::network::Network;
 use crate::pod::{Node, Pod};
-use crate::provider::{OPENAI, Provider};
+use crate::provider::{PROVIDER_HOSTS, Provider};
 use crate::tools;
 use crate::trust::Authority;
 
@@ -37,7 +37,7 @@ impl Mesh {
         let network = Network::start(&sandbox);
         let kube = Kube::start(&sandbox);
         let authority = Authority::start(&sandbox);
-        let provider = Provider::start(&network, &authority, &[OPENAI, "api.anthropic.com"]);
+        let provider = Provider::start(&network, &authority, &PROVIDER_HOSTS);
         kube.ready(&sandbox);
         step("Kubernetes' API server");
         let definitions = tools::istio(version, "crd-all.gen.yaml").display().to_string();

@@ -41,9 +41,8 @@ impl Network {
     /// Makes the node's own addresses. The calling process must be isolated.
     pub fn start(sandbox: &Sandbox) -> Self {
         run("ip", "link set lo up");
-        for address in [NODE, PROVIDER] {
-            run("ip", &format!("address add {address}/32 dev lo"));
-        }
+        Self::outside(NODE);
+        Self::outside(PROVIDER);
         run("ip", &format!("route add blackhole {BLACK_HOLE}/32"));
         run("sysctl", "-qw net.ipv4.ip_forward=1 net.ipv4.ip_nonlocal_bind=1");
         run("iptables", &format!("-t raw -I PREROUTING -d {BLACK_HOLE} -j DROP"));
@@ -55,6 +54,11 @@ impl Network {
         dns::serve(Arc::clone(&network.names));
         network.name("localhost", Ipv4Addr::LOCALHOST.into());
         network
+    }
+
+    /// Gives the machine an address that is no pod's.
+    pub fn outside(address: Ipv4Addr) {
+        run("ip", &format!("address add {address}/32 dev lo"));
     }
 
     /// Makes a name known to everybody in the mesh.

@@ -254,6 +254,8 @@ impl Pod {
         command.args(["--mount", "--", "sh", "-c", "mount --bind \"$0\" /var/lib && exec \"$@\""]);
         command.arg(self.folder.join("var/lib"));
         command.args(["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups", "--pdeathsig", "KILL"]);
+        // The programs and the pod's files lie where only their owner may look, in a home folder for instance.
+        command.args(["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]);
         command.arg(tools::istio(self.version, "pilot-agent"));
         command.args(strings(&proxy["args"]).iter().map(expand));
         command.env_clear().envs(environment.clone()).env("PATH", std::env::var("PATH").unwrap_or_default());
@@ -349,6 +351,7 @@ fn own(pod: &mut Value, kind: &str, name: &str) {
     } else {
         (kind, name.to_owned())
     };
+    pod["metadata"]["generateName"] = json!(format!("{owner}-"));
     pod["metadata"]["ownerReferences"] =
         json!([{"apiVersion": "apps/v1", "kind": kind, "name": owner, "uid": uid, "controller": true}]);
 }

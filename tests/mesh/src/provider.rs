@@ -19,6 +19,14 @@ use crate::trust::Authority;
 /// The name that the examples use.
 pub const OPENAI: &str = "api.openai.com";
 
+/// One with a region in its name.
+pub const BEDROCK: &str = "bedrock-mantle.us-east-1.api.aws";
+/// One that only a wildcard covers.
+pub const OPENAI_EU: &str = "eu.api.openai.com";
+
+/// Under which names it answers.
+pub const PROVIDER_HOSTS: [&str; 3] = [OPENAI, OPENAI_EU, BEDROCK];
+
 /// Runs as long as the program.
 pub struct Provider {
     pub standin: Standin,

@@ -24,7 +24,7 @@ pub fn listen(folder: &Path, names: &[&str]) -> io::Result<String> {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let socket = socket.clone();
-                thread::spawn(move || join_tcp(stream, UnixStream::connect(socket)?));
+                thread::spawn(move || join(stream, UnixStream::connect(socket)?));
             }
         });
     }
@@ -45,7 +45,7 @@ pub fn lead(folder: &Path, name: &str, to: SocketAddr, from: Option<&Pod>) -> io
         // Threads of a pod's network stay in it.
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                thread::spawn(move || join_tcp(TcpStream::connect(to)?, stream));
+                thread::spawn(move || join(TcpStream::connect(to)?, stream));
             }
         });
     };
@@ -60,14 +60,41 @@ fn socket(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.socket"))
 }
 
-fn join_tcp(tcp: TcpStream, unix: UnixStream) -> io::Result<()> {
-    let (mut from_tcp, mut to_unix) = (tcp.try_clone()?, unix.try_clone()?);
-    let (mut from_unix, mut to_tcp) = (unix, tcp);
+/// Both directions, each until its end.
+pub(crate) fn join(one: impl Connection, other: impl Connection) -> io::Result<()> {
+    let (mut from_one, mut to_other) = (one.twin()?, other.twin()?);
+    let (mut from_other, mut to_one) = (other, one);
     let forth = thread::spawn(move || {
-        let copied = io::copy(&mut from_tcp, &mut to_unix);
-        to_unix.shutdown(Shutdown::Write).and(copied.map(drop))
+        let copied = io::copy(&mut from_one, &mut to_other);
+        to_other.end().and(copied.map(drop))
     });
-    io::copy(&mut from_unix, &mut to_tcp)?;
-    to_tcp.shutdown(Shutdown::Write)?;
+    io::copy(&mut from_other, &mut to_one)?;
+    to_one.end()?;
     forth.join().unwrap_or(Ok(()))
+}
+
+/// What TCP's and the files' sockets have in common.
+pub(crate) trait Connection: io::Read + io::Write + Send + Sized + 'static {
+    fn twin(&self) -> io::Result<Self>;
+    fn end(&self) -> io::Result<()>;
+}
+
+impl Connection for TcpStream {
+    fn twin(&self) -> io::Result<Self> {
+        self.try_clone()
+    }
+
+    fn end(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
+impl Connection for UnixStream {
+    fn twin(&self) -> io::Result<Self> {
+        self.try_clone()
+    }
+
+    fn end(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::mesh::repository;
@@ -15,8 +15,8 @@ const BEGIN: &str = "<!-- begin: written by the scenarios -->\n";
 const END: &str = "<!-- end: written by the scenarios -->";
 const HEAD: &str = "| situation | what happens | Istio |\n|---|---|---|\n";
 
-/// One scenario at a time reads and writes the document.
-static DOCUMENT_LOCK: Mutex<()> = Mutex::new(());
+/// What was stated since the start, in that order. Who holds it reads and writes the document alone.
+static STATED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
@@ -28,15 +28,15 @@ struct Row {
 /// States what happened. Panics when the document says something else of this version.
 #[track_caller]
 pub fn holds(version: &str, situation: &str, outcome: &str) {
-    let _one = DOCUMENT_LOCK.lock();
-    let path = repository(DOCUMENT);
-    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let mut stated = STATED.lock().unwrap_or_else(PoisonError::into_inner);
+    stated.push(situation.to_owned());
+    let text = read();
     let mut rows = rows(&text);
     let said = rows.iter().find(|row| row.situation == situation && row.versions.contains(version));
     if said.is_some_and(|row| row.outcome == outcome) {
         return;
     }
-    if std::env::var_os("UPDATE_DOCS").is_none() {
+    if !updates() {
         let said = said.map_or("nothing", |row| &row.outcome);
         panic!(
             "{DOCUMENT} is out of date (UPDATE_DOCS=1 make test-mesh)\n  {situation}\n  Istio {version} showed: {outcome}\n  \
@@ -44,7 +44,53 @@ pub fn holds(version: &str, situation: &str, outcome: &str) {
         );
     }
     note(&mut rows, version, situation, outcome);
-    fs::write(&path, with_rows(&text, &rows)).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    write(&with_rows(&text, &rows));
+}
+
+/// Once all scenarios have run: panics when the document says something of this version that none stated. With
+/// `UPDATE_DOCS` such rows go, and the others are put into the order of the scenarios.
+#[track_caller]
+pub fn nothing_else(version: &str) {
+    let stated = STATED.lock().unwrap_or_else(PoisonError::into_inner);
+    let text = read();
+    let mut rows = rows(&text);
+    let left = take_unstated(&mut rows, version, &stated);
+    if updates() {
+        let place = |row: &Row| stated.iter().position(|situation| *situation == row.situation);
+        rows.sort_by_key(|row| place(row).unwrap_or(usize::MAX));
+        write(&with_rows(&text, &rows));
+        return;
+    }
+    assert!(
+        left.is_empty(),
+        "{DOCUMENT} is out of date (UPDATE_DOCS=1 make test-mesh): nothing showed with Istio {version}\n  {}",
+        left.join("\n  ")
+    );
+}
+
+fn take_unstated(rows: &mut Vec<Row>, version: &str, stated: &[String]) -> Vec<String> {
+    let mut left = Vec::new();
+    for row in rows.iter_mut().filter(|row| !stated.contains(&row.situation)) {
+        if row.versions.remove(version) {
+            left.push(row.situation.clone());
+        }
+    }
+    rows.retain(|row| !row.versions.is_empty());
+    left
+}
+
+fn updates() -> bool {
+    std::env::var_os("UPDATE_DOCS").is_some()
+}
+
+fn read() -> String {
+    let path = repository(DOCUMENT);
+    fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn write(text: &str) {
+    let path = repository(DOCUMENT);
+    fs::write(&path, text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
 }
 
 fn note(rows: &mut Vec<Row>, version: &str, situation: &str, outcome: &str) {
@@ -131,5 +177,17 @@ mod tests {
         assert_eq!(told, [("a", "x"), ("a", "y"), ("b", "x")]);
         note(&mut known, "1.30", "a", "y");
         assert_eq!(known.len(), 2);
+    }
+
+    #[test]
+    fn what_nobody_stated_goes() {
+        let mut known = Vec::new();
+        note(&mut known, "1.30", "a", "x");
+        note(&mut known, "1.31", "a", "x");
+        note(&mut known, "1.31", "b", "x");
+        let stated = ["c".to_owned()];
+        assert_eq!(take_unstated(&mut known, "1.31", &stated), ["a", "b"]);
+        let told: Vec<_> = known.iter().map(|row| row.situation.as_str()).collect();
+        assert_eq!(told, ["a"]);
     }
 }

@@ -1,7 +1,7 @@
 //! Where `tests/mesh/build.sh` puts what it builds: a folder outside the tree, named after versions.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use meshtap_tests::tools::workspace;
 
@@ -51,9 +51,7 @@ pub fn kubernetes(name: &str) -> PathBuf {
     built("kubernetes", name)
 }
 
-/// A program of the system, looked for where root finds it too.
-pub fn in_path(name: &str) -> Option<PathBuf> {
-    let path = env::var("PATH").unwrap_or_default();
-    let folders = path.split(':').chain(["/usr/sbin", "/sbin", "/usr/bin", "/bin"]);
-    folders.map(|folder| Path::new(folder).join(name)).find(|program| program.is_file())
+/// Where programs of the system are looked for: administrators' ones too, for users who do not have them in their path.
+pub fn path() -> String {
+    format!("{}:/usr/sbin:/sbin:/usr/bin:/bin", env::var("PATH").unwrap_or_default())
 }

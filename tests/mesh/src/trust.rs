@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use meshtap_tests::sandbox::Sandbox;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::network::mount_over;
@@ -35,10 +35,21 @@ impl Authority {
 
     /// A certificate for these names, with its key.
     pub fn certificate(&self, names: &[&str]) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+        let (certificate, key) = self.sign(names);
+        (certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+    }
+
+    /// The same as programs read it from files.
+    pub fn pem(&self, names: &[&str]) -> (String, String) {
+        let (certificate, key) = self.sign(names);
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    fn sign(&self, names: &[&str]) -> (Certificate, KeyPair) {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let params = CertificateParams::new(names).expect("names of hosts");
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
-        (certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+        (certificate, key)
     }
 }

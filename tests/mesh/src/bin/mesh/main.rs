@@ -12,7 +12,8 @@ use meshtap_mesh::app::Call;
 use meshtap_mesh::collector::Collector;
 use meshtap_mesh::mesh::{Mesh, repository};
 use meshtap_mesh::pod::Pod;
-use meshtap_mesh::{isolation, kube, network, relay, requirements, tools};
+use meshtap_mesh::requirements::{self, Purpose};
+use meshtap_mesh::{isolation, kube, network, relay, tools};
 
 const LACKS_SOMETHING: u8 = 2;
 /// What can be reached from outside.
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     if let Some(folder) = isolation::folder() {
         return inside(version, &folder);
     }
-    let missing = requirements::missing(version);
+    let missing = requirements::missing(Purpose::Mesh, version);
     if !missing.is_empty() {
         return lacks(&missing);
     }

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# What this machine lacks for a mesh: one line each, with the remedy. Exit status 2 when there is anything.
+#
+#   requirements.sh mesh CACHE [1.31|1.30]         for `make mesh`
+#   requirements.sh scenarios CACHE [1.31|1.30]    for `make test-mesh`, which has a registry too
+#   requirements.sh packages                       the Debian packages of the scenarios' programs that are missing
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+usage() { echo "usage: requirements.sh mesh|scenarios CACHE [ISTIO] | packages" >&2; exit 2; }
+# Programs of the system are there for users who do not have them in their path, too.
+PATH=$PATH:/usr/sbin:/sbin
+
+# Each program, and the Debian package that brings it.
+mesh=(etcd:etcd-server iptables:iptables ip:iproute2 sysctl:procps unshare:util-linux nsenter:util-linux setpriv:util-linux)
+scenarios=("${mesh[@]}" docker-registry:docker-registry skopeo:skopeo)
+[ "$(id -u)" = 0 ] || mesh+=(newuidmap:uidmap) scenarios+=(newuidmap:uidmap)
+
+lacking() { # of the programs given
+  local pair
+  for pair in "$@"; do command -v "${pair%%:*}" >/dev/null || echo "$pair"; done
+}
+
+found=0
+says() { printf '%s\n' "$*"; found=2; }
+
+machine() {
+  [ "$(uname -sm)" = "Linux x86_64" ] || says "this is $(uname -sm): a mesh needs Linux on x86-64, as the pinned Envoy does"
+}
+
+programs() {
+  local pair
+  for pair in $(lacking "$@"); do
+    says "${pair%%:*} is missing; on Debian or Ubuntu: apt-get install ${pair#*:}"
+  done
+}
+
+# Root, or a user who may have namespaces with a range of ids in them: a sidecar has an id of its own.
+rights() {
+  local options=(--net --mount --pid --fork --kill-child=KILL --mount-proc) said
+  [ "$(id -u)" = 0 ] || options+=(--user --map-root-user --map-auto)
+  [ -z "$(lacking unshare:- ip:- iptables:-)" ] || return 0
+  said=$(unshare "${options[@]}" -- sh -c 'ip link set lo up && iptables -t nat -S' 2>&1 >/dev/null) && return 0
+  says "no rights to make network namespaces and capture rules in them ($(echo "$said" | head -1)): run it as root (in a container: with" \
+    "--privileged), or let $(id -un) have user namespaces: apt-get install uidmap, usermod --add-subuids 100000-165535" \
+    "--add-subgids 100000-165535 $(id -un), and where the kernel forbids them sysctl kernel.unprivileged_userns_clone=1" \
+    "kernel.apparmor_restrict_unprivileged_userns=0"
+}
+
+case "${1:-}" in
+  packages)
+    for pair in $(lacking "${scenarios[@]}"); do echo "${pair#*:}"; done | sort -u
+    exit 0
+    ;;
+  mesh) programs_needed=("${mesh[@]}") ;;
+  scenarios) programs_needed=("${scenarios[@]}") ;;
+  *) usage ;;
+esac
+[ $# -ge 2 ] && [ $# -le 3 ] || usage
+
+machine
+programs "${programs_needed[@]}"
+rights
+if ! lacks=$("$here/build.sh" --lacks "$2" "${3:-1.31}"); then says "$lacks"; fi
+exit "$found"

@@ -1,0 +1,122 @@
+//! What the filter makes of its configuration, and which one is in force.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use meshtap_mesh::app::Call;
+use meshtap_mesh::pod::Pod;
+use meshtap_tests::wait;
+use serde_json::{Value, json};
+
+use crate::changes::stream;
+use crate::world::{BASE, Namespace, World, another_build, with_module, with_setting};
+
+/// The newest heartbeat of the namespace.
+fn newest(namespace: &Namespace<'_>) -> Option<Value> {
+    let list = namespace.world.collector().sidecars(&namespace.name);
+    list.into_iter().max_by_key(|sidecar| sidecar["last_seen"].as_str().map(str::to_owned))
+}
+
+/// The hash of the configuration that it names.
+fn in_force(namespace: &Namespace<'_>) -> Option<String> {
+    newest(namespace)?["config_sha256"].as_str().map(str::to_owned)
+}
+
+/// Applies the base with a change of its configuration; the hash in the heartbeat after it.
+#[track_caller]
+fn push(namespace: &Namespace<'_>, patch: &Value) -> String {
+    let before = in_force(namespace);
+    namespace.apply(BASE, std::slice::from_ref(patch));
+    wait::until("a heartbeat with another configuration", || {
+        in_force(namespace).filter(|hash| Some(hash) != before.as_ref())
+    })
+}
+
+pub(crate) fn edited(world: &World) {
+    let namespace = world.namespace("llm-config", BASE, &[]);
+    let pod = namespace.workload("checkout");
+    crate::until_seen(world, &namespace.name, &pod);
+    let under_way = stream(&pod, "through-config");
+    let hash = push(&namespace, &with_setting("batch", &json!({"max_age_ms": 700})));
+    assert!(under_way.end().is_whole_stream());
+    world.collector().wait_for_span(&format!("{}&model=through-config", namespace.query()));
+    let labels = format!("config_sha256=\"{hash}\"");
+    assert!(world.collector().metric("meshtap_sidecar_config_info", &labels) > 0.0);
+    world.holds(
+        "pluginConfig is edited while a stream is under way",
+        "the stream is whole and has its span; the next heartbeat, and `meshtap_sidecar_config_info`, have the new hash",
+    );
+}
+
+pub(crate) fn absent(world: &World) {
+    let remove = json!({"kind": "WasmPlugin", "patch": [{"op": "remove", "path": "/spec/pluginConfig"}]});
+    let namespace = world.namespace("llm-defaults", BASE, &[remove]);
+    let pod = namespace.workload("checkout");
+    crate::until_seen(world, &namespace.name, &pod);
+    assert_eq!(pod.stat("wasmcustom.meshtap_config_problems_total"), 0);
+    world.holds(
+        "a WasmPlugin without `pluginConfig`",
+        "200, one span each: the defaults are the collector's own",
+    );
+}
+
+/// JSON through the API server, istiod and a protobuf `Struct`: every number is a double on its way.
+pub(crate) fn wrong_numbers(world: &World) {
+    let patches = [
+        with_setting("batch", &json!({"max_age_ms": 250.5})),
+        with_setting("queue", &json!({"max_bytes": 12_345_678_901_234_567_u64})),
+    ];
+    let namespace = world.namespace("llm-numbers", BASE, &patches);
+    let pod = namespace.workload("checkout");
+    crate::until_seen(world, &namespace.name, &pod);
+    assert_eq!(pod.stat("wasmcustom.meshtap_config_problems_total"), 2);
+    let heartbeat = newest(&namespace).unwrap_or_default();
+    let (paths, log) = (heartbeat["config_problem_paths"].to_string(), pod.log());
+    for key in ["batch.max_age_ms", "queue.max_bytes"] {
+        assert!(paths.contains(key), "{key} is not in {heartbeat:#}");
+        assert!(log.contains(key), "{key} is not in {log}");
+    }
+    world.holds(
+        "numbers in pluginConfig: one with a fraction, one that a double rounds",
+        "200, one span each, with the defaults; `meshtap_config_problems_total` is 2, the heartbeat and the proxy's \
+         log name both keys",
+    );
+}
+
+/// Two pushes whose fetches overlap: the first waits for a slow server, the second has its module at hand.
+pub(crate) fn conflicting_pushes(world: &World) {
+    let namespace = world.namespace("llm-conflict", BASE, &[]);
+    let pod = namespace.workload("checkout");
+    crate::until_seen(world, &namespace.name, &pod);
+    let converted = || pod.agent_metric("istio_agent_wasm_config_conversion_count", "");
+    let age = |millis| with_setting("batch", &json!({"max_age_ms": millis}));
+    let (older, newer) = (push(&namespace, &age(801)), push(&namespace, &age(802)));
+    push(&namespace, &age(803));
+    let slow = world.modules.serve_slowly("conflict.wasm", &another_build(3), Duration::from_secs(10));
+    let before = converted();
+    namespace.apply(BASE, &[with_module(&slow), vec![age(801)]].concat());
+    thread::park_timeout(Duration::from_secs(1));
+    namespace.apply(BASE, &[age(802)]);
+    wait::until("both pushes", || (converted() >= before + 2.0).then_some(()));
+    // The newer was in force at once. Whether the older takes its place is seen in Envoy, and then in the heartbeats.
+    let (wins, hash) = if comes_into_force(&pod, 801) { ("the older", older) } else { ("the newer", newer) };
+    wait::until("the heartbeat of what is in force", || (in_force(&namespace)? == hash).then_some(()));
+    assert_eq!(pod.call(&Call::chat("after-conflict")).status, 200);
+    world.holds(
+        "two pushes, the first waiting for a slow module server, the second 1 s later with a module at hand",
+        &format!("{wins} stays in force; the heartbeats have its hash"),
+    );
+}
+
+/// Whether Envoy runs the configuration with this age, now or within ten seconds.
+fn comes_into_force(pod: &Pod, age: u32) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let runs = || pod.admin("/config_dump?resource=ecds_filters").contains(&format!("max_age_ms\\\":{age}"));
+    while Instant::now() < deadline {
+        if runs() {
+            return true;
+        }
+        thread::park_timeout(Duration::from_millis(100));
+    }
+    runs()
+}

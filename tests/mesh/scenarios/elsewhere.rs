@@ -1,0 +1,118 @@
+//! The filter in other places than a caller's sidecar, and calls that go other ways than to one name.
+
+use meshtap_mesh::app::Call;
+use meshtap_mesh::mesh::repository;
+use meshtap_mesh::pod::Pod;
+use meshtap_mesh::provider::{BEDROCK, OPENAI, OPENAI_EU};
+use meshtap_tests::wait;
+use serde_json::json;
+
+use crate::world::{World, with_setting};
+
+/// caller without the filter, its sidecar, the gateway with the filter, the provider.
+pub(crate) fn egress_gateway(world: &World) {
+    let mesh = &world.mesh;
+    let folder = repository("istio/egress-gateway");
+    mesh.kube.apply_folder(&folder);
+    let gateway = Pod::of(mesh.node(), "deployment", "llm-egress", "llm-egressgateway");
+    gateway.ready(mesh.node());
+    let namespace = world.namespace("behind-gateway", &[], &[]);
+    let pod = namespace.workload("checkout");
+    wait::until("the way through the gateway", || {
+        pod.admin("/config_dump?resource=dynamic_route_configs").contains("llm-egressgateway").then_some(())
+    });
+    let query = "namespace=llm-egress&model=through-gateway";
+    wait::until("a span of the gateway", || {
+        pod.call(&Call::chat("through-gateway").streamed().model("through-gateway"));
+        crate::was_seen(world, "namespace=llm-egress", "through-gateway").then_some(())
+    });
+    let span = world.collector().spans(query).remove(0);
+    assert_eq!(span.workload.as_deref(), Some("llm-egressgateway"), "{span:#?}");
+    assert_eq!(span.attribute("server.address").as_deref(), Some(OPENAI), "{span:#?}");
+    let caller = "spiffe://cluster.local/ns/behind-gateway/sa/checkout";
+    assert_eq!(span.attribute("meshtap.source.principal").as_deref(), Some(caller), "{span:#?}");
+    let name = "gateway-stream";
+    assert!(pod.call(&Call::chat(name).streamed().model(name)).is_whole_stream());
+    assert_eq!(world.collector().wait_for_span(&format!("namespace=llm-egress&model={name}")).kind, "client");
+    world.holds(
+        "egress-gateway: an SSE stream of a pod whose own sidecar has no filter",
+        "as without the filter; one span of the gateway, with the caller's identity",
+    );
+    both_ends(world);
+    mesh.kube.tell(&["delete", "-k", &folder.display().to_string(), "--wait=false"]);
+}
+
+/// The caller's sidecar has the filter as well, and sees mutual TLS to the gateway.
+fn both_ends(world: &World) {
+    let principals = with_setting("identity", &json!({"principals": true}));
+    let namespace = world.namespace("llm-behind", &["istio/base"], &[principals]);
+    let pod = namespace.workload("checkout");
+    crate::until_seen(world, &namespace.name, &pod);
+    let name = "both-ends";
+    assert!(pod.call(&Call::chat(name).streamed().model(name)).is_whole_stream());
+    let span = world.collector().wait_for_span(&format!("{}&model={name}", namespace.query()));
+    world.collector().wait_for_span(&format!("namespace=llm-egress&model={name}"));
+    for (end, expected) in [
+        ("source", "spiffe://cluster.local/ns/llm-behind/sa/checkout"),
+        ("destination", "spiffe://cluster.local/ns/llm-egress/sa/llm-egressgateway"),
+    ] {
+        let principal = span.attribute(&format!("meshtap.{end}.principal"));
+        assert_eq!(principal.as_deref(), Some(expected), "{span:#?}");
+    }
+    world.holds(
+        "egress-gateway: the same with the filter in the caller's sidecar, and `identity.principals`",
+        "two spans; the sidecar's names both ends of the mutual TLS between it and the gateway",
+    );
+}
+
+/// A caller without a sidecar, and an inference server whose sidecar has the filter on its way in.
+pub(crate) fn capture_server(world: &World) {
+    let mesh = &world.mesh;
+    let folders = ["istio/base", "istio/components/capture-server"];
+    let namespace = world.namespace("llm-server", &folders, &[]);
+    mesh.kube.apply_object(&json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "inference", "namespace": namespace.name},
+        "spec": {
+            "selector": {"app.kubernetes.io/name": "inference"},
+            "ports": [{"name": "http", "port": 80, "targetPort": 8000}],
+        },
+    }));
+    let server = mesh.workload_with(&namespace.name, "inference", &json!({"meshtap/capture": "server"}));
+    server.serve(8000, mesh.provider.standin.address());
+    server.ready(mesh.node());
+    let host = "inference.llm-server.svc.cluster.local";
+    let call = Call::chat("server").to(&format!("http://{host}")).streamed().model("served");
+    let stranger =
+        mesh.workload_with(&namespace.name, "stranger", &json!({"sidecar.istio.io/inject": "false"}));
+    assert!(!stranger.injected());
+    let answer = stranger.call(&call);
+    assert!(answer.is_whole_stream(), "{answer:?}\n{}", server.log());
+    let span = world.collector().wait_for_span(&format!("{}&model=served", namespace.query()));
+    assert_eq!((span.kind.as_str(), span.end.as_deref()), ("server", Some("complete")), "{span:#?}");
+    assert_eq!(span.attribute("server.address").as_deref(), Some(host), "{span:#?}");
+    world.holds(
+        "capture-server: an SSE stream from a caller without a sidecar to an inference server",
+        "as without the filter; one span of the server, of kind SERVER",
+    );
+}
+
+/// Names that are not the provider's one: with a region, and under a wildcard.
+pub(crate) fn other_hosts(world: &World) {
+    for (situation, folder, host) in [
+        ("a host with a region in its name", "istio/egress/aws.bedrock/us-east-1", BEDROCK),
+        ("a host that a wildcard covers", "istio/egress/openai-wildcard", OPENAI_EU),
+    ] {
+        let key = host.split('.').next().unwrap_or_default();
+        let namespace = world.namespace(&format!("llm-host-{key}"), &["istio/base", folder], &[]);
+        let pod = namespace.workload("checkout");
+        let call = Call::chat(key).to(&format!("http://{host}")).streamed().model(key);
+        let answer = pod.call(&call);
+        assert!(answer.is_whole_stream(), "{host}: {answer:?}\n{}", pod.log());
+        let span = world.collector().wait_for_span(&format!("{}&model={key}", namespace.query()));
+        assert_eq!(span.attribute("server.address").as_deref(), Some(host), "{span:#?}");
+        let situation = format!("base: an SSE stream to {situation}, as `{folder}` opens it");
+        world.holds(&situation, "as without the filter, one span");
+    }
+}
