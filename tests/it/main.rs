@@ -3,6 +3,7 @@
 //! - [`parts`]: the support itself, without filter and collector.
 //! - [`openai_chat`]: what a good answer becomes. [`endings`]: every way in which an exchange ends.
 //! - [`bad_input`]: bodies and configurations that nobody should send. [`collector_outage`]: nobody takes the spans.
+//! - [`collector_export`]: what the collector sends onward, to a second one.
 //! - [`content`]: what messages say arrives redacted, where that is asked for.
 //! - [`chaos`]: killed under load, everything that was answered is there once.
 //! - [`instrumentations`]: spans that other tracers make around the official SDKs.
@@ -17,6 +18,7 @@
 mod bad_input;
 mod benches;
 mod chaos;
+mod collector_export;
 mod collector_outage;
 mod content;
 mod endings;

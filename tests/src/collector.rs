@@ -45,16 +45,34 @@ impl Collector {
         collector
     }
 
+    /// On free ports, with more in its configuration: whole sections, such as `export`. Not yet started.
+    pub fn configured(sandbox: &Sandbox, name: &str, store: &Store, more: &Value) -> Self {
+        Self::written(sandbox, name, store, [ports::free_address(), ports::free_address()], more)
+    }
+
     /// On the default loopback ports given, not yet started.
     pub fn stopped(sandbox: &Sandbox, name: &str, store: &Store, grpc: SocketAddr, http: SocketAddr) -> Self {
+        Self::written(sandbox, name, store, [grpc, http], &Value::Null)
+    }
+
+    fn written(
+        sandbox: &Sandbox,
+        name: &str,
+        store: &Store,
+        [grpc, http]: [SocketAddr; 2],
+        more: &Value,
+    ) -> Self {
         let otlp_http = ports::free_address();
-        let config = json!({
+        let mut config = json!({
             "receive": {"grpc": {"listen": grpc}, "http": {"listen": otlp_http}},
             "queue": {"path": sandbox.path(&format!("{name}-queue"))},
             "http": {"listen": http},
             "store": store_config(sandbox, name, store),
             "log": {"format": "json", "level": "info"},
         });
+        for (section, settings) in more.as_object().into_iter().flatten() {
+            config[section] = settings.clone();
+        }
         // YAML reads JSON.
         let config = sandbox.write(&format!("{name}.yaml"), config.to_string());
         let command = ["serve", "--config", &config.display().to_string()].map(str::to_owned).to_vec();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
+pub use self::export::{ClientTls, Compression, Exporter, Protocol};
 pub use self::llmtrace::LlmTrace;
 use self::mistakes::Mistakes;
 pub use self::queue::{Pump, Queue};
@@ -19,6 +20,7 @@ pub use self::store::{ClickHouse, Memory, Retention, Sqlite, Store, StoreKind};
 pub use self::tls::{Tls, TlsKeys};
 pub use self::wasm::Wasm;
 
+mod export;
 mod llmtrace;
 pub mod mistakes;
 mod queue;
@@ -37,6 +39,7 @@ pub struct Config {
     pub receive: Receive,
     pub queue: Queue,
     pub pump: Pump,
+    pub export: Vec<Exporter>,
     pub http: Http,
     pub store: Store,
     pub metrics: Metrics,
@@ -139,6 +142,18 @@ pub const KEYS: &[&str] = &[
     "pump.max_batch_age",
     "pump.min_backoff",
     "pump.max_backoff",
+    "export.*.endpoint",
+    "export.*.protocol",
+    "export.*.headers",
+    "export.*.compression",
+    "export.*.timeout",
+    "export.*.max_backlog_bytes",
+    "export.*.max_in_flight",
+    "export.*.min_backoff",
+    "export.*.max_backoff",
+    "export.*.tls.ca",
+    "export.*.tls.cert",
+    "export.*.tls.key",
     "http.listen",
     "http.max_limit",
     "http.max_trace_spans",
@@ -219,6 +234,7 @@ fn read(reader: &mut Reader) -> Config {
         receive: receive::read(reader),
         queue: queue::read_queue(reader),
         pump: queue::read_pump(reader),
+        export: export::read(reader),
         http: read_http(reader),
         store: store::read(reader),
         metrics: Metrics {
@@ -265,6 +281,7 @@ fn check(config: &Config, mistakes: &mut Mistakes) {
     receive::check(&config.receive, mistakes);
     store::check(&config.store, mistakes);
     queue::check(&config.queue, &config.pump, mistakes);
+    export::check(&config.export, &config.queue, mistakes);
     config.wasm.check(mistakes);
 }
 

@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use super::export::{ExportMetrics, ExporterMetrics};
 use super::exposition;
 use super::labels::LabelRegistry;
 use super::llmtrace::LlmTraceMetrics;
@@ -193,6 +194,7 @@ pub struct Metrics {
     queue: Arc<QueueMetrics>,
     tls: TlsMetrics,
     llmtrace: LlmTraceMetrics,
+    export: ExportMetrics,
 
     token_usage: HistogramFamily<TokenLabels>,
     operation_seconds: HistogramFamily<DurationLabels>,
@@ -212,6 +214,7 @@ impl Metrics {
         let queue = Arc::new(QueueMetrics::new(&mut registry));
         let tls = TlsMetrics::new(&mut registry);
         let llmtrace = LlmTraceMetrics::new(&mut registry);
+        let export = ExportMetrics::new(&mut registry);
         let mut add = Declare(&mut registry);
         let seconds = || Histogram::new(SECONDS_BUCKETS);
         Self {
@@ -275,6 +278,7 @@ impl Metrics {
                 .metric("meshtap_query_results_cut", "Query results that reached a bound and were cut"),
             tls,
             llmtrace,
+            export,
             token_usage: add.histogram(
                 "gen_ai_client_token_usage",
                 "Tokens of a model call, as the caller saw them",
@@ -312,6 +316,11 @@ impl Metrics {
 
     pub const fn tls(&self) -> &TlsMetrics {
         &self.tls
+    }
+
+    /// Of the backend of this name.
+    pub fn exporter(&self, name: &str) -> ExporterMetrics {
+        self.export.of(name)
     }
 
     /// What heartbeats told, to be written by who receives them.
