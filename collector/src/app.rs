@@ -26,9 +26,11 @@ use crate::query::router::{self, Api};
 use crate::queue::{self, Cursor, Queue};
 use crate::receive::grpc::TraceService;
 use crate::receive::http as otlp_http;
+use crate::receive::http1::{self, Serving};
 use crate::receive::intake::Intake;
 use crate::receive::listener::BoundedListener;
 use crate::receive::llmtrace::Ingestion;
+use crate::receive::service::Served;
 use crate::receive::tls::{HTTP1, HTTP2, SecureListener};
 use crate::stage::{Drain, Stage};
 use crate::store::clickhouse::ClickHouseStore;
@@ -104,7 +106,8 @@ struct Listener {
 
 impl Listener {
     fn bounded(self, config: &Config, metrics: &Arc<Metrics>) -> BoundedListener {
-        BoundedListener::new(self.name, self.socket, config.receive.max_connections, Arc::clone(metrics))
+        let config::Receive { max_connections, idle_timeout, .. } = config.receive;
+        BoundedListener::new(self.name, self.socket, max_connections, idle_timeout, Arc::clone(metrics))
     }
 
     fn secure(
@@ -224,18 +227,20 @@ impl App {
         let retrier = Retrier::new(&queue);
         let llmtrace =
             llmtrace.map(|listener| serve_llmtrace(listener.bounded(&config, &metrics), intake.clone()));
+        let idle_timeout = config.receive.idle_timeout;
+        let serving = |name| Serving { name, idle_timeout, metrics: Arc::clone(&metrics) };
         let mut stages = vec![
             Stage::spawn("upkeep", |stop| upkeep.run(stop)),
             Stage::spawn("retry", |stop| retrier.run(stop)),
             serve_grpc(grpc.secure(&config, certificates.grpc, &metrics), intake.clone()),
             serve_http(
-                "otlp_http",
+                serving("otlp_http"),
                 otlp_http.secure(&config, certificates.otlp_http, &metrics),
                 otlp_http::routes(intake),
             ),
         ];
         stages.extend(llmtrace);
-        let mut http = serve_http("http", http.bounded(&config, &metrics), routes);
+        let mut http = serve_http(serving("http"), http.bounded(&config, &metrics), routes);
 
         stop.await;
         info!(deadline_ms = config.shutdown.deadline.as_millis(), "stopping");
@@ -356,7 +361,7 @@ fn serve_grpc(listener: SecureListener<BoundedListener>, intake: Intake) -> Stag
         .http2_keepalive_interval(Some(KEEPALIVE))
         .max_concurrent_streams(max_calls)
         .timeout(CALL_TIMEOUT)
-        .add_service(TraceService::new(intake));
+        .add_service(Served(TraceService::new(intake)));
     Stage::spawn("grpc", |stop| async move {
         let served =
             router.serve_with_incoming_shutdown(listener.into_stream(), stop.cancelled_owned()).await;
@@ -367,8 +372,9 @@ fn serve_grpc(listener: SecureListener<BoundedListener>, intake: Intake) -> Stag
 }
 
 fn serve_llmtrace(listener: BoundedListener, intake: Intake) -> Stage {
-    let router =
-        Server::builder().http2_keepalive_interval(Some(KEEPALIVE)).add_service(Ingestion::new(intake));
+    let router = Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .add_service(Served(Ingestion::new(intake)));
     Stage::spawn("llmtrace", |stop| async move {
         let served = router.serve_with_incoming_shutdown(listener, stop.cancelled_owned()).await;
         if let Err(error) = served {
@@ -378,14 +384,9 @@ fn serve_llmtrace(listener: BoundedListener, intake: Intake) -> Stage {
 }
 
 fn serve_http(
-    name: &'static str,
+    serving: Serving,
     listener: impl axum::serve::Listener<Addr = SocketAddr>,
     routes: Router,
 ) -> Stage {
-    Stage::spawn(name, |stop| async move {
-        let served = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await;
-        if let Err(error) = served {
-            error!(listener = name, error = %error, "the listener failed");
-        }
-    })
+    Stage::spawn(serving.name, |stop| http1::serve(serving, listener, routes, stop))
 }

@@ -56,6 +56,8 @@ pub struct Http {
     pub max_limit: usize,
     /// Spans of one trace in an answer; more are cut, and the answer says so.
     pub max_trace_spans: usize,
+    /// Bytes of the spans in an answer; more are cut, and the answer says where to go on.
+    pub max_response_bytes: usize,
     /// Queries at the same time; more are answered with 503.
     pub max_concurrent_queries: usize,
     /// How long a query may take.
@@ -122,6 +124,7 @@ pub const KEYS: &[&str] = &[
     "receive.http.tls.reload_interval",
     "receive.llmtrace.listen",
     "receive.max_connections",
+    "receive.idle_timeout",
     "receive.limits.max_message_bytes",
     "receive.limits.max_concurrent_batches",
     "receive.limits.max_spans_per_batch",
@@ -157,6 +160,7 @@ pub const KEYS: &[&str] = &[
     "http.listen",
     "http.max_limit",
     "http.max_trace_spans",
+    "http.max_response_bytes",
     "http.max_concurrent_queries",
     "http.query_timeout",
     "store.kind",
@@ -247,11 +251,15 @@ fn read(reader: &mut Reader) -> Config {
     }
 }
 
+/// An answer is put together in memory.
+const MAX_RESPONSE_BYTES: usize = 1 << 30;
+
 fn read_http(reader: &mut Reader) -> Http {
     Http {
         listen: reader.listen("http.listen", "127.0.0.1:8080"),
         max_limit: reader.count("http.max_limit", 1_000),
         max_trace_spans: reader.count("http.max_trace_spans", 10_000),
+        max_response_bytes: reader.size("http.max_response_bytes", "16MiB", MAX_RESPONSE_BYTES),
         max_concurrent_queries: reader.count("http.max_concurrent_queries", 32),
         query_timeout: reader.duration("http.query_timeout", "30s"),
     }

@@ -1,5 +1,6 @@
 //! What the collector says about itself and about the calls it has seen.
 
+pub mod connections;
 pub mod export;
 pub mod exposition;
 pub mod labels;

@@ -9,6 +9,8 @@ mod export;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod idle;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod llmtrace;
