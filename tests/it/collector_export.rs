@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use meshtap_tests::collector::{Collector, Store};
-use meshtap_tests::http;
 use meshtap_tests::sandbox::Sandbox;
 use meshtap_tests::wait;
 use serde_json::{Value, json};
@@ -41,38 +40,22 @@ impl Chain {
     fn send(&mut self, requests: usize) {
         for _ in 0..requests {
             self.sent += 1;
-            let id = format!("{:016x}", self.sent);
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-            let span = json!({
-                "traceId": id.repeat(2), "spanId": id, "name": "call", "kind": 3,
-                "startTimeUnixNano": now.as_nanos().to_string(), "endTimeUnixNano": now.as_nanos().to_string(),
-                "attributes": [{"key": "filling", "value": {"stringValue": "x".repeat(1_000)}}],
-            });
-            let body = json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).to_string();
-            let headers = [("content-type", "application/json")];
-            let answer = http::post(self.first.otlp_http(), "/v1/traces", &headers, body.as_bytes());
+            let answer = self.first.post_span(self.sent as u64, 1_000);
             let answer = answer.unwrap_or_else(|error| panic!("no answer: {error}"));
             assert_eq!(answer.status, 200, "{}", answer.text());
         }
     }
 
-    /// The sample of a metric of the first collector.
-    fn metric(&self, sample: &str) -> u64 {
-        let text = self.first.get("/metrics").text();
-        let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok());
-        value.unwrap_or_else(|| panic!("{sample} is missing in\n{text}"))
-    }
-
     fn until_nothing_waits_for(&self, cursor: &str) {
         let sample = format!("meshtap_queue_waiting_entries{{cursor=\"{cursor}\"}}");
-        wait::until(&sample, || (self.metric(&sample) == 0).then_some(()));
+        wait::until(&sample, || (self.first.metric(&sample) == 0).then_some(()));
     }
 
     fn until_attempts_failed(&self) {
         for exporter in ["by_grpc", "by_http"] {
             let sample =
                 format!("meshtap_exporter_attempts_total{{exporter=\"{exporter}\",outcome=\"unavailable\"}}");
-            wait::until(&sample, || (self.metric(&sample) >= 2).then_some(()));
+            wait::until(&sample, || (self.first.metric(&sample) >= 2).then_some(()));
         }
     }
 
@@ -103,7 +86,7 @@ fn a_backend_that_is_away_gets_everything_when_it_comes_also_after_a_restart() {
     chain.send(20);
     chain.second.start_again(&chain.sandbox);
     chain.everything_is_there();
-    assert_eq!(chain.metric("meshtap_exporter_spans_sent_total{exporter=\"by_grpc\"}"), 40);
+    assert_eq!(chain.first.metric("meshtap_exporter_spans_sent_total{exporter=\"by_grpc\"}"), 40);
     chain.second.stop();
     chain.send(20);
     chain.until_attempts_failed();

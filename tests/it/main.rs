@@ -6,6 +6,7 @@
 //! - [`collector_export`]: what the collector sends onward, to a second one.
 //! - [`content`]: what messages say arrives redacted, where that is asked for.
 //! - [`chaos`]: killed under load, everything that was answered is there once.
+//! - [`faults`]: disks of the queue that are full, read-only or fail to sync.
 //! - [`instrumentations`]: spans that other tracers make around the official SDKs.
 //! - [`export`]: how spans leave the sidecar.
 //! - [`store_clickhouse`]: the stores' conformance suite against the real server.
@@ -24,6 +25,7 @@ mod content;
 mod endings;
 mod expect;
 mod export;
+mod faults;
 mod instrumentations;
 mod manifests;
 mod openai_chat;

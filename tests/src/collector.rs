@@ -29,6 +29,8 @@ pub enum Store {
 /// A collector that can be stopped, started again in the same place, and made to hang.
 pub struct Collector {
     name: String,
+    /// What starts it, before its name.
+    entrance: Vec<String>,
     command: Vec<String>,
     grpc: SocketAddr,
     otlp_http: SocketAddr,
@@ -76,13 +78,27 @@ impl Collector {
         // YAML reads JSON.
         let config = sandbox.write(&format!("{name}.yaml"), config.to_string());
         let command = ["serve", "--config", &config.display().to_string()].map(str::to_owned).to_vec();
-        Self { name: name.to_owned(), command, grpc, otlp_http, http, process: None }
+        Self { name: name.to_owned(), entrance: Vec::new(), command, grpc, otlp_http, http, process: None }
+    }
+
+    /// Has it started by another program, which becomes it: its name, and its arguments before those of the collector.
+    #[must_use]
+    pub fn started_by(mut self, entrance: Vec<String>) -> Self {
+        self.entrance = entrance;
+        self
     }
 
     /// Starts it where it was: same ports, same store, same queue.
     #[track_caller]
     pub fn start_again(&mut self, sandbox: &Sandbox) {
-        let mut command = Command::new(tools::collector());
+        let mut command = match &self.entrance[..] {
+            [] => Command::new(tools::collector()),
+            [program, arguments @ ..] => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(tools::collector());
+                command
+            }
+        };
         command.args(&self.command);
         // Its configuration is the file's alone.
         for (variable, _) in
@@ -145,6 +161,30 @@ impl Collector {
     #[track_caller]
     pub fn get(&self, path: &str) -> Reply {
         http::get(self.http, path).unwrap_or_else(|e| panic!("{} did not answer {path}: {e}", self.name))
+    }
+
+    /// The sample of a metric, by its name and labels as they are written out; 0 where it is not there yet.
+    #[track_caller]
+    pub fn metric(&self, sample: &str) -> u64 {
+        let text = self.get("/metrics").text();
+        let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or(0)
+    }
+
+    /// Posts one span, by OTLP/HTTP, of about this size, which does not become smaller when it is compressed.
+    pub fn post_span(&self, id: u64, bytes: usize) -> Result<Reply, ureq::Error> {
+        let mut random = fastrand::Rng::with_seed(id);
+        let filling: String = std::iter::repeat_with(|| random.alphanumeric()).take(bytes).collect();
+        let id = format!("{id:016x}");
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let span = json!({
+            "traceId": id.repeat(2), "spanId": id, "name": "call", "kind": 3,
+            "startTimeUnixNano": now.as_nanos().to_string(), "endTimeUnixNano": now.as_nanos().to_string(),
+            "attributes": [{"key": "filling", "value": {"stringValue": filling}}],
+        });
+        let body = json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).to_string();
+        let headers = [("content-type", "application/json")];
+        http::post(self.otlp_http, "/v1/traces", &headers, body.as_bytes())
     }
 
     /// The spans that a query selects, such as `model=gpt-4o&limit=10`, newest first.
