@@ -1,9 +1,10 @@
 //! What operators and their tools ask: `/health/*`, `/metrics`, and the filter module.
 //!
 //! *Live* is true while the process answers. *Startup* is true once the queue could be written to. *Ready* is true while
-//! the queue can be written to and the collector is not stopping: a store that is away is named, and does not count,
-//! because what comes in is kept.
+//! the queue can be written to and the collector is not stopping: a store or a backend that is away is named, and does
+//! not count, because what comes in is kept.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 
+use crate::export::Status;
 use crate::query::error::ApiError;
 use crate::queue::log::Log;
 use crate::queue::{Appender, Queue, parked};
@@ -29,6 +31,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 pub struct Admin {
     store: Arc<dyn Store>,
+    backends: Vec<Arc<Status>>,
     queue: Appender,
     log: Arc<Log>,
     metrics: Arc<Metrics>,
@@ -39,13 +42,14 @@ pub struct Admin {
 impl Admin {
     pub fn new(
         store: Arc<dyn Store>,
+        backends: Vec<Arc<Status>>,
         queue: &Queue,
         metrics: Arc<Metrics>,
         lifecycle: Arc<Lifecycle>,
         modules: Modules,
     ) -> Self {
         let log = Arc::clone(queue.log());
-        Self { store, queue: queue.appender(), log, metrics, lifecycle, modules: Arc::new(modules) }
+        Self { store, backends, queue: queue.appender(), log, metrics, lifecycle, modules: Arc::new(modules) }
     }
 }
 
@@ -110,7 +114,7 @@ struct Health {
 
 #[derive(Debug, Serialize)]
 struct Check {
-    name: &'static str,
+    name: Cow<'static, str>,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
@@ -122,7 +126,8 @@ const DEGRADED: &str = "degraded";
 const UNAVAILABLE: &str = "unavailable";
 
 impl Check {
-    fn new(name: &'static str, outcome: Result<(), String>) -> Self {
+    fn new(name: impl Into<Cow<'static, str>>, outcome: Result<(), String>) -> Self {
+        let name = name.into();
         match outcome {
             Ok(()) => Self { name, status: OK, detail: None },
             Err(detail) => Self { name, status: UNAVAILABLE, detail: Some(detail) },
@@ -130,7 +135,7 @@ impl Check {
     }
 
     /// One whose failure does not make the whole unavailable.
-    fn optional(name: &'static str, outcome: Result<(), String>) -> Self {
+    fn optional(name: impl Into<Cow<'static, str>>, outcome: Result<(), String>) -> Self {
         let check = Self::new(name, outcome);
         if check.status == OK { check } else { Self { status: DEGRADED, ..check } }
     }
@@ -159,11 +164,11 @@ async fn ready(State(admin): State<Admin>) -> Health {
     let stopping = admin.lifecycle.is_stopping();
     let receiving = if stopping { Err("the collector is stopping".to_owned()) } else { Ok(()) };
     let (queue, store) = tokio::join!(admin.probe(), admin.ping());
-    Health::from(vec![
-        Check::new("receive", receiving),
-        Check::new("queue", queue),
-        Check::optional("store", store),
-    ])
+    let mut checks =
+        vec![Check::new("receive", receiving), Check::new("queue", queue), Check::optional("store", store)];
+    let backends = admin.backends.iter();
+    checks.extend(backends.map(|backend| Check::optional(backend.name.clone(), backend.check())));
+    Health::from(checks)
 }
 
 async fn startup(State(admin): State<Admin>) -> Health {

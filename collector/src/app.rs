@@ -1,8 +1,8 @@
 //! Builds the stages and stops them, from the source to the sink.
 //!
 //! On a stop: not ready any more; no new connections for spans, and the calls under way are answered; the queue is
-//! closed, and what is in it is sent to the store as long as that takes it; no more HTTP; the store is closed. What
-//! takes longer than `shutdown.deadline` is given up, and said. What is left in the queue stays on disk.
+//! closed, and what is in it is sent to the store, and onward, as long as they take it; no more HTTP; the store is
+//! closed. What takes longer than `shutdown.deadline` is given up, and said. What is left in the queue stays on disk.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tonic::transport::Server;
@@ -17,18 +18,21 @@ use tracing::{error, info};
 
 use crate::admin::{self, Admin, Lifecycle};
 use crate::config::{self, Config, StoreKind};
+use crate::export::{self, Exporter};
 use crate::late_store::LateStore;
+use crate::pump;
 use crate::pump::retry::Retrier;
-use crate::pump::{self, Pump};
 use crate::query::router::{self, Api};
 use crate::queue::{self, Cursor, Queue};
 use crate::receive::grpc::TraceService;
 use crate::receive::http as otlp_http;
+use crate::receive::http1::{self, Serving};
 use crate::receive::intake::Intake;
 use crate::receive::listener::BoundedListener;
 use crate::receive::llmtrace::Ingestion;
+use crate::receive::service::Served;
 use crate::receive::tls::{HTTP1, HTTP2, SecureListener};
-use crate::stage::Stage;
+use crate::stage::{Drain, Stage};
 use crate::store::clickhouse::ClickHouseStore;
 use crate::store::memory::MemoryStore;
 use crate::store::sqlite::SqliteStore;
@@ -58,6 +62,8 @@ pub enum StartError {
     Tls(#[from] TlsError),
     #[error("queue.path: the queue in {path} cannot be opened: {cause}")]
     Queue { path: String, cause: queue::OpenError },
+    #[error(transparent)]
+    Export(#[from] export::ExportError),
     #[error("a thread cannot be started: {0}")]
     Thread(std::io::Error),
 }
@@ -71,8 +77,7 @@ impl From<StoreError> for StartError {
 /// The listeners as they were bound, and everything behind them.
 pub struct App {
     config: Config,
-    queue: Queue,
-    cursor: Cursor,
+    queue: OpenQueue,
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     modules: Modules,
@@ -86,6 +91,13 @@ struct AllCertificates {
     otlp_http: Option<Certificates>,
 }
 
+/// The queue with everyone who reads it.
+struct OpenQueue {
+    queue: Queue,
+    cursor: Cursor,
+    exporters: Vec<Exporter>,
+}
+
 struct Listener {
     name: &'static str,
     socket: TcpListener,
@@ -94,7 +106,8 @@ struct Listener {
 
 impl Listener {
     fn bounded(self, config: &Config, metrics: &Arc<Metrics>) -> BoundedListener {
-        BoundedListener::new(self.name, self.socket, config.receive.max_connections, Arc::clone(metrics))
+        let config::Receive { max_connections, idle_timeout, .. } = config.receive;
+        BoundedListener::new(self.name, self.socket, max_connections, idle_timeout, Arc::clone(metrics))
     }
 
     fn secure(
@@ -156,7 +169,7 @@ impl App {
     fn assemble(config: Config, listeners: Listeners, store: Arc<dyn Store>) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new(&config.metrics));
         let modules = open_modules(&config.wasm)?;
-        let (queue, cursor) = open_queue(&config.queue, &metrics)?;
+        let queue = open_queue(&config, &metrics)?;
         let certificates = AllCertificates {
             grpc: load_certificates(config.receive.grpc.tls.as_ref(), HTTP2, &metrics)?,
             otlp_http: load_certificates(config.receive.http.tls.as_ref(), HTTP1, &metrics)?,
@@ -165,7 +178,7 @@ impl App {
         for Listener { name, address, .. } in [grpc, otlp_http, http].into_iter().chain(llmtrace) {
             info!(listener = name, %address, "listening");
         }
-        Ok(Self { config, queue, cursor, store, metrics, modules, listeners, certificates })
+        Ok(Self { config, queue, store, metrics, modules, listeners, certificates })
     }
 
     pub const fn grpc_address(&self) -> SocketAddr {
@@ -187,15 +200,18 @@ impl App {
 
     /// Serves until `stop` is done, then stops. `Err` says what was given up.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) -> Result<(), Unfinished> {
-        let Self { config, mut queue, cursor, store, metrics, modules, listeners, certificates } = self;
+        let Self { config, queue, store, metrics, modules, listeners, certificates } = self;
+        let OpenQueue { mut queue, cursor, exporters } = queue;
         let Listeners { grpc, otlp_http, llmtrace, http } = listeners;
         let lifecycle = Arc::new(Lifecycle::default());
         let sidecars = metrics.sidecars();
         let intake =
             Intake::new(config.receive.limits, queue.appender(), Arc::clone(&sidecars), Arc::clone(&metrics));
         let api = Api::new(&config.http, Arc::clone(&store), sidecars, Arc::clone(&metrics));
+        let backends = exporters.iter().map(Exporter::status).collect();
+        let (store_of_admin, metrics_of_admin) = (Arc::clone(&store), Arc::clone(&metrics));
         let admin =
-            Admin::new(Arc::clone(&store), &queue, Arc::clone(&metrics), Arc::clone(&lifecycle), modules);
+            Admin::new(store_of_admin, backends, &queue, metrics_of_admin, Arc::clone(&lifecycle), modules);
         let routes = admin::finish(router::routes(api).merge(admin::routes(admin)), Arc::clone(&metrics));
 
         let upkeep = Upkeep {
@@ -205,22 +221,26 @@ impl App {
         };
         let max_parked_bytes = config.queue.max_parked_bytes as u64;
         let stored = (Arc::clone(&store), Arc::clone(&metrics));
-        let mut pump = Pump::start(&config.pump, max_parked_bytes, &queue, cursor, stored.0, stored.1);
+        let pump = pump::start(&config.pump, max_parked_bytes, &queue, cursor, stored.0, stored.1);
+        let exporters = exporters.into_iter().map(|exporter| exporter.start(&metrics));
+        let mut drains: Vec<Drain> = [pump].into_iter().chain(exporters).collect();
         let retrier = Retrier::new(&queue);
         let llmtrace =
             llmtrace.map(|listener| serve_llmtrace(listener.bounded(&config, &metrics), intake.clone()));
+        let idle_timeout = config.receive.idle_timeout;
+        let serving = |name| Serving { name, idle_timeout, metrics: Arc::clone(&metrics) };
         let mut stages = vec![
             Stage::spawn("upkeep", |stop| upkeep.run(stop)),
             Stage::spawn("retry", |stop| retrier.run(stop)),
             serve_grpc(grpc.secure(&config, certificates.grpc, &metrics), intake.clone()),
             serve_http(
-                "otlp_http",
+                serving("otlp_http"),
                 otlp_http.secure(&config, certificates.otlp_http, &metrics),
                 otlp_http::routes(intake),
             ),
         ];
         stages.extend(llmtrace);
-        let mut http = serve_http("http", http.bounded(&config, &metrics), routes);
+        let mut http = serve_http(serving("http"), http.bounded(&config, &metrics), routes);
 
         stop.await;
         info!(deadline_ms = config.shutdown.deadline.as_millis(), "stopping");
@@ -233,11 +253,11 @@ impl App {
         }
         let drained = async {
             queue.close().await;
-            pump.drain().await;
+            join_all(drains.iter_mut().map(Drain::finish)).await;
         };
         if tokio::time::timeout_at(deadline, drained).await.is_err() {
             // Who starts next finds the queue free.
-            drop(tokio::time::timeout(GRACE, pump.abort()).await);
+            drop(tokio::time::timeout(GRACE, join_all(drains.iter_mut().map(Drain::abort))).await);
         }
         report_left(&queue);
         http.stop_within(GRACE).await;
@@ -316,12 +336,15 @@ async fn open_clickhouse(config: &config::Store) -> Result<LateStore, StoreError
     LateStore::open(open).await
 }
 
-fn open_queue(config: &config::Queue, metrics: &Arc<Metrics>) -> Result<(Queue, Cursor), StartError> {
-    let failed = |cause| StartError::Queue { path: config.path.display().to_string(), cause };
-    let opened =
-        queue::Opened::in_folder(&config.path, config, Arc::clone(metrics.queue())).map_err(failed)?;
+fn open_queue(config: &Config, metrics: &Arc<Metrics>) -> Result<OpenQueue, StartError> {
+    let path = &config.queue.path;
+    let failed = |cause| StartError::Queue { path: path.display().to_string(), cause };
+    let metrics = Arc::clone(metrics.queue());
+    let opened = queue::Opened::in_folder(path, &config.queue, metrics).map_err(failed)?;
     let cursor = opened.cursor(pump::CURSOR, None).map_err(failed)?;
-    Ok((opened.start().map_err(StartError::Thread)?, cursor))
+    let exporters = config.export.iter().map(|settings| Exporter::open(settings, &opened));
+    let exporters = exporters.collect::<Result<_, _>>()?;
+    Ok(OpenQueue { queue: opened.start().map_err(StartError::Thread)?, cursor, exporters })
 }
 
 fn load_certificates(
@@ -338,7 +361,7 @@ fn serve_grpc(listener: SecureListener<BoundedListener>, intake: Intake) -> Stag
         .http2_keepalive_interval(Some(KEEPALIVE))
         .max_concurrent_streams(max_calls)
         .timeout(CALL_TIMEOUT)
-        .add_service(TraceService::new(intake));
+        .add_service(Served(TraceService::new(intake)));
     Stage::spawn("grpc", |stop| async move {
         let served =
             router.serve_with_incoming_shutdown(listener.into_stream(), stop.cancelled_owned()).await;
@@ -349,8 +372,9 @@ fn serve_grpc(listener: SecureListener<BoundedListener>, intake: Intake) -> Stag
 }
 
 fn serve_llmtrace(listener: BoundedListener, intake: Intake) -> Stage {
-    let router =
-        Server::builder().http2_keepalive_interval(Some(KEEPALIVE)).add_service(Ingestion::new(intake));
+    let router = Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .add_service(Served(Ingestion::new(intake)));
     Stage::spawn("llmtrace", |stop| async move {
         let served = router.serve_with_incoming_shutdown(listener, stop.cancelled_owned()).await;
         if let Err(error) = served {
@@ -360,14 +384,9 @@ fn serve_llmtrace(listener: BoundedListener, intake: Intake) -> Stage {
 }
 
 fn serve_http(
-    name: &'static str,
+    serving: Serving,
     listener: impl axum::serve::Listener<Addr = SocketAddr>,
     routes: Router,
 ) -> Stage {
-    Stage::spawn(name, |stop| async move {
-        let served = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await;
-        if let Err(error) = served {
-            error!(listener = name, error = %error, "the listener failed");
-        }
-    })
+    Stage::spawn(serving.name, |stop| http1::serve(serving, listener, routes, stop))
 }

@@ -25,7 +25,7 @@ use crate::telemetry::tls::Reload;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {problem}; {fix}")]
 pub struct TlsError {
-    pub key: &'static str,
+    pub key: String,
     pub problem: String,
     pub fix: &'static str,
 }
@@ -45,9 +45,9 @@ impl Files {
     }
 }
 
-fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
+pub(crate) fn read(key: &str, path: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path).map_err(|error| TlsError {
-        key,
+        key: key.to_owned(),
         problem: format!("cannot read {}: {error}", path.display()),
         fix: "name a PEM file that meshtap may read",
     })
@@ -60,11 +60,7 @@ pub fn check(tls: &Tls) -> Result<(), TlsError> {
 
 fn server_config(tls: &Tls, files: &Files, protocols: &[&[u8]]) -> Result<ServerConfig, TlsError> {
     let chain = certificates(tls.keys.cert, &files.cert)?;
-    let key = PrivateKeyDer::from_pem_slice(&files.key).map_err(|error| TlsError {
-        key: tls.keys.key,
-        problem: format!("holds no private key: {error}"),
-        fix: "name a PEM file with one unencrypted key",
-    })?;
+    let key = private_key(tls.keys.key, &files.key)?;
     let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| not_usable(tls, &error))?;
@@ -77,8 +73,16 @@ fn server_config(tls: &Tls, files: &Files, protocols: &[&[u8]]) -> Result<Server
     Ok(config)
 }
 
-fn certificates(key: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let wrong = |problem| TlsError { key, problem, fix: "name a PEM file with certificates" };
+pub(crate) fn private_key(key: &str, pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| TlsError {
+        key: key.to_owned(),
+        problem: format!("holds no private key: {error}"),
+        fix: "name a PEM file with one unencrypted key",
+    })
+}
+
+pub(crate) fn certificates(key: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let wrong = |problem| TlsError { key: key.to_owned(), problem, fix: "name a PEM file with certificates" };
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let certificates = read.map_err(|error| wrong(format!("is not PEM: {error}")))?;
     if certificates.is_empty() { Err(wrong("holds no certificate".to_owned())) } else { Ok(certificates) }
@@ -86,7 +90,7 @@ fn certificates(key: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'sta
 
 fn verifier(tls: &Tls, pem: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let wrong = |problem: String| TlsError {
-        key: tls.keys.client_ca,
+        key: tls.keys.client_ca.to_owned(),
         problem,
         fix: "name a PEM file with the certificates of those who sign clients' certificates",
     };
@@ -103,7 +107,7 @@ fn verifier(tls: &Tls, pem: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, TlsErr
 
 fn not_usable(tls: &Tls, error: &rustls::Error) -> TlsError {
     TlsError {
-        key: tls.keys.cert,
+        key: tls.keys.cert.to_owned(),
         problem: format!("cannot be used with {}: {error}", tls.keys.key),
         fix: "name a certificate chain, the server's own first, and its key",
     }

@@ -3,8 +3,10 @@
 //! - [`parts`]: the support itself, without filter and collector.
 //! - [`openai_chat`]: what a good answer becomes. [`endings`]: every way in which an exchange ends.
 //! - [`bad_input`]: bodies and configurations that nobody should send. [`collector_outage`]: nobody takes the spans.
+//! - [`collector_export`]: what the collector sends onward, to a second one.
 //! - [`content`]: what messages say arrives redacted, where that is asked for.
 //! - [`chaos`]: killed under load, everything that was answered is there once.
+//! - [`faults`]: disks of the queue that are full, read-only or fail to sync.
 //! - [`instrumentations`]: spans that other tracers make around the official SDKs.
 //! - [`export`]: how spans leave the sidecar.
 //! - [`store_clickhouse`]: the stores' conformance suite against the real server.
@@ -17,11 +19,13 @@
 mod bad_input;
 mod benches;
 mod chaos;
+mod collector_export;
 mod collector_outage;
 mod content;
 mod endings;
 mod expect;
 mod export;
+mod faults;
 mod instrumentations;
 mod manifests;
 mod openai_chat;

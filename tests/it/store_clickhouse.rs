@@ -1,6 +1,7 @@
 //! The ClickHouse store against the real server: the conformance suite, batches that come twice, several collectors,
 //! users with few rights, and two shards.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -253,6 +254,43 @@ async fn two_shards_conform() {
         let rows: u64 = server.query("SELECT count() FROM shards.spans_local").trim().parse().unwrap();
         assert!(rows > 100, "{rows}");
     }
+}
+
+/// One that holds the lock is waited for; one that has died with it is not, once its lock has expired.
+#[tokio::test]
+async fn the_lock_of_a_collector_that_died_is_taken_over() {
+    let sandbox = Sandbox::new("migration-lock");
+    let server = ClickHouse::start(&sandbox);
+    let settings = settings(&server, "locked", 1);
+    let lock = "CREATE TABLE locked.schema_lock (holder String) ENGINE = Memory COMMENT 'one that died'";
+    server.query(lock);
+    let waiting =
+        tokio::time::timeout(Duration::from_secs(2), ClickHouseStore::open(&settings, Retention::default()));
+    assert!(waiting.await.is_err(), "it did not wait");
+    assert_eq!(
+        server.query("SELECT name FROM system.tables WHERE database = 'locked'").trim(),
+        "schema_lock"
+    );
+
+    // The server says the age of a table by the time of its file.
+    let file = find(&sandbox.path("clickhouse"), "schema_lock.sql").unwrap();
+    let long_ago = SystemTime::now() - Duration::from_mins(3);
+    std::fs::File::options().append(true).open(file).unwrap().set_modified(long_ago).unwrap();
+    let (one, other) =
+        tokio::join!(open(&settings, Retention::default()), open(&settings, Retention::default()));
+    assert_eq!(server.query("SELECT count() FROM locked.schema_migrations FINAL").trim(), "2");
+    assert_eq!(server.query("EXISTS TABLE locked.schema_lock").trim(), "0");
+    write(&one, &[call(1, HOUR_NANOS)]).await;
+    write(&other, &[call(2, HOUR_NANOS)]).await;
+    assert_eq!(server.query("SELECT sum(calls) FROM locked.usage_1m").trim(), "2");
+}
+
+/// The file of this name anywhere below a folder.
+fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?.filter_map(Result::ok);
+    let paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    let here = paths.iter().find(|path| path.file_name().is_some_and(|found| found == name));
+    here.cloned().or_else(|| paths.iter().filter(|path| path.is_dir()).find_map(|path| find(path, name)))
 }
 
 fn settings(server: &ClickHouse, database: &str, remembered_spans: usize) -> config::ClickHouse {

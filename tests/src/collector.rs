@@ -28,6 +28,8 @@ pub enum Store {
 /// A collector that can be stopped, started again in the same place, and made to hang.
 pub struct Collector {
     name: String,
+    /// What starts it, before its name.
+    entrance: Vec<String>,
     command: Vec<String>,
     grpc: SocketAddr,
     otlp_http: SocketAddr,
@@ -44,26 +46,58 @@ impl Collector {
         collector
     }
 
+    /// On free ports, with more in its configuration: whole sections, such as `export`. Not yet started.
+    pub fn configured(sandbox: &Sandbox, name: &str, store: &Store, more: &Value) -> Self {
+        Self::written(sandbox, name, store, [ports::free_address(), ports::free_address()], more)
+    }
+
     /// On the default loopback ports given, not yet started.
     pub fn stopped(sandbox: &Sandbox, name: &str, store: &Store, grpc: SocketAddr, http: SocketAddr) -> Self {
+        Self::written(sandbox, name, store, [grpc, http], &Value::Null)
+    }
+
+    fn written(
+        sandbox: &Sandbox,
+        name: &str,
+        store: &Store,
+        [grpc, http]: [SocketAddr; 2],
+        more: &Value,
+    ) -> Self {
         let otlp_http = ports::free_address();
-        let config = json!({
+        let mut config = json!({
             "receive": {"grpc": {"listen": grpc}, "http": {"listen": otlp_http}},
             "queue": {"path": sandbox.path(&format!("{name}-queue"))},
             "http": {"listen": http},
             "store": store_config(sandbox, name, store),
             "log": {"format": "json", "level": "info"},
         });
+        for (section, settings) in more.as_object().into_iter().flatten() {
+            config[section] = settings.clone();
+        }
         // YAML reads JSON.
         let config = sandbox.write(&format!("{name}.yaml"), config.to_string());
         let command = ["serve", "--config", &config.display().to_string()].map(str::to_owned).to_vec();
-        Self { name: name.to_owned(), command, grpc, otlp_http, http, process: None }
+        Self { name: name.to_owned(), entrance: Vec::new(), command, grpc, otlp_http, http, process: None }
+    }
+
+    /// Has it started by another program, which becomes it: its name, and its arguments before those of the collector.
+    #[must_use]
+    pub fn started_by(mut self, entrance: Vec<String>) -> Self {
+        self.entrance = entrance;
+        self
     }
 
     /// Starts it where it was: same ports, same store, same queue.
     #[track_caller]
     pub fn start_again(&mut self, sandbox: &Sandbox) {
-        let mut command = Command::new(tools::collector());
+        let mut command = match &self.entrance[..] {
+            [] => Command::new(tools::collector()),
+            [program, arguments @ ..] => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(tools::collector());
+                command
+            }
+        };
         command.args(&self.command);
         // Its configuration is the file's alone.
         for (variable, _) in
@@ -126,6 +160,30 @@ impl Collector {
     #[track_caller]
     pub fn get(&self, path: &str) -> Reply {
         http::get(self.http, path).unwrap_or_else(|e| panic!("{} did not answer {path}: {e}", self.name))
+    }
+
+    /// The sample of a metric, by its name and labels as they are written out; 0 where it is not there yet.
+    #[track_caller]
+    pub fn metric(&self, sample: &str) -> u64 {
+        let text = self.get("/metrics").text();
+        let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or(0)
+    }
+
+    /// Posts one span, by OTLP/HTTP, of about this size, which does not become smaller when it is compressed.
+    pub fn post_span(&self, id: u64, bytes: usize) -> Result<Reply, ureq::Error> {
+        let mut random = fastrand::Rng::with_seed(id);
+        let filling: String = std::iter::repeat_with(|| random.alphanumeric()).take(bytes).collect();
+        let id = format!("{id:016x}");
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let span = json!({
+            "traceId": id.repeat(2), "spanId": id, "name": "call", "kind": 3,
+            "startTimeUnixNano": now.as_nanos().to_string(), "endTimeUnixNano": now.as_nanos().to_string(),
+            "attributes": [{"key": "filling", "value": {"stringValue": filling}}],
+        });
+        let body = json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).to_string();
+        let headers = [("content-type", "application/json")];
+        http::post(self.otlp_http, "/v1/traces", &headers, body.as_bytes())
     }
 
     /// The spans that a query selects, such as `model=gpt-4o&limit=10`, newest first.

@@ -21,6 +21,7 @@ use crate::wait;
 const TAIL_LINES: usize = 40;
 
 /// A running child in a process group of its own. Dropping it kills and reaps the group.
+#[derive(Debug)]
 pub struct Process {
     name: String,
     child: Mutex<Child>,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
+pub use self::export::{ClientTls, Compression, Exporter, Protocol};
 pub use self::llmtrace::LlmTrace;
 use self::mistakes::Mistakes;
 pub use self::queue::{Pump, Queue};
@@ -19,6 +20,7 @@ pub use self::store::{ClickHouse, Memory, Retention, Sqlite, Store, StoreKind};
 pub use self::tls::{Tls, TlsKeys};
 pub use self::wasm::Wasm;
 
+mod export;
 mod llmtrace;
 pub mod mistakes;
 mod queue;
@@ -37,6 +39,7 @@ pub struct Config {
     pub receive: Receive,
     pub queue: Queue,
     pub pump: Pump,
+    pub export: Vec<Exporter>,
     pub http: Http,
     pub store: Store,
     pub metrics: Metrics,
@@ -53,6 +56,8 @@ pub struct Http {
     pub max_limit: usize,
     /// Spans of one trace in an answer; more are cut, and the answer says so.
     pub max_trace_spans: usize,
+    /// Bytes of the spans in an answer; more are cut, and the answer says where to go on.
+    pub max_response_bytes: usize,
     /// Queries at the same time; more are answered with 503.
     pub max_concurrent_queries: usize,
     /// How long a query may take.
@@ -119,6 +124,7 @@ pub const KEYS: &[&str] = &[
     "receive.http.tls.reload_interval",
     "receive.llmtrace.listen",
     "receive.max_connections",
+    "receive.idle_timeout",
     "receive.limits.max_message_bytes",
     "receive.limits.max_concurrent_batches",
     "receive.limits.max_spans_per_batch",
@@ -139,9 +145,22 @@ pub const KEYS: &[&str] = &[
     "pump.max_batch_age",
     "pump.min_backoff",
     "pump.max_backoff",
+    "export.*.endpoint",
+    "export.*.protocol",
+    "export.*.headers",
+    "export.*.compression",
+    "export.*.timeout",
+    "export.*.max_backlog_bytes",
+    "export.*.max_in_flight",
+    "export.*.min_backoff",
+    "export.*.max_backoff",
+    "export.*.tls.ca",
+    "export.*.tls.cert",
+    "export.*.tls.key",
     "http.listen",
     "http.max_limit",
     "http.max_trace_spans",
+    "http.max_response_bytes",
     "http.max_concurrent_queries",
     "http.query_timeout",
     "store.kind",
@@ -219,6 +238,7 @@ fn read(reader: &mut Reader) -> Config {
         receive: receive::read(reader),
         queue: queue::read_queue(reader),
         pump: queue::read_pump(reader),
+        export: export::read(reader),
         http: read_http(reader),
         store: store::read(reader),
         metrics: Metrics {
@@ -231,11 +251,15 @@ fn read(reader: &mut Reader) -> Config {
     }
 }
 
+/// An answer is put together in memory.
+const MAX_RESPONSE_BYTES: usize = 1 << 30;
+
 fn read_http(reader: &mut Reader) -> Http {
     Http {
         listen: reader.listen("http.listen", "127.0.0.1:8080"),
         max_limit: reader.count("http.max_limit", 1_000),
         max_trace_spans: reader.count("http.max_trace_spans", 10_000),
+        max_response_bytes: reader.size("http.max_response_bytes", "16MiB", MAX_RESPONSE_BYTES),
         max_concurrent_queries: reader.count("http.max_concurrent_queries", 32),
         query_timeout: reader.duration("http.query_timeout", "30s"),
     }
@@ -265,6 +289,7 @@ fn check(config: &Config, mistakes: &mut Mistakes) {
     receive::check(&config.receive, mistakes);
     store::check(&config.store, mistakes);
     queue::check(&config.queue, &config.pump, mistakes);
+    export::check(&config.export, &config.queue, mistakes);
     config.wasm.check(mistakes);
 }
 

@@ -1,7 +1,10 @@
 //! The settings as they were written: scalars by path, from the file and from the environment, with where each came
 //! from. Unknown keys and variables are mistakes here; what a value must look like is decided by who reads it.
+//!
+//! A `*` in a key stands for a name of the user's choice: `export.*.endpoint` is `export.tempo.endpoint`, and
+//! `MESHTAP_EXPORT_TEMPO_ENDPOINT`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -25,13 +28,23 @@ pub struct Setting {
 
 #[derive(Debug, Default)]
 pub struct Settings {
-    by_path: BTreeMap<&'static str, Setting>,
+    by_path: BTreeMap<String, Setting>,
 }
 
 impl Settings {
     /// Takes the value, so that what nobody asked for can be told.
     pub fn take(&mut self, path: &str) -> Option<Setting> {
         self.by_path.remove(path)
+    }
+
+    pub fn has(&self, path: &str) -> bool {
+        self.by_path.contains_key(path)
+    }
+
+    /// What stands for the `*` of keys below this one.
+    pub fn names(&self, section: &str) -> BTreeSet<String> {
+        let below = self.by_path.keys().filter_map(|path| path.strip_prefix(section)?.strip_prefix('.'));
+        below.filter_map(|path| Some(path.split_once('.')?.0.to_owned())).collect()
     }
 
     /// Reads the text of the file. `keys` are all paths that exist.
@@ -54,10 +67,10 @@ impl Settings {
         keys: &'static [&'static str],
         mistakes: &mut Mistakes,
     ) {
-        let leaf = keys.iter().find(|key| **key == path);
-        match (leaf, value) {
+        let is_leaf = keys.iter().any(|key| is_path_of(path, key));
+        match (is_leaf, value) {
             (_, Value::Null) => {}
-            (None, Value::Object(children)) => {
+            (false, Value::Object(children)) => {
                 for (name, child) in children {
                     let below = if path.is_empty() { name } else { format!("{path}.{name}") };
                     if is_key(&below, keys) {
@@ -71,7 +84,7 @@ impl Settings {
                     }
                 }
             }
-            (None, _) => {
+            (false, _) => {
                 let owner = if path.is_empty() { "the file" } else { path };
                 mistakes.add(
                     owner,
@@ -79,11 +92,11 @@ impl Settings {
                     "write its keys below it, indented, as `key: value`",
                 );
             }
-            (Some(_), Value::Object(_) | Value::Array(_)) => {
+            (true, Value::Object(_) | Value::Array(_)) => {
                 mistakes.add(path, "must be a single value", "write it on one line, as `key: value`");
             }
-            (Some(key), value) => {
-                self.by_path.insert(key, Setting { origin: path.to_owned(), value });
+            (true, value) => {
+                self.by_path.insert(path.to_owned(), Setting { origin: path.to_owned(), value });
             }
         }
     }
@@ -99,8 +112,8 @@ impl Settings {
             if !name.starts_with(PREFIX) || name == CONFIG_VARIABLE || value.is_empty() {
                 continue;
             }
-            if let Some(key) = keys.iter().find(|key| variable(key) == name) {
-                self.by_path.insert(key, Setting { origin: name, value: Value::String(value) });
+            if let Some(path) = keys.iter().find_map(|key| path_of(&name, key)) {
+                self.by_path.insert(path, Setting { origin: name, value: Value::String(value) });
             } else if !is_foreign(&name) {
                 let known = keys.iter().map(|key| variable(key));
                 mistakes.add(&name, "unknown variable", suggestion(&name, known));
@@ -114,13 +127,31 @@ pub fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "_").to_uppercase())
 }
 
+/// The key that a variable sets, if it sets this one: with the name, where the key has a `*`.
+fn path_of(variable_name: &str, key: &str) -> Option<String> {
+    let variable = variable(key);
+    let Some((before, after)) = variable.split_once('*') else {
+        return (variable == variable_name).then(|| key.to_owned());
+    };
+    let name = variable_name.strip_prefix(before)?.strip_suffix(after)?;
+    (!name.is_empty()).then(|| key.replace('*', &name.to_lowercase()))
+}
+
 /// `store`, `store.sqlite` and `store.sqlite.path`, of the last of them.
 fn prefixes(key: &str) -> impl Iterator<Item = &str> {
     key.match_indices('.').map(|(end, _)| &key[..end]).chain([key])
 }
 
+/// Whether it is a key, or what keys stand below.
 fn is_key(path: &str, keys: &[&str]) -> bool {
-    keys.iter().any(|key| key.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    keys.iter().flat_map(|key| prefixes(key)).any(|key| is_path_of(path, key))
+}
+
+/// Whether it is this key; a `*` is any name.
+fn is_path_of(path: &str, key: &str) -> bool {
+    let mut words = path.split('.');
+    key.split('.').all(|word| words.next().is_some_and(|given| word == "*" || given == word))
+        && words.next().is_none()
 }
 
 fn is_foreign(name: &str) -> bool {

@@ -87,7 +87,7 @@ impl Reader {
         })
     }
 
-    fn read<T>(
+    pub(super) fn read<T>(
         &mut self,
         path: &str,
         default: T,
@@ -106,8 +106,8 @@ impl Reader {
 }
 
 /// What was written, and whether YAML took it for text.
-struct Text<'a> {
-    text: &'a str,
+pub(super) struct Text<'a> {
+    pub(super) text: &'a str,
     quoted: bool,
 }
 
@@ -117,7 +117,11 @@ fn plain(value: &Value) -> String {
 
 /// The value in a message; a secret is not shown.
 fn shown(path: &str, value: &Value) -> impl Display {
-    if path.ends_with("password") { "(not shown)".to_owned() } else { value.to_string() }
+    if path.ends_with("password") || path.ends_with("headers") {
+        "(not shown)".to_owned()
+    } else {
+        value.to_string()
+    }
 }
 
 fn is_listen(text: &str) -> bool {

@@ -1,5 +1,7 @@
 //! The settings of what takes spans in. The bounds hold for every transport.
 
+use std::time::Duration;
+
 use super::llmtrace::{self, LlmTrace};
 use super::mistakes::Mistakes;
 use super::read::Reader;
@@ -12,6 +14,8 @@ pub struct Receive {
     pub llmtrace: LlmTrace,
     /// Open connections of each listener, the API's too; more are closed at once.
     pub max_connections: usize,
+    /// How long a connection may take to begin, and one of HTTP/1.1 to bring the head of its next request.
+    pub idle_timeout: Duration,
     pub limits: Limits,
 }
 
@@ -70,6 +74,7 @@ pub(super) fn read(reader: &mut Reader) -> Receive {
         },
         llmtrace: llmtrace::read(reader),
         max_connections: reader.count("receive.max_connections", 4_096),
+        idle_timeout: reader.duration("receive.idle_timeout", "2m"),
         limits: read_limits(reader),
     }
 }

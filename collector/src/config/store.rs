@@ -132,7 +132,7 @@ pub(super) fn check(store: &Store, mistakes: &mut Mistakes) {
 
 fn check_clickhouse(config: &ClickHouse, mistakes: &mut Mistakes) {
     let path = "store.clickhouse.url";
-    match config.url.parse::<axum::http::Uri>() {
+    match config.url.parse::<http::Uri>() {
         Ok(uri) if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) => {
             mistakes.add(
                 path,

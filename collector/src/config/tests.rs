@@ -152,3 +152,49 @@ fn every_key_is_read() {
         assert_eq!(reader.settings.take(key), None, "{key} is declared and not read");
     }
 }
+
+#[test]
+fn backends_have_names_of_their_own() {
+    let text =
+        "export: {tempo: {endpoint: 'http://tempo:4317', timeout: 3s}, langfuse: {protocol: http/protobuf}}";
+    let variables = [
+        ("MESHTAP_EXPORT_LANGFUSE_ENDPOINT", "https://cloud.langfuse.com/api/public/otel"),
+        ("MESHTAP_EXPORT_LANGFUSE_HEADERS", "authorization=Basic%20aHVudGVyMg==, x-scope=a%2Cb"),
+    ];
+    let config = parse(text, &variables).unwrap();
+    let [langfuse, tempo] = &config.export[..] else { panic!("{:?}", config.export) };
+    assert_eq!((&*tempo.name, tempo.protocol, tempo.timeout.as_secs()), ("tempo", Protocol::Grpc, 3));
+    assert_eq!((&*langfuse.name, langfuse.protocol), ("langfuse", Protocol::HttpProtobuf));
+    let headers: Vec<_> =
+        langfuse.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+    assert_eq!(headers, [("authorization", "Basic aHVudGVyMg=="), ("x-scope", "a,b")]);
+    assert!(!format!("{config:?}").contains("aHVudGVyMg"));
+}
+
+#[test]
+fn mistakes_of_backends() {
+    check(
+        "export: {tempo: {timeout: 3s}}",
+        "export.tempo.endpoint: is missing; write it as http://host:4317",
+    );
+    check("export: {tempo: {endpoint: 'tempo:4317'}}", "export.tempo.endpoint: is not an endpoint");
+    check("export: {tempo: {endpoint: 'http://u:p@tempo:4317'}}", "without user, password and query");
+    check("export: {tempo: {endpoint: 'http://tempo:4317/x'}}", "has a path, which OTLP/gRPC has not");
+    check("export: {Tempo: {endpoint: 'http://tempo:4317'}}", "export.Tempo: is not a name of a backend");
+    check(
+        "export: {tempo: {endpont: 'http://tempo:4317'}}",
+        "export.tempo.endpont: unknown key; did you mean",
+    );
+    check("export: {tempo: 7}", "export.tempo: must be a mapping");
+    let with = |rest: &str| format!("export: {{tempo: {{endpoint: 'http://tempo:4317', {rest}}}}}");
+    check(&with("protocol: http"), "use one of grpc, http/protobuf");
+    check(&with("max_backlog_bytes: 64MiB"), "export.tempo.max_backlog_bytes: is less than 2 times");
+    check(&with("max_backoff: 1ms"), "export.tempo.max_backoff: is less than min_backoff");
+    check(&with("tls: {ca: /nowhere/ca.pem}"), "export.tempo.tls.ca: cannot read /nowhere/ca.pem");
+    check(&with("tls: {cert: /nowhere/cert.pem}"), "export.tempo.tls.key: is missing beside");
+    for headers in ["hunter2", "te=hunter2", "grpc-timeout=hunter2", "a b=hunter2", "'a=hunter2%0a'"] {
+        let found = mistakes(&with(&format!("headers: {headers}")), &[]);
+        assert!(found.contains("export.tempo.headers: is not a list of headers: (not shown)"), "{found}");
+        assert!(!found.contains("hunter2"), "{found}");
+    }
+}

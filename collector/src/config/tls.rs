@@ -74,6 +74,6 @@ fn missing(mistakes: &mut Mistakes, there: &str, missing: &str) {
 /// Whether the files can be used.
 pub(super) fn check(tls: Option<&Tls>, mistakes: &mut Mistakes) {
     if let Some(Err(error)) = tls.map(tls::check) {
-        mistakes.add(error.key, error.problem, error.fix);
+        mistakes.add(&error.key, error.problem, error.fix);
     }
 }

@@ -148,7 +148,7 @@ impl Feeder {
                 Ok(Read::End) => return None,
                 Ok(Read::Gap { first, last, reason, spans, end }) => {
                     error!(first, last, reason = reason.as_str(), "entries of the queue are lost");
-                    self.log.metrics.lost(reason, last + 1 - first, spans);
+                    self.log.metrics.lost(super::CURSOR, reason, last + 1 - first, spans);
                     (filling.last, filling.end) = (last, end);
                 }
                 Err(error) => {

@@ -19,18 +19,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use self::backoff::Backoff;
 use self::feeder::{Fed, Feeder, Part};
+use crate::backoff::Backoff;
 use crate::config;
 use crate::queue::{Cursor, Position, Queue, parked};
+use crate::stage::Drain;
 use crate::store::{Batch, Store, StoreError};
 use crate::telemetry::metrics::{Attempt, Metrics};
 
-mod backoff;
 mod feeder;
 pub mod retry;
 #[cfg(test)]
@@ -42,69 +41,31 @@ pub const CURSOR: &str = "store";
 /// Entries in a row that are parked without a pause.
 const FREE_PARKS: u32 = 3;
 
-/// The running pump.
-#[derive(Debug)]
-pub struct Pump {
-    draining: CancellationToken,
-    feeder: Option<JoinHandle<()>>,
-    task: Option<JoinHandle<()>>,
-}
-
-impl Pump {
-    pub fn start(
-        config: &config::Pump,
-        max_parked_bytes: u64,
-        queue: &Queue,
-        cursor: Cursor,
-        store: Arc<dyn Store>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        let draining = CancellationToken::new();
-        let fixed = cursor.planned().map(|plan| plan.last);
-        let log = Arc::clone(queue.log());
-        let feeder = Feeder::new(cursor.reader(), fixed, log, config.clone(), Arc::clone(&metrics));
-        let sender = Sender {
-            cursor: Arc::new(Mutex::new(cursor)),
-            store,
-            metrics,
-            draining: draining.clone(),
-            backoff: Backoff::new(config),
-            max_parked_bytes,
-            parked_in_a_row: 0,
-        };
-        let (batches, inbox) = mpsc::channel(1);
-        let feeder = tokio::task::spawn_blocking(move || feeder.run(&batches));
-        let task = tokio::spawn(sender.run(inbox));
-        Self { draining, feeder: Some(feeder), task: Some(task) }
-    }
-
-    /// To be called when the queue is closed: waits until it is empty or the store does not take more.
-    pub async fn drain(&mut self) {
-        self.draining.cancel();
-        // The feeder ends when nobody takes its batches any more.
-        for task in [&mut self.task, &mut self.feeder] {
-            if let Some(running) = task {
-                if let Err(error) = running.await
-                    && error.is_panic()
-                {
-                    error!("the pump failed");
-                }
-                *task = None;
-            }
-        }
-    }
-
-    /// Gives up what is under way, and lets go of the queue. It is sent again at the next start.
-    pub async fn abort(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
-        for task in [&mut self.task, &mut self.feeder] {
-            if let Some(aborted) = task.take() {
-                drop(aborted.await);
-            }
-        }
-    }
+pub fn start(
+    config: &config::Pump,
+    max_parked_bytes: u64,
+    queue: &Queue,
+    cursor: Cursor,
+    store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+) -> Drain {
+    let draining = CancellationToken::new();
+    let fixed = cursor.planned().map(|plan| plan.last);
+    let log = Arc::clone(queue.log());
+    let feeder = Feeder::new(cursor.reader(), fixed, log, config.clone(), Arc::clone(&metrics));
+    let sender = Sender {
+        cursor: Arc::new(Mutex::new(cursor)),
+        store,
+        metrics,
+        draining: draining.clone(),
+        backoff: Backoff::new(config.min_backoff, config.max_backoff),
+        max_parked_bytes,
+        parked_in_a_row: 0,
+    };
+    let (batches, inbox) = mpsc::channel(1);
+    let feeder = tokio::task::spawn_blocking(move || feeder.run(&batches));
+    let sender = tokio::spawn(sender.run(inbox));
+    Drain::new("pump", draining, sender, feeder)
 }
 
 struct Sender {
@@ -301,7 +262,7 @@ impl Sender {
         if self.draining.is_cancelled() {
             return Err(Stopped);
         }
-        let time: Duration = self.backoff.next();
+        let time: Duration = self.backoff.next_pause();
         let _woken = tokio::time::timeout(time, self.draining.cancelled()).await;
         Ok(())
     }

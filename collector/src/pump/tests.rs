@@ -141,7 +141,7 @@ impl Rig {
         Self { folder, config }
     }
 
-    fn start(&self, store: &Arc<Scripted>) -> (Queue, Pump) {
+    fn start(&self, store: &Arc<Scripted>) -> (Queue, Drain) {
         let metrics = Arc::new(Metrics::new(&self.config.metrics));
         let opened =
             Opened::in_folder(&self.folder, &self.config.queue, Arc::clone(metrics.queue())).unwrap();
@@ -149,7 +149,7 @@ impl Rig {
         let queue = opened.start().unwrap();
         let max_parked = self.config.queue.max_parked_bytes as u64;
         let store = Arc::clone(store) as Arc<dyn Store>;
-        let pump = Pump::start(&self.config.pump, max_parked, &queue, cursor, store, metrics);
+        let pump = start(&self.config.pump, max_parked, &queue, cursor, store, metrics);
         (queue, pump)
     }
 
@@ -184,9 +184,9 @@ async fn append(queue: &Queue, requests: &[&[u8]]) {
     }
 }
 
-async fn stop((mut queue, mut pump): (Queue, Pump)) {
+async fn stop((mut queue, mut pump): (Queue, Drain)) {
     queue.close().await;
-    tokio::time::timeout(Duration::from_mins(1), pump.drain()).await.unwrap();
+    tokio::time::timeout(Duration::from_mins(1), pump.finish()).await.unwrap();
 }
 
 #[tokio::test]

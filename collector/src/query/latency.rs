@@ -6,35 +6,16 @@
 use axum::Json;
 use axum::extract::{Query, State};
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use super::params::{FILTERS, Params, SUMMING};
 use super::router::Api;
-use super::usage::group_values;
-use crate::model::Dimension;
+use super::sums::{Group, Sums};
 use crate::store::LatencyRow;
 use crate::store::histogram::Histogram;
-use crate::time::rfc3339;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Latency {
-    group_by: Vec<&'static str>,
-    side: &'static str,
-    from: Option<String>,
-    to: Option<String>,
-    rows: Vec<Row>,
-    /// Whether there are more groups than `limit`.
-    truncated: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct Row {
-    /// Where the interval starts, when one was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    start: Option<String>,
-    #[serde(flatten)]
-    group: Map<String, Value>,
     calls: u64,
     duration_ms: Percentiles,
     time_to_first_chunk_ms: Percentiles,
@@ -66,28 +47,18 @@ impl From<&Histogram> for Percentiles {
 pub(super) async fn get(
     State(api): State<Api>,
     Query(query): Query<Vec<(String, String)>>,
-) -> Result<Json<Latency>, ApiError> {
+) -> Result<Json<Sums<Latency>>, ApiError> {
     let query = Params::new(query, &[SUMMING, FILTERS])?.sums(api.max_limit)?;
     let report = api.store.latency(&query).await?;
-    if report.truncated {
-        api.metrics.query_result_cut("latency");
-    }
-    Ok(Json(Latency {
-        group_by: query.group_by.iter().map(|dimension| dimension.as_str()).collect(),
-        side: query.side.as_str(),
-        from: query.filter.time.from_unix_nanos.map(rfc3339),
-        to: query.filter.time.to_unix_nanos.map(rfc3339),
-        rows: report.rows.into_iter().map(|row| shown(&query.group_by, row)).collect(),
-        truncated: report.truncated,
-    }))
+    let rows = report.rows.into_iter().map(shown);
+    Ok(Json(Sums::new(&api, "latency", &query, rows, report.truncated)))
 }
 
-fn shown(group_by: &[Dimension], row: LatencyRow) -> Row {
-    Row {
-        start: row.start_unix_nanos.map(rfc3339),
-        group: group_values(group_by, row.group),
+fn shown(row: LatencyRow) -> (Group, Latency) {
+    let latency = Latency {
         calls: row.calls,
         duration_ms: Percentiles::from(&row.duration),
         time_to_first_chunk_ms: Percentiles::from(&row.time_to_first_chunk),
-    }
+    };
+    ((row.start_unix_nanos, row.group), latency)
 }

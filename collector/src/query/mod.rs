@@ -1,11 +1,13 @@
 //! The query API: JSON over HTTP, read-only. Handlers extract, call the store, and map; there is no SQL here.
 
+mod bounded;
 pub mod error;
 pub mod latency;
 pub mod params;
 pub mod router;
 pub mod sidecars;
 pub mod spans;
+mod sums;
 pub mod traces;
 pub mod usage;
 

@@ -25,6 +25,7 @@ pub struct Api {
     pub(super) metrics: Arc<Metrics>,
     pub(super) max_limit: usize,
     pub(super) max_trace_spans: usize,
+    pub(super) max_response_bytes: usize,
     slots: Arc<Semaphore>,
     timeout: Duration,
 }
@@ -42,6 +43,7 @@ impl Api {
             metrics,
             max_limit: config.max_limit,
             max_trace_spans: config.max_trace_spans,
+            max_response_bytes: config.max_response_bytes,
             slots: Arc::new(Semaphore::new(config.max_concurrent_queries)),
             timeout: config.query_timeout,
         }

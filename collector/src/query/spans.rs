@@ -1,10 +1,11 @@
 //! `GET /api/v1/spans`: spans that match, newest first, page by page. Also how one span looks in any answer.
 
-use axum::Json;
 use axum::extract::{Query, State};
+use axum::response::Response;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::bounded::Spans;
 use super::error::ApiError;
 use super::params::{FILTERS, Params, write_cursor};
 use super::router::Api;
@@ -14,16 +15,16 @@ use crate::time::rfc3339;
 
 const DEFAULT_LIMIT: usize = 50;
 
+/// What stands behind the spans of an answer.
 #[derive(Debug, Serialize)]
-pub(super) struct SpanList {
-    spans: Vec<Span>,
+struct Next {
     next_cursor: Option<String>,
 }
 
 pub(super) async fn list(
     State(api): State<Api>,
     Query(query): Query<Vec<(String, String)>>,
-) -> Result<Json<SpanList>, ApiError> {
+) -> Result<Response, ApiError> {
     let params = Params::new(query, &[&["limit", "cursor", "order"], FILTERS])?;
     let page = Page {
         limit: params.limit(DEFAULT_LIMIT, api.max_limit)?,
@@ -31,10 +32,12 @@ pub(super) async fn list(
         order: params.order()?,
     };
     let found = api.store.spans(&params.filter()?, &page).await?;
-    Ok(Json(SpanList {
-        spans: found.spans.into_iter().map(Span::from).collect(),
-        next_cursor: found.next.as_ref().map(write_cursor),
-    }))
+    let spans = Spans::new(found.spans, api.max_response_bytes)?;
+    if spans.cut {
+        api.metrics.query_result_cut("spans");
+    }
+    let next = if spans.cut { spans.last } else { found.next };
+    spans.into_response(&Next { next_cursor: next.as_ref().map(write_cursor) })
 }
 
 /// A span as clients see it. What is unknown is `null`.

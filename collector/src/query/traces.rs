@@ -1,21 +1,20 @@
 //! `GET /api/v1/traces/{trace_id}`: the spans of one trace, earliest first.
 
-use axum::Json;
 use axum::extract::{Path, Query, State};
+use axum::response::Response;
 use serde::Serialize;
 
+use super::bounded::Spans;
 use super::error::ApiError;
 use super::params::Params;
 use super::router::Api;
-use super::spans::Span;
 use crate::model::TraceId;
 
+/// What stands behind the spans of an answer.
 #[derive(Debug, Serialize)]
-#[expect(clippy::struct_field_names, reason = "these are the names in the answer")]
-pub(super) struct Trace {
+struct Trace {
     trace_id: String,
-    spans: Vec<Span>,
-    /// Whether the trace has more spans than an answer may hold (`http.max_trace_spans`).
+    /// Whether the trace has more than an answer may hold (`http.max_trace_spans`, `http.max_response_bytes`).
     truncated: bool,
 }
 
@@ -23,7 +22,7 @@ pub(super) async fn get(
     State(api): State<Api>,
     Path(trace_id): Path<String>,
     Query(query): Query<Vec<(String, String)>>,
-) -> Result<Json<Trace>, ApiError> {
+) -> Result<Response, ApiError> {
     Params::new(query, &[&[]])?;
     let trace_id = TraceId::from_hex(&trace_id).ok_or_else(|| {
         ApiError::invalid("trace_id", "trace_id must be 32 hexadecimal digits, not all of them 0")
@@ -32,12 +31,10 @@ pub(super) async fn get(
     if found.spans.is_empty() {
         return Err(ApiError::NotFound { message: format!("no span of trace {trace_id} is stored") });
     }
-    if found.truncated {
+    let spans = Spans::new(found.spans, api.max_response_bytes)?;
+    let truncated = found.truncated || spans.cut;
+    if truncated {
         api.metrics.query_result_cut("trace");
     }
-    Ok(Json(Trace {
-        trace_id: trace_id.to_string(),
-        spans: found.spans.into_iter().map(Span::from).collect(),
-        truncated: found.truncated,
-    }))
+    spans.into_response(&Trace { trace_id: trace_id.to_string(), truncated })
 }

@@ -8,34 +8,16 @@
 use axum::Json;
 use axum::extract::{Query, State};
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use super::error::ApiError;
 use super::params::{FILTERS, Params, SUMMING};
 use super::router::Api;
-use crate::model::Dimension;
+use super::sums::{Group, Sums};
 use crate::store::UsageRow;
-use crate::time::rfc3339;
 
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "these are the names in the answer")]
 pub(super) struct Usage {
-    group_by: Vec<&'static str>,
-    side: &'static str,
-    from: Option<String>,
-    to: Option<String>,
-    rows: Vec<Row>,
-    /// Whether there are more groups than `limit`.
-    truncated: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct Row {
-    /// Where the interval starts, when one was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    start: Option<String>,
-    /// Each dimension with its value; `null` collects the calls that lack it.
-    #[serde(flatten)]
-    group: Map<String, Value>,
     calls: u64,
     errors: u64,
     calls_with_usage: u64,
@@ -49,26 +31,15 @@ struct Row {
 pub(super) async fn get(
     State(api): State<Api>,
     Query(query): Query<Vec<(String, String)>>,
-) -> Result<Json<Usage>, ApiError> {
+) -> Result<Json<Sums<Usage>>, ApiError> {
     let query = Params::new(query, &[SUMMING, FILTERS])?.sums(api.max_limit)?;
     let report = api.store.usage(&query).await?;
-    if report.truncated {
-        api.metrics.query_result_cut("usage");
-    }
-    Ok(Json(Usage {
-        group_by: query.group_by.iter().map(|dimension| dimension.as_str()).collect(),
-        side: query.side.as_str(),
-        from: query.filter.time.from_unix_nanos.map(rfc3339),
-        to: query.filter.time.to_unix_nanos.map(rfc3339),
-        rows: report.rows.into_iter().map(|row| shown(&query.group_by, row)).collect(),
-        truncated: report.truncated,
-    }))
+    let rows = report.rows.into_iter().map(shown);
+    Ok(Json(Sums::new(&api, "usage", &query, rows, report.truncated)))
 }
 
-fn shown(group_by: &[Dimension], row: UsageRow) -> Row {
-    Row {
-        start: row.start_unix_nanos.map(rfc3339),
-        group: group_values(group_by, row.group),
+fn shown(row: UsageRow) -> (Group, Usage) {
+    let usage = Usage {
         calls: row.calls,
         errors: row.errors,
         calls_with_usage: row.calls_with_usage,
@@ -77,11 +48,6 @@ fn shown(group_by: &[Dimension], row: UsageRow) -> Row {
         cache_read_input_tokens: row.cache_read_input_tokens,
         cache_creation_input_tokens: row.cache_creation_input_tokens,
         reasoning_output_tokens: row.reasoning_output_tokens,
-    }
-}
-
-/// Each dimension with its value.
-pub(super) fn group_values(group_by: &[Dimension], values: Vec<Option<String>>) -> Map<String, Value> {
-    let names = group_by.iter().map(|dimension| dimension.as_str().to_owned());
-    names.zip(values.into_iter().map(Value::from)).collect()
+    };
+    ((row.start_unix_nanos, row.group), usage)
 }

@@ -9,7 +9,7 @@ use super::log::Log;
 use super::parked::{self, Note};
 use super::reader::{Read, Reader};
 use super::{OpenError, Position};
-use crate::telemetry::queue::{Loss, Operation};
+use crate::telemetry::queue::Operation;
 use crate::time::rfc3339;
 
 /// What one cursor has read, planned and acknowledged.
@@ -33,6 +33,7 @@ impl Cursor {
         log.not_before(given);
         let first = log.segment_of(acked + 1).map_or(0, |(segment, _)| segment.first);
         let position = Position { segment: first, offset: 0 };
+        log.metrics.cursor(name);
         log.register(name, acked, position, max_backlog_bytes);
         Ok(Self { log: Arc::clone(log), name: name.to_owned(), ledger, position })
     }
@@ -85,10 +86,5 @@ impl Cursor {
 
     pub fn disk(&self) -> &dyn Disk {
         &**self.log.disk()
-    }
-
-    /// Entries that no one will read any more.
-    pub fn lost(&self, reason: Loss, entries: u64, spans: Option<u32>) {
-        self.log.metrics.lost(reason, entries, spans);
     }
 }

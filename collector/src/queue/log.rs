@@ -150,8 +150,15 @@ impl Log {
     }
 
     pub fn register(&self, name: &str, acked: u64, position: Position, max_backlog_bytes: Option<u64>) {
+        let mut state = self.state();
+        let oldest = state.segments.front().map_or(0, |segment| segment.first);
+        // What went while it was not there is not missing from the disk: for a new one it never counted.
+        let floor = if max_backlog_bytes.is_some() { oldest } else { 0 };
+        if acked > 0 && floor > acked + 1 {
+            self.metrics.lost(name, Loss::Skipped, floor - (acked + 1), None);
+        }
         let name = name.to_owned();
-        self.state().cursors.push(CursorState { name, acked, position, max_backlog_bytes, floor: 0 });
+        state.cursors.push(CursorState { name, acked, position, max_backlog_bytes, floor });
     }
 
     /// Whether so many bytes more fit, by the backlog of the cursors that must not lose anything.
@@ -231,7 +238,7 @@ impl Log {
         let State { segments, cursors, .. } = &mut *state;
         for cursor in cursors {
             let Some(bound) = cursor.max_backlog_bytes else { continue };
-            let start = cursor.position.segment.max(cursor.floor);
+            let start = cursor.start().segment;
             let held = || segments.iter().skip_while(|segment| segment.first < start);
             let mut behind: u64 = held().map(|segment| segment.bytes).sum();
             for (segment, next) in held().zip(held().skip(1)) {
@@ -241,7 +248,7 @@ impl Log {
                 behind -= segment.bytes;
                 let start = cursor.floor.max(cursor.acked + 1);
                 if next.first > start {
-                    self.metrics.lost(Loss::Skipped, next.first - start, None);
+                    self.metrics.lost(&cursor.name, Loss::Skipped, next.first - start, None);
                     cursor.floor = next.first;
                 }
             }
@@ -287,7 +294,7 @@ impl State {
     }
 
     fn backlog(&self, cursor: &CursorState) -> Backlog {
-        let position = cursor.position;
+        let position = cursor.start();
         let waiting = self.segments.iter().filter(|segment| segment.first >= position.segment);
         let bytes: u64 = waiting.map(|segment| segment.bytes).sum();
         let entries = self.last.saturating_sub(cursor.acked.max(cursor.floor.saturating_sub(1)));
@@ -308,6 +315,17 @@ impl State {
         let (segment, offset) = here.or(next.map(|segment| (segment, HEADER_BYTES as u64)))?;
         let head = disk::read_exact(&*segment.file, FRAME_BYTES, offset).ok()??;
         Frame::decode(&head).map(|frame| frame.received_unix_nanos)
+    }
+}
+
+impl CursorState {
+    /// Behind what it has acknowledged, or where it goes on for its bound.
+    fn start(&self) -> Position {
+        if self.position.segment >= self.floor {
+            self.position
+        } else {
+            Position { segment: self.floor, offset: 0 }
+        }
     }
 }
 

@@ -38,6 +38,12 @@ fn append(writer: &mut Writer, texts: &[&str]) {
     }
 }
 
+fn ack_all(cursor: &mut Cursor) {
+    let mut reader = cursor.reader();
+    read_all(&mut reader);
+    cursor.ack(reader.next_sequence() - 1, reader.position()).unwrap();
+}
+
 /// What is left to read: texts, and gaps as `(first, last, reason)`.
 fn read_all(reader: &mut Reader) -> (Vec<String>, Vec<(u64, u64, Loss)>) {
     let (mut texts, mut gaps) = (Vec::new(), Vec::new());
@@ -277,8 +283,45 @@ fn a_cursor_with_a_bound_loses_its_oldest_entries_alone() {
     assert!(!left.is_empty() && left.len() < 15, "{left:?}");
     assert_eq!(left, texts[30 - left.len()..]);
     assert_eq!(gaps, [], "they are counted where they are given up");
-    assert_eq!(log.metrics.losses(Loss::Skipped), 30 - left.len() as u64);
+    assert_eq!(log.metrics.losses("onward", Loss::Skipped), 30 - left.len() as u64);
     assert_eq!(read_all(&mut store.reader()).0, texts, "the other cursor has them all");
+}
+
+#[test]
+fn what_goes_while_a_cursor_is_away_is_skipped_and_not_missing() {
+    let disk = SimulatedDisk::default();
+    let entries = |cursor: &mut Cursor, texts: &[&str]| {
+        assert_eq!(
+            read_all(&mut cursor.reader()),
+            (texts.iter().map(|text| (*text).to_owned()).collect(), vec![])
+        );
+    };
+    let log = Arc::new(Log::open(Arc::new(disk.clone()), 1 << 20, metrics()).unwrap());
+    let mut store = Cursor::open(&log, "store", None).unwrap();
+    append(&mut Writer::new(Arc::clone(&log), 1), &["a", "b", "c"]);
+    ack_all(&mut store);
+
+    // A new one starts at the oldest entry that is there.
+    let log = Arc::new(Log::open(Arc::new(disk.clone()), 1 << 20, metrics()).unwrap());
+    let mut store = Cursor::open(&log, "store", None).unwrap();
+    let mut onward = Cursor::open(&log, "onward", Some(1 << 20)).unwrap();
+    append(&mut Writer::new(Arc::clone(&log), 1), &["d", "e"]);
+    entries(&mut onward, &["c", "d", "e"]);
+    assert_eq!(log.metrics.losses("onward", Loss::Skipped), 0);
+    ack_all(&mut onward);
+    ack_all(&mut store);
+
+    // One that was gone for a while goes on at the oldest entry that is left.
+    let log = Arc::new(Log::open(Arc::new(disk.clone()), 1 << 20, metrics()).unwrap());
+    let mut store = Cursor::open(&log, "store", None).unwrap();
+    append(&mut Writer::new(Arc::clone(&log), 1), &["f", "g", "h"]);
+    ack_all(&mut store);
+    let log = Arc::new(Log::open(Arc::new(disk.clone()), 1 << 20, metrics()).unwrap());
+    Cursor::open(&log, "store", None).unwrap();
+    let mut onward = Cursor::open(&log, "onward", Some(1 << 20)).unwrap();
+    entries(&mut onward, &["h"]);
+    assert_eq!(log.metrics.losses("onward", Loss::Skipped), 2);
+    assert_eq!(log.metrics.losses("onward", Loss::MissingSegment), 0);
 }
 
 #[test]

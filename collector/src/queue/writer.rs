@@ -57,7 +57,12 @@ impl Writer {
             self.buffer.extend_from_slice(&packed.payload);
         }
         if let Err(error) = segment.file.write_all_at(&self.buffer, segment.bytes) {
-            self.take_back(&segment, is_new);
+            if error.kind() == io::ErrorKind::FileTooLarge {
+                // It stays so for this file, and not for the next one.
+                self.leave(&segment, is_new);
+            } else {
+                self.take_back(&segment, is_new);
+            }
             self.refused_bytes = self.buffer.len();
             return Err(self.failed(Operation::Write, &error));
         }

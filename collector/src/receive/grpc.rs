@@ -3,9 +3,7 @@
 //! UNAVAILABLE and RESOURCE_EXHAUSTED ask the sender to try again, with RetryInfo; INVALID_ARGUMENT does not. What was
 //! refused span by span is reported as partial success.
 
-use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use bytes::{Buf as _, Bytes};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
@@ -15,12 +13,12 @@ use tonic::codec::{
     Codec, CompressionEncoding, DecodeBuf, Decoder, EnabledCompressionEncodings, EncodeBuf, Encoder,
 };
 use tonic::codegen::http;
-use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
-use tower::Service;
 
 use super::intake::{ExportError, Intake, RETRY_DELAY};
+use super::service::Answer;
 use crate::queue::AppendError;
 
 pub const EXPORT_PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
@@ -36,7 +34,7 @@ impl TraceService {
         Self { intake }
     }
 
-    async fn answer(self, request: http::Request<Body>) -> http::Response<Body> {
+    async fn export(&self, request: http::Request<Body>) -> http::Response<Body> {
         if request.uri().path() != EXPORT_PATH {
             return Status::unimplemented("only TraceService/Export is served here").into_http();
         }
@@ -79,22 +77,11 @@ impl TraceService {
     }
 }
 
-impl NamedService for TraceService {
+impl Answer for TraceService {
     const NAME: &'static str = "opentelemetry.proto.collector.trace.v1.TraceService";
-}
 
-impl Service<http::Request<Body>> for TraceService {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let this = self.clone();
-        Box::pin(async move { Ok(this.answer(request).await) })
+    async fn answer(self, request: http::Request<Body>) -> http::Response<Body> {
+        self.export(request).await
     }
 }
 

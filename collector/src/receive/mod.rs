@@ -6,10 +6,12 @@
 
 pub mod grpc;
 pub mod http;
+pub mod http1;
 pub mod intake;
 mod json;
 pub mod limits;
 pub mod listener;
 pub mod llmtrace;
+pub mod service;
 pub mod tls;
 mod wire;

@@ -14,6 +14,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use super::connections::ConnectionMetrics;
+use super::export::{ExportMetrics, ExporterMetrics};
 use super::exposition;
 use super::labels::LabelRegistry;
 use super::llmtrace::LlmTraceMetrics;
@@ -124,11 +126,6 @@ struct WriteLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ListenerLabels {
-    listener: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HttpLabels {
     route: String,
     status: u16,
@@ -187,12 +184,13 @@ pub struct Metrics {
     attributes_invalid: Family<AttributeLabels, Counter>,
     attempts: Family<WriteLabels, Counter>,
     store_write_seconds: HistogramFamily<WriteLabels>,
-    connections_refused: Family<ListenerLabels, Counter>,
     http_requests: Family<HttpLabels, Counter>,
     query_results_cut: Family<ResultLabels, Counter>,
     queue: Arc<QueueMetrics>,
     tls: TlsMetrics,
     llmtrace: LlmTraceMetrics,
+    export: ExportMetrics,
+    connections: ConnectionMetrics,
 
     token_usage: HistogramFamily<TokenLabels>,
     operation_seconds: HistogramFamily<DurationLabels>,
@@ -212,6 +210,8 @@ impl Metrics {
         let queue = Arc::new(QueueMetrics::new(&mut registry));
         let tls = TlsMetrics::new(&mut registry);
         let llmtrace = LlmTraceMetrics::new(&mut registry);
+        let export = ExportMetrics::new(&mut registry);
+        let connections = ConnectionMetrics::new(&mut registry);
         let mut add = Declare(&mut registry);
         let seconds = || Histogram::new(SECONDS_BUCKETS);
         Self {
@@ -261,10 +261,6 @@ impl Metrics {
                 "Known attributes with a value of the wrong type or range: kept as they came, read as absent",
             ),
             attempts: add.attempts(),
-            connections_refused: add.metric(
-                "meshtap_connections_refused",
-                "Connections closed at once because a listener had as many as it may",
-            ),
             store_write_seconds: add.histogram(
                 "meshtap_store_write_duration_seconds",
                 "From handing a batch to the store to its answer",
@@ -275,6 +271,8 @@ impl Metrics {
                 .metric("meshtap_query_results_cut", "Query results that reached a bound and were cut"),
             tls,
             llmtrace,
+            export,
+            connections,
             token_usage: add.histogram(
                 "gen_ai_client_token_usage",
                 "Tokens of a model call, as the caller saw them",
@@ -314,6 +312,15 @@ impl Metrics {
         &self.tls
     }
 
+    pub const fn connections(&self) -> &ConnectionMetrics {
+        &self.connections
+    }
+
+    /// Of the backend of this name.
+    pub fn exporter(&self, name: &str) -> ExporterMetrics {
+        self.export.of(name)
+    }
+
     /// What heartbeats told, to be written by who receives them.
     pub fn sidecars(&self) -> Arc<Sidecars> {
         Arc::clone(&self.sidecars)
@@ -344,10 +351,6 @@ impl Metrics {
     pub fn spans_rejected(&self, reason: Rejection, spans: usize) {
         let labels = ReasonLabels { reason: reason.as_str() };
         self.spans_rejected.get_or_create(&labels).inc_by(spans as u64);
-    }
-
-    pub fn connection_refused(&self, listener: &'static str) {
-        self.connections_refused.get_or_create(&ListenerLabels { listener }).inc();
     }
 
     pub fn attempt(&self, outcome: Attempt) {

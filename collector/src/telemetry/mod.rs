@@ -1,5 +1,7 @@
 //! What the collector says about itself and about the calls it has seen.
 
+pub mod connections;
+pub mod export;
 pub mod exposition;
 pub mod labels;
 pub mod llmtrace;

@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::metrics::{Declare, ReasonLabels, reasons};
+use super::metrics::{Declare, reasons};
 use crate::queue::log::Backlog;
 use crate::queue::segment::Packed;
 
@@ -49,13 +49,25 @@ struct CursorLabels {
     cursor: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LossLabels {
+    cursor: String,
+    reason: &'static str,
+}
+
+impl LossLabels {
+    fn new(cursor: &str, reason: Loss) -> Self {
+        Self { cursor: cursor.to_owned(), reason: reason.as_str() }
+    }
+}
+
 #[derive(Debug)]
 pub struct QueueMetrics {
     entries_in: Counter,
     spans_in: Counter,
     spans_out: Family<CursorLabels, Counter>,
-    entries_lost: Family<ReasonLabels, Counter>,
-    spans_lost: Family<ReasonLabels, Counter>,
+    entries_lost: Family<LossLabels, Counter>,
+    spans_lost: Family<LossLabels, Counter>,
     entries_parked: Counter,
     spans_parked: Counter,
     entries_retried: Counter,
@@ -79,7 +91,6 @@ impl QueueMetrics {
         for operation in Operation::ALL {
             drop(failures.get_or_create(&OperationLabels { operation: operation.as_str() }));
         }
-        let losses = || Loss::ALL.iter().map(|reason| reason.as_str());
         let sync_seconds = Histogram::new(SYNC_BUCKETS);
         add.register(
             "meshtap_queue_sync_duration_seconds",
@@ -90,16 +101,12 @@ impl QueueMetrics {
             entries_in: add.metric("meshtap_queue_entries_in", "Requests that became durable in the queue"),
             spans_in: add.metric("meshtap_queue_spans_in", "Spans of the requests that became durable"),
             spans_out: add.metric("meshtap_queue_spans_out", "Spans that a cursor has acknowledged"),
-            entries_lost: add.reasons(
+            entries_lost: add.metric(
                 "meshtap_queue_entries_lost",
-                "Entries that cannot be read any more, or that a cursor with a bound has skipped",
-                losses(),
+                "Entries that a cursor cannot read any more, or has skipped for its bound",
             ),
-            spans_lost: add.reasons(
-                "meshtap_queue_spans_lost",
-                "Spans of the lost entries, where their number is known",
-                losses(),
-            ),
+            spans_lost: add
+                .metric("meshtap_queue_spans_lost", "Spans of the lost entries, where their number is known"),
             entries_parked: add.metric("meshtap_queue_entries_parked", "Entries put aside with their error"),
             spans_parked: add.metric("meshtap_queue_spans_parked", "Spans of the entries put aside"),
             entries_retried: add.metric("meshtap_queue_entries_retried", "Parked entries taken back"),
@@ -127,8 +134,16 @@ impl QueueMetrics {
         self.spans_out.get_or_create(&CursorLabels { cursor: cursor.to_owned() }).inc_by(spans);
     }
 
-    pub fn lost(&self, reason: Loss, entries: u64, spans: Option<u32>) {
-        let labels = ReasonLabels { reason: reason.as_str() };
+    /// A cursor shows every reason from its start, so that an alert need not wait for the first one.
+    pub fn cursor(&self, cursor: &str) {
+        for reason in Loss::ALL {
+            self.lost(cursor, *reason, 0, None);
+        }
+        self.taken(cursor, 0);
+    }
+
+    pub fn lost(&self, cursor: &str, reason: Loss, entries: u64, spans: Option<u32>) {
+        let labels = LossLabels::new(cursor, reason);
         self.entries_lost.get_or_create(&labels).inc_by(entries);
         self.spans_lost.get_or_create(&labels).inc_by(spans.unwrap_or(0).into());
     }
@@ -166,8 +181,8 @@ impl QueueMetrics {
     }
 
     #[cfg(test)]
-    pub fn losses(&self, reason: Loss) -> u64 {
-        self.entries_lost.get_or_create(&ReasonLabels { reason: reason.as_str() }).get()
+    pub fn losses(&self, cursor: &str, reason: Loss) -> u64 {
+        self.entries_lost.get_or_create(&LossLabels::new(cursor, reason)).get()
     }
 
     #[cfg(test)]

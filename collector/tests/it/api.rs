@@ -241,3 +241,34 @@ fn now() -> u64 {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     since_epoch.as_nanos().try_into().unwrap()
 }
+
+#[tokio::test]
+async fn answers_have_a_bound_in_bytes_and_say_where_to_go_on() {
+    let collector = Running::with(|config| config.http.max_response_bytes = 10_000).await;
+    let large = |id| Span { attributes: vec![text("long", &"x".repeat(3_000))], ..span(id) };
+    let huge = Span { trace_id: vec![1; 16], attributes: vec![text("long", &"x".repeat(20_000))], ..span(9) };
+    let mut spans: Vec<Span> = (1..=8).map(|id| Span { trace_id: vec![1; 16], ..large(id) }).collect();
+    spans.push(huge);
+    collector.export(request(spans)).await.unwrap();
+
+    let (mut ids, mut sizes, mut cursor) = (Vec::new(), Vec::new(), String::new());
+    loop {
+        let (status, page) = collector.json(&format!("/api/v1/spans?limit=100{cursor}")).await;
+        assert_eq!(status, 200, "{page}");
+        let spans = page["spans"].as_array().unwrap();
+        ids.extend(spans.iter().map(|span| span["span_id"].as_str().unwrap().to_owned()));
+        sizes.push(spans.len());
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    let all: Vec<String> = (1..=9).rev().map(|id| format!("{id:02x}").repeat(8)).collect();
+    assert_eq!(ids, all);
+    // One that is larger than the bound comes alone.
+    assert_eq!(sizes, [1, 2, 2, 2, 2]);
+    assert_eq!(collector.metric("meshtap_query_results_cut_total{result=\"spans\"}").await, Some(4.0));
+
+    let (_, trace) = collector.json(&format!("/api/v1/traces/{}", "01".repeat(16))).await;
+    assert_eq!((trace["spans"].as_array().unwrap().len(), &trace["truncated"]), (2, &json!(true)));
+    assert_eq!(trace["trace_id"], "01".repeat(16));
+    assert_eq!(collector.metric("meshtap_query_results_cut_total{result=\"trace\"}").await, Some(1.0));
+}

@@ -5,7 +5,11 @@ mod api;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod export;
+#[cfg(test)]
 mod http;
+#[cfg(test)]
+mod idle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub(crate) struct Running {
     grpc: SocketAddr,
     pub(crate) otlp_http: SocketAddr,
     llmtrace: Option<SocketAddr>,
-    http: SocketAddr,
+    pub(crate) http: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), Unfinished>>,
 }

@@ -28,27 +28,27 @@ const KEYS: TlsKeys =
     TlsKeys { cert: "cert", key: "key", client_ca: "client_ca", reload_interval: "reload_interval" };
 
 /// Somebody who signs certificates.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate and its key, in PEM.
-struct Signed {
-    cert: String,
-    key: String,
+pub(crate) struct Signed {
+    pub(crate) cert: String,
+    pub(crate) key: String,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 
-    fn signed(&self, name: &str, purpose: ExtendedKeyUsagePurpose) -> Signed {
+    pub(crate) fn signed(&self, name: &str, purpose: ExtendedKeyUsagePurpose) -> Signed {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.extended_key_usages.push(purpose);
         let key = KeyPair::generate().unwrap();
@@ -56,7 +56,7 @@ impl Authority {
         Signed { cert, key: key.serialize_pem() }
     }
 
-    fn server(&self) -> Signed {
+    pub(crate) fn server(&self) -> Signed {
         self.signed("localhost", ExtendedKeyUsagePurpose::ServerAuth)
     }
 
@@ -66,10 +66,10 @@ impl Authority {
 }
 
 /// A folder of the test's own, with the server's files.
-struct Files(PathBuf);
+pub(crate) struct Files(PathBuf);
 
 impl Files {
-    fn new(test: &str, server: &Signed) -> Self {
+    pub(crate) fn new(test: &str, server: &Signed) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tls-{test}"));
         fs::create_dir_all(&folder).unwrap();
         let files = Self(folder);
@@ -82,14 +82,14 @@ impl Files {
         self.write("cert.pem", &server.cert);
     }
 
-    fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
         fs::write(&path, text).unwrap();
         path
     }
 
     /// They are looked at with every connection.
-    fn tls(&self, client_ca: Option<PathBuf>) -> Tls {
+    pub(crate) fn tls(&self, client_ca: Option<PathBuf>) -> Tls {
         Tls {
             keys: KEYS,
             cert: self.0.join("cert.pem"),

@@ -18,12 +18,14 @@ use crate::collector::{Collector, Store};
 use crate::sandbox::Sandbox;
 use crate::wait;
 
+mod recount;
 mod senders;
 
 /// The same collector, queue and store for all rounds of one kind.
 pub struct Chaos {
     sandbox: Sandbox,
     clickhouse: ClickHouse,
+    database: String,
     /// On SQLite, on ClickHouse.
     collectors: [Collector; 2],
 }
@@ -39,6 +41,8 @@ pub struct Report {
     /// Attempts that failed: those batches were sent again.
     pub repeated: usize,
     pub stored: usize,
+    /// Hours and days of rollups in ClickHouse that were corrected before they were compared.
+    pub corrected: u64,
     /// What does not hold; none when the round passed.
     pub mistakes: Vec<String>,
 }
@@ -49,12 +53,12 @@ impl Chaos {
         let sandbox = Sandbox::new(name);
         let clickhouse = ClickHouse::start(&sandbox);
         let database = clickhouse.database("chaos");
-        let in_clickhouse = Store::ClickHouse { url: clickhouse.url(), database };
+        let in_clickhouse = Store::ClickHouse { url: clickhouse.url(), database: database.clone() };
         let collectors = [
             Collector::start(&sandbox, "chaos-sqlite", &Store::Sqlite),
             Collector::start(&sandbox, "chaos-clickhouse", &in_clickhouse),
         ];
-        Self { sandbox, clickhouse, collectors }
+        Self { sandbox, clickhouse, database, collectors }
     }
 
     /// One round, on SQLite when `number` is even and on ClickHouse when it is odd.
@@ -92,6 +96,8 @@ impl Chaos {
         let rows = rows(collector, &service);
         mistakes.extend(compare(&books, &rows));
         mistakes.extend(compare_usage(collector, &service, &rows));
+        let (wrong, corrected) = self.compare_rollups(on_clickhouse, &service);
+        mistakes.extend(wrong);
         Report {
             store: if on_clickhouse { "ClickHouse" } else { "SQLite" },
             seed,
@@ -100,8 +106,18 @@ impl Chaos {
             answered: books.answered.len(),
             repeated: books.repeated,
             stored: rows.len(),
+            corrected,
             mistakes,
         }
+    }
+
+    fn compare_rollups(&self, on_clickhouse: bool, service: &str) -> (Vec<String>, u64) {
+        if on_clickhouse {
+            let compared = recount::of_clickhouse(&self.clickhouse, &self.database, service);
+            return compared.unwrap_or_else(|error| (vec![error.chain()], 0));
+        }
+        let compared = recount::of_sqlite(&self.sandbox.path("chaos-sqlite.db"), service);
+        (compared.unwrap_or_else(|error| vec![error.to_string()]), 0)
     }
 }
 

@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message as _;
 
 use crate::http;
@@ -21,6 +21,10 @@ use crate::http;
 const SENDERS: usize = 4;
 const MAX_BATCH: usize = 60;
 const MODELS: [&str; 3] = ["gpt-4o", "claude-sonnet-4-5", "gemini-2.5-flash"];
+const USERS: u8 = 5;
+const ERROR: i32 = 2;
+/// More than two days ago, and less than three.
+const ENDED_SECONDS: std::ops::Range<u64> = 49 * 3600..71 * 3600;
 /// Between two attempts: a collector that is down refuses at once.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Between two batches, so that a round has thousands of spans and not a million.
@@ -36,29 +40,31 @@ pub(super) struct Books {
 
 pub(super) struct Load {
     stop: Arc<AtomicBool>,
+    /// Nobody asks for the last answers any more.
+    given_up: Arc<AtomicBool>,
     senders: Vec<JoinHandle<Books>>,
 }
 
 impl Load {
     pub(super) fn start(address: SocketAddr, service: &str, random: &mut Rng) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, given_up) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let ids = Arc::new(AtomicU64::new(random.u64(1..u64::MAX / 2)));
         let senders = (0..SENDERS)
             .map(|_| {
-                let (stop, ids) = (Arc::clone(&stop), Arc::clone(&ids));
+                let (stop, given_up, ids) = (Arc::clone(&stop), Arc::clone(&given_up), Arc::clone(&ids));
                 let (service, mut random) = (service.to_owned(), Rng::with_seed(random.u64(..)));
-                thread::spawn(move || send(address, &service, &stop, &ids, &mut random))
+                thread::spawn(move || send(address, &service, [&stop, &given_up], &ids, &mut random))
             })
             .collect();
-        Self { stop, senders }
+        Self { stop, given_up, senders }
     }
 
     /// Every sender gets its last batch answered. The collector has to run.
     #[track_caller]
-    pub(super) fn end(self) -> Books {
+    pub(super) fn end(mut self) -> Books {
         self.stop.store(true, Ordering::Relaxed);
         let mut all = Books::default();
-        for sender in self.senders {
+        for sender in self.senders.drain(..) {
             let books = sender.join().expect("a sender that lives");
             all.answered.extend(books.answered);
             all.sent.extend(books.sent);
@@ -68,16 +74,32 @@ impl Load {
     }
 }
 
-fn send(address: SocketAddr, service: &str, stop: &AtomicBool, ids: &AtomicU64, random: &mut Rng) -> Books {
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.given_up.store(true, Ordering::Relaxed);
+    }
+}
+
+fn send(
+    address: SocketAddr,
+    service: &str,
+    [stop, given_up]: [&AtomicBool; 2],
+    ids: &AtomicU64,
+    random: &mut Rng,
+) -> Books {
     let mut books = Books::default();
     while !stop.load(Ordering::Relaxed) {
         let spans: Vec<Span> = (0..random.usize(1..=MAX_BATCH))
-            .map(|_| span(ids.fetch_add(1, Ordering::Relaxed), random))
+            .map(|_| span(service, ids.fetch_add(1, Ordering::Relaxed), random))
             .collect();
         let names: Vec<String> = spans.iter().map(|span| hex(&span.span_id)).collect();
         books.sent.extend(names.iter().cloned());
         let body = request(service, spans);
         while !is_answered(address, &body) {
+            if given_up.load(Ordering::Relaxed) {
+                return books;
+            }
             books.repeated += 1;
             thread::park_timeout(PAUSE);
         }
@@ -113,24 +135,37 @@ fn request(service: &str, spans: Vec<Span>) -> Vec<u8> {
     ExportTraceServiceRequest { resource_spans }.encode_to_vec()
 }
 
-fn span(id: u64, random: &mut Rng) -> Span {
+/// Every other call is of a day that has ended, which the store's check of its rollups looks at.
+fn span(service: &str, id: u64, random: &mut Rng) -> Span {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let start = u64::try_from(since_epoch.as_nanos()).unwrap_or_default();
+    let ago = if random.bool() { Duration::from_secs(random.u64(ENDED_SECONDS)) } else { Duration::ZERO };
+    let start = u64::try_from(since_epoch.saturating_sub(ago).as_nanos()).unwrap_or_default();
     let model = MODELS[random.usize(..MODELS.len())];
-    let id = id.to_be_bytes();
+    let bytes = id.to_be_bytes();
+    let mut attributes = vec![
+        pair(semconv::GEN_AI_OPERATION_NAME, Value::StringValue("chat".to_owned())),
+        pair(semconv::GEN_AI_REQUEST_MODEL, Value::StringValue(model.to_owned())),
+        pair(semconv::MESHTAP_USER_ID, Value::StringValue(format!("{service}/{}", random.u8(..USERS)))),
+    ];
+    if random.u8(..) < 200 {
+        for name in [semconv::GEN_AI_USAGE_INPUT_TOKENS, semconv::GEN_AI_USAGE_OUTPUT_TOKENS] {
+            attributes.push(pair(name, Value::IntValue(random.i64(1..1000))));
+        }
+    }
+    if random.bool() {
+        let seconds = Value::DoubleValue(f64::from(random.u32(1..1000)) / 1000.0);
+        attributes.push(pair(semconv::GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK, seconds));
+    }
+    let status = Status { code: if random.u8(..) < 20 { ERROR } else { 0 }, ..Status::default() };
     Span {
-        trace_id: [id, id].concat(),
-        span_id: id.to_vec(),
+        trace_id: [bytes, bytes].concat(),
+        span_id: bytes.to_vec(),
         name: format!("chat {model}"),
         kind: 3,
         start_time_unix_nano: start,
         end_time_unix_nano: start + random.u64(1_000_000..1_000_000_000),
-        attributes: vec![
-            pair(semconv::GEN_AI_OPERATION_NAME, Value::StringValue("chat".to_owned())),
-            pair(semconv::GEN_AI_REQUEST_MODEL, Value::StringValue(model.to_owned())),
-            pair(semconv::GEN_AI_USAGE_INPUT_TOKENS, Value::IntValue(random.i64(1..1000))),
-            pair(semconv::GEN_AI_USAGE_OUTPUT_TOKENS, Value::IntValue(random.i64(1..1000))),
-        ],
+        attributes,
+        status: Some(status),
         ..Span::default()
     }
 }

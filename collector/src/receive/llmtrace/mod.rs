@@ -7,9 +7,7 @@
 //!
 //! Written from the wire format alone; names and numbers of fields are those of LLMTrace.
 
-use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
@@ -19,14 +17,14 @@ use tokio_stream::StreamExt as _;
 use tonic::body::Body;
 use tonic::codec::{CompressionEncoding, EnabledCompressionEncodings};
 use tonic::codegen::http;
-use tonic::server::{ClientStreamingService, Grpc, NamedService, UnaryService};
+use tonic::server::{ClientStreamingService, Grpc, UnaryService};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
-use tower::Service;
 
 use self::wire::{Answer, Batch};
 use super::grpc::status;
 use super::intake::Intake;
+use super::service;
 
 mod span;
 pub mod wire;
@@ -48,19 +46,6 @@ pub struct Ingestion {
 impl Ingestion {
     pub const fn new(intake: Intake) -> Self {
         Self { intake }
-    }
-
-    async fn serve(self, request: http::Request<Body>) -> http::Response<Body> {
-        let mut compressions = EnabledCompressionEncodings::default();
-        compressions.enable(CompressionEncoding::Gzip);
-        let mut grpc = Grpc::new(ProstCodec::<Answer, Batch>::default())
-            .apply_compression_config(compressions, EnabledCompressionEncodings::default())
-            .apply_max_message_size_config(Some(self.intake.limits.max_message_bytes), None);
-        match request.uri().path() {
-            INGEST => grpc.unary(self, request).await,
-            STREAM => grpc.client_streaming(self, request).await,
-            _ => Status::unimplemented("only IngestTraces and StreamTraces are served here").into_http(),
-        }
     }
 
     async fn stream(self, mut batches: Streaming<Batch>) -> Result<Answer, Status> {
@@ -109,6 +94,23 @@ impl Ingestion {
     }
 }
 
+impl service::Answer for Ingestion {
+    const NAME: &'static str = "llmtrace.ingest.v1.TraceIngestionService";
+
+    async fn answer(self, request: http::Request<Body>) -> http::Response<Body> {
+        let mut compressions = EnabledCompressionEncodings::default();
+        compressions.enable(CompressionEncoding::Gzip);
+        let mut grpc = Grpc::new(ProstCodec::<Answer, Batch>::default())
+            .apply_compression_config(compressions, EnabledCompressionEncodings::default())
+            .apply_max_message_size_config(Some(self.intake.limits.max_message_bytes), None);
+        match request.uri().path() {
+            INGEST => grpc.unary(self, request).await,
+            STREAM => grpc.client_streaming(self, request).await,
+            _ => Status::unimplemented("only IngestTraces and StreamTraces are served here").into_http(),
+        }
+    }
+}
+
 fn count(spans: usize) -> i64 {
     i64::try_from(spans).unwrap_or(i64::MAX)
 }
@@ -130,24 +132,5 @@ impl ClientStreamingService<Batch> for Ingestion {
     fn call(&mut self, request: Request<Streaming<Batch>>) -> Answering {
         let this = self.clone();
         Box::pin(async move { this.stream(request.into_inner()).await.map(Response::new) })
-    }
-}
-
-impl NamedService for Ingestion {
-    const NAME: &'static str = "llmtrace.ingest.v1.TraceIngestionService";
-}
-
-impl Service<http::Request<Body>> for Ingestion {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let this = self.clone();
-        Box::pin(async move { Ok(this.serve(request).await) })
     }
 }

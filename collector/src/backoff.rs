@@ -3,28 +3,26 @@
 
 use std::time::Duration;
 
-use crate::config;
-
 #[derive(Clone, Debug)]
-pub(super) struct Backoff {
+pub struct Backoff {
     min: Duration,
     max: Duration,
     next: Duration,
 }
 
 impl Backoff {
-    pub(super) const fn new(config: &config::Pump) -> Self {
-        Self { min: config.min_backoff, max: config.max_backoff, next: config.min_backoff }
+    pub const fn new(min: Duration, max: Duration) -> Self {
+        Self { min, max, next: min }
     }
 
     /// Between half of the time and all of it.
-    pub(super) fn next(&mut self) -> Duration {
+    pub fn next_pause(&mut self) -> Duration {
         let whole = self.next;
         self.next = whole.saturating_mul(2).min(self.max);
         whole.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 
-    pub(super) const fn reset(&mut self) {
+    pub const fn reset(&mut self) {
         self.next = self.min;
     }
 }
@@ -32,16 +30,13 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
 
     #[test]
     fn it_doubles_up_to_the_bound_and_starts_again() {
-        let mut config = Config::default().pump;
-        (config.min_backoff, config.max_backoff) = (Duration::from_millis(100), Duration::from_millis(350));
-        let mut backoff = Backoff::new(&config);
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(350));
         for _ in 0..2 {
             for whole in [100, 200, 350, 350] {
-                let wait = backoff.next();
+                let wait = backoff.next_pause();
                 let whole = Duration::from_millis(whole);
                 assert!(wait >= whole / 2 && wait <= whole, "{wait:?} of {whole:?}");
             }

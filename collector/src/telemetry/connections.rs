@@ -1,0 +1,43 @@
+//! The metrics of connections that listeners close.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use super::metrics::Declare;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListenerLabels {
+    listener: &'static str,
+}
+
+#[derive(Debug)]
+pub struct ConnectionMetrics {
+    refused: Family<ListenerLabels, Counter>,
+    timed_out: Family<ListenerLabels, Counter>,
+}
+
+impl ConnectionMetrics {
+    pub(super) fn new(registry: &mut Registry) -> Self {
+        let mut add = Declare(registry);
+        Self {
+            refused: add.metric(
+                "meshtap_connections_refused",
+                "Connections closed at once because a listener had as many as it may",
+            ),
+            timed_out: add.metric(
+                "meshtap_connections_timed_out",
+                "Connections closed because they did not begin, or brought no request, within receive.idle_timeout",
+            ),
+        }
+    }
+
+    pub fn refused(&self, listener: &'static str) {
+        self.refused.get_or_create(&ListenerLabels { listener }).inc();
+    }
+
+    pub fn timed_out(&self, listener: &'static str) {
+        self.timed_out.get_or_create(&ListenerLabels { listener }).inc();
+    }
+}
