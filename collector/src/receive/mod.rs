@@ -12,4 +12,3 @@ pub mod limits;
 pub mod listener;
 pub mod llmtrace;
 pub mod tls;
-mod wire;
