@@ -18,7 +18,7 @@ export MESHTAP_CACHE MESHTAP_MESH_CACHE ISTIO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help toolchain tools wasm noop trap oci pin build demo test mesh-tools mesh-requirements mesh test-mesh scenarios conformance bench-filter bench-store soak outage chaos fmt fmt-check lint doc deny fuzz size clean ci
+.PHONY: help toolchain tools wasm noop trap oci pin build demo test mesh-tools mesh-requirements mesh test-mesh scenarios conformance bench-filter bench-store bench-collector soak outage chaos fmt fmt-check lint doc deny fuzz size clean ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -134,6 +134,13 @@ STORE_BENCH := $(foreach p,meshtap-collector libsqlite3-sys rusqlite zstd-sys,--
 bench-store: tools ## Spans a second and bytes a span in SQLite and ClickHouse: target/bench/store.json
 	$(BENCH) $(STORE_BENCH) --bin bench_store --bin clickhouse_local
 	@$(TARGET)/debug/bench_store
+
+# The collector that is measured is the one that is shipped.
+bench-collector: tools ## The collector beside rotel: rate, CPU, latency, memory; and the stores: target/bench/collector.json
+	@tests/tools/rotel.sh $(MESHTAP_CACHE)
+	cargo build $(CARGO_FLAGS) --release -p meshtap-collector
+	$(BENCH) $(STORE_BENCH) --bin bench_collector --bin clickhouse_local
+	@MESHTAP_BIN=$(TARGET)/release/meshtap $(TARGET)/debug/bench_collector
 
 soak: wasm tools ## A million requests through the filter, its memory watched; SOAK_MINUTES=60 for broken traffic instead
 	$(BENCH) --bin soak

@@ -35,3 +35,4 @@ mod upkeep;
 pub mod wasm;
 pub mod wasm_image;
 pub mod wasm_module;
+mod wire;

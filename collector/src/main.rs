@@ -17,8 +17,13 @@ use meshtap_collector::queue;
 use meshtap_collector::replay::command;
 use meshtap_collector::telemetry::logging;
 use meshtap_collector::wasm_image;
+use mimalloc::MiMalloc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
+
+/// Many small values are made by one thread and dropped by another.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const BAD_CONFIGURATION: u8 = 2;
 const SECOND_SIGNAL: i32 = 130;

@@ -9,17 +9,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use meshtap_filter::semconv;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+pub use self::attributes::{Attributes, Name};
 use crate::hex::{self, Hex};
+
+mod attributes;
 
 /// The latest time that every store can hold: 2262-04-11.
 pub const MAX_UNIX_NANOS: u64 = i64::MAX.unsigned_abs();
 /// The largest count that every store can hold.
 pub const MAX_COUNT: u64 = i64::MAX.unsigned_abs();
-
-/// Attributes with their types kept: see `normalize::attributes` for the mapping.
-pub type Attributes = Map<String, Value>;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TraceId(pub [u8; 16]);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use meshtap_tests::collectorbench::{self, report, spans};
 use meshtap_tests::overhead::Rig;
 use meshtap_tests::overhead::cost::Memory;
 use meshtap_tests::overhead::measure::{self, Shape, Window};
@@ -65,4 +66,17 @@ fn whatever_the_collector_does_every_span_arrives_or_is_counted() {
         let is_final = matches!(fault, Fault::Refusing | Fault::Broken);
         assert_eq!(books.dropped_refused > 0, is_final, "{fault:?}: {books:#?}");
     }
+}
+
+#[test]
+fn every_span_passes_the_collector_once() {
+    let (mut rig, side) =
+        (collectorbench::Rig::start("bench-collector"), collectorbench::sides::Side::Meshtap);
+    let passage = rig.pass(side, 20);
+    assert_eq!(passage.spans, 20 * spans::SPANS as u64);
+    assert_eq!(report::mistake(&passage), None, "{passage:?}");
+    let sent = rig.steady(side, 2_000, Duration::from_secs(1));
+    assert_eq!(sent.latencies.len(), 3);
+    let away = rig.away(side, 2_000, Duration::from_secs(1));
+    assert!(away.peak_mib() > 0.0, "{away:?}");
 }

@@ -56,6 +56,10 @@ impl ClickHouse {
         self.running = Some((process, input));
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -43,7 +43,16 @@ impl Reply {
 }
 
 pub fn get(address: SocketAddr, path: &str) -> Result<Reply, ureq::Error> {
-    AGENT.get(format!("http://{address}{path}")).call().map(read)
+    get_with(address, path, &[])
+}
+
+/// With headers of the caller's.
+pub fn get_with(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Reply, ureq::Error> {
+    let mut request = AGENT.get(format!("http://{address}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.call().map(read)
 }
 
 /// Sends `body` as it is.

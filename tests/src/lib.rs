@@ -13,6 +13,7 @@
 //! - [`conformance`] puts recorded exchanges through the module without Envoy.
 //! - [`mod@bench`] is how a benchmark writes down what it measured; [`overhead`] loads Envoys with filters and without.
 //! - [`storebench`] measures what the stores take.
+//! - [`collectorbench`] measures what the collector takes from senders to the store, beside another one.
 //! - [`storm`] is traffic that does everything wrong, through Envoy and the filter.
 //! - [`chaos`] kills collectors and stores under load, and counts what is left.
 //! - [`mesh`] puts them together: one call, made without the filter and with it into every store.
@@ -34,6 +35,7 @@ pub mod chaos;
 pub mod clickhouse;
 pub mod client;
 pub mod collector;
+pub mod collectorbench;
 pub mod conformance;
 pub mod disk;
 pub mod envoy;

@@ -34,6 +34,11 @@ pub fn chdb() -> PathBuf {
     found(pinned("chdb/libchdb.so"), "make tools")
 }
 
+/// The agent that the collector is measured beside, where it could be installed.
+pub fn rotel() -> Option<PathBuf> {
+    Some(pinned("rotel/rotel-agent")).filter(|path| path.exists())
+}
+
 /// The filter module under test; `MESHTAP_FILTER` names another.
 pub fn filter() -> PathBuf {
     found(env_path("MESHTAP_FILTER").unwrap_or_else(|| target().join("filter.wasm")), "make wasm")

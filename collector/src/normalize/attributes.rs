@@ -5,29 +5,76 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Otlp;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::given::Given;
 use crate::model::Attributes;
+use crate::wire::{Malformed, fields, messages};
 
-/// The last one wins where a key comes twice, which OTLP forbids.
-pub(super) fn attributes(pairs: Vec<KeyValue>) -> Attributes {
-    pairs.into_iter().map(|pair| (pair.key, value(pair.value))).collect()
+/// Arrays and maps within each other; `receive` allows fewer.
+const MAX_DEPTH: usize = 100;
+
+/// A name with its value; null when it has none.
+pub(super) fn pair(message: &[u8]) -> Result<(&str, Given<'_>), Malformed> {
+    pair_within(message, MAX_DEPTH)
 }
 
-pub(super) fn value(any: Option<AnyValue>) -> Value {
-    match any.and_then(|any| any.value) {
-        // The index refers to a dictionary that only profiles have.
-        None | Some(Otlp::StringValueStrindex(_)) => Value::Null,
-        Some(Otlp::StringValue(text)) => Value::String(text),
-        Some(Otlp::BoolValue(flag)) => Value::Bool(flag),
-        Some(Otlp::IntValue(number)) => Value::from(number),
-        Some(Otlp::DoubleValue(number)) => double(number),
-        Some(Otlp::ArrayValue(array)) => array.values.into_iter().map(|one| value(Some(one))).collect(),
-        Some(Otlp::KvlistValue(list)) => Value::Object(attributes(list.values)),
-        Some(Otlp::BytesValue(bytes)) => json!({ "bytesValue": BASE64_STANDARD.encode(bytes) }),
+/// Of the messages with a pair each. The last one wins where a key comes twice, which OTLP forbids.
+pub(super) fn attributes<'a>(pairs: impl IntoIterator<Item = &'a [u8]>) -> Result<Attributes, Malformed> {
+    pairs
+        .into_iter()
+        .map(|bytes| pair(bytes).map(|(key, value)| (key.to_owned(), value.into_json())))
+        .collect()
+}
+
+fn pair_within(message: &[u8], depth: usize) -> Result<(&str, Given<'_>), Malformed> {
+    let (mut key, mut value) = ("", Given::Json(Value::Null));
+    for field in fields(message) {
+        let field = field?;
+        match field.number {
+            1 => key = field.text()?,
+            2 => value = any(field.bytes()?, depth)?,
+            _ => {}
+        }
     }
+    Ok((key, value))
+}
+
+/// Of a value that comes twice the last one counts.
+fn any(message: &[u8], depth: usize) -> Result<Given<'_>, Malformed> {
+    let mut value = Given::Json(Value::Null);
+    for field in fields(message) {
+        let field = field?;
+        value = match field.number {
+            1 => Given::Text(field.text()?),
+            2 => Given::Json(Value::Bool(field.varint()? != 0)),
+            3 => Given::Json(Value::from(field.varint()?.cast_signed())),
+            4 => Given::Json(double(f64::from_bits(field.fixed64()?))),
+            5 => Given::Json(array(field.bytes()?, deeper(depth)?)?),
+            6 => Given::Json(map(field.bytes()?, deeper(depth)?)?),
+            7 => Given::Json(json!({ "bytesValue": BASE64_STANDARD.encode(field.bytes()?) })),
+            // The index refers to a dictionary that only profiles have.
+            8 => Given::Json(Value::Null),
+            _ => value,
+        };
+    }
+    Ok(value)
+}
+
+fn deeper(depth: usize) -> Result<usize, Malformed> {
+    depth.checked_sub(1).ok_or(Malformed("values are too deep within each other"))
+}
+
+fn array(message: &[u8], depth: usize) -> Result<Value, Malformed> {
+    messages(message, 1).map(|one| Ok(any(one?, depth)?.into_json())).collect()
+}
+
+fn map(message: &[u8], depth: usize) -> Result<Value, Malformed> {
+    let pairs = messages(message, 1).map(|one| {
+        let (key, value) = pair_within(one?, depth)?;
+        Ok((key.to_owned(), value.into_json()))
+    });
+    pairs.collect::<Result<Map<_, _>, _>>().map(Value::Object)
 }
 
 fn double(number: f64) -> Value {
@@ -41,11 +88,21 @@ fn double(number: f64) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use opentelemetry_proto::tonic::common::v1::{ArrayValue, KeyValueList};
+    use opentelemetry_proto::tonic::common::v1::any_value::Value as Otlp;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList};
+    use prost::Message as _;
 
-    fn check(value_given: Otlp, expected: &str) {
-        assert_eq!(value(Some(AnyValue { value: Some(value_given) })).to_string(), expected);
+    use super::*;
+
+    fn check(value: Otlp, expected: &str) {
+        let pair = KeyValue {
+            key: "k".to_owned(),
+            value: Some(AnyValue { value: Some(value) }),
+            ..KeyValue::default()
+        };
+        let message = pair.encode_to_vec();
+        let (key, value) = super::pair(&message).unwrap();
+        assert_eq!((key, value.into_json().to_string().as_str()), ("k", expected));
     }
 
     #[test]
@@ -64,5 +121,18 @@ mod tests {
         );
         let pair = KeyValue { key: "k".to_owned(), value: Some(one), ..KeyValue::default() };
         check(Otlp::KvlistValue(KeyValueList { values: vec![pair] }), r#"{"k":true}"#);
+    }
+
+    #[test]
+    fn what_is_too_deep_is_malformed() {
+        let nested = |depth| {
+            (0..depth).fold(Otlp::BoolValue(true), |value, _| {
+                Otlp::ArrayValue(ArrayValue { values: vec![AnyValue { value: Some(value) }] })
+            })
+        };
+        for (depth, is_read) in [(MAX_DEPTH, true), (MAX_DEPTH + 1, false)] {
+            let message = AnyValue { value: Some(nested(depth)) }.encode_to_vec();
+            assert_eq!(any(&message, MAX_DEPTH).is_ok(), is_read, "{depth}");
+        }
     }
 }

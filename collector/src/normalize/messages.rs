@@ -100,7 +100,7 @@ impl Pieces {
                 if of_answer { answer(attributes) } else { from_texts(attributes, INPUT_TEXTS, of_answer) }
             });
             if let Some(messages) = messages {
-                attributes.insert(name.to_owned(), Value::Array(messages).to_string().into());
+                attributes.insert(name, Value::Array(messages).to_string().into());
             }
         }
     }
@@ -240,9 +240,9 @@ fn structured(value: &Value) -> Value {
 /// The messages of the first of these texts that holds some.
 fn from_texts(attributes: &mut Attributes, names: &[&str], of_answer: bool) -> Option<Vec<Value>> {
     names.iter().find_map(|name| {
-        let json: Value = serde_json::from_str(attributes.get(*name)?.as_str()?).ok()?;
+        let json: Value = serde_json::from_str(attributes.get(name)?.as_str()?).ok()?;
         let messages = if of_answer { answers(&json) } else { requests(&json) }?;
-        attributes.remove(*name);
+        attributes.remove(name);
         Some(messages)
     })
 }
@@ -358,11 +358,12 @@ mod tests {
         pieces.gather(&mut rest);
         pieces.give_back(&mut rest);
         for name in [GEN_AI_INPUT_MESSAGES, GEN_AI_OUTPUT_MESSAGES] {
-            if let Some(value) = rest.get_mut(name) {
-                *value = serde_json::from_str(value.as_str().unwrap()).unwrap_or_else(|_| value.clone());
+            if let Some(value) = rest.remove(name) {
+                let read = serde_json::from_str(value.as_str().unwrap());
+                rest.insert(name, read.unwrap_or(value));
             }
         }
-        Value::Object(rest)
+        rest.into()
     }
 
     #[test]

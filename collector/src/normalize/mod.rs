@@ -1,4 +1,6 @@
-//! OTLP spans become [`SpanRecord`]s; OTLP types and other vocabularies than the conventions' end here.
+//! OTLP spans become [`SpanRecord`]s; OTLP and other vocabularies than the conventions' end here.
+//!
+//! A request is read where it lies (`span`, `attributes`), and only what a record keeps is copied.
 //!
 //! `table` says which names there are for what, `values` which words. `sift` sorts a span's attributes by it. Those that
 //! the model has fields for are taken out of the map, if their values make sense. One that does not (wrong type, negative
@@ -10,27 +12,28 @@
 use std::sync::Arc;
 
 use meshtap_filter::semconv;
-use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
-use opentelemetry_proto::tonic::resource::v1 as otlp_resource;
-use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
-use opentelemetry_proto::tonic::trace::v1::{Span, status};
 use serde_json::{Value, json};
 
 use self::attributes::attributes;
+use self::given::Given;
 use self::sift::Sifted;
+use self::span::{EventMessage, LinkMessage, SpanMessage};
 use self::table::{FIRST_CHUNK_EVENTS, Field};
 use crate::model::{Attributes, GenAi, Origin, SpanId, SpanKind, SpanRecord, StatusCode, TraceId, Usage};
 use crate::time::rfc3339;
+use crate::wire::{Malformed, RESOURCE, RESOURCE_SPANS, SCOPE, SCOPE_SPANS, SPANS, fields, messages as each};
 
 mod attributes;
 mod counting;
 #[cfg(test)]
 mod documented;
+mod given;
 mod messages;
 mod read;
 #[cfg(test)]
 mod recorded;
 mod sift;
+mod span;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -44,8 +47,18 @@ pub struct Resource {
 }
 
 impl Resource {
-    pub fn new(resource: Option<otlp_resource::Resource>) -> Self {
-        let attributes = attributes(resource.map_or(Vec::new(), |resource| resource.attributes));
+    /// Of a message that may come in several parts.
+    pub fn read(parts: &[&[u8]]) -> Result<Self, Malformed> {
+        let mut pairs = Vec::new();
+        for part in parts {
+            for pair in each(part, 1) {
+                pairs.push(pair?);
+            }
+        }
+        Ok(Self::of(attributes(pairs)?))
+    }
+
+    fn of(attributes: Attributes) -> Self {
         let text = |name: &str| {
             attributes.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
         };
@@ -69,15 +82,48 @@ pub struct Scope {
 }
 
 impl Scope {
-    pub fn new(scope: Option<InstrumentationScope>) -> Self {
-        let scope = scope.unwrap_or_default();
-        Self { name: present(scope.name), version: present(scope.version) }
+    /// Of a message that may come in several parts.
+    pub fn read(parts: &[&[u8]]) -> Result<Self, Malformed> {
+        let (mut name, mut version) = ("", "");
+        for field in parts.iter().flat_map(|part| fields(part)) {
+            let field = field?;
+            match field.number {
+                1 => name = field.text()?,
+                2 => version = field.text()?,
+                _ => {}
+            }
+        }
+        Ok(Self { name: present(name), version: present(version) })
     }
 }
 
-/// The record of a span, and the names of the known attributes whose values made no sense.
-pub fn record(resource: &Resource, scope: &Scope, mut span: Span) -> (SpanRecord, Vec<&'static str>) {
-    let mut sifted = Sifted::new(std::mem::take(&mut span.attributes));
+/// A record, and the names of the known attributes whose values made no sense.
+pub type Normalized = (SpanRecord, Vec<&'static str>);
+
+/// The records of a request's spans, one after the other.
+pub fn request(request: &[u8], mut take: impl FnMut(Normalized)) -> Result<(), Malformed> {
+    for resource_spans in each(request, RESOURCE_SPANS) {
+        let resource_spans = resource_spans?;
+        let resource = Resource::read(&parts(resource_spans, RESOURCE)?)?;
+        for scope_spans in each(resource_spans, SCOPE_SPANS) {
+            let scope_spans = scope_spans?;
+            let scope = Scope::read(&parts(scope_spans, SCOPE)?)?;
+            for span in each(scope_spans, SPANS) {
+                take(record(&resource, &scope, span?)?);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn parts(message: &[u8], number: u32) -> Result<Vec<&[u8]>, Malformed> {
+    each(message, number).collect()
+}
+
+/// The record of one span.
+pub fn record(resource: &Resource, scope: &Scope, span: &[u8]) -> Result<Normalized, Malformed> {
+    let mut span = SpanMessage::read(span)?;
+    let mut sifted = std::mem::take(&mut span.attributes);
     let gen_ai = gen_ai(&mut sifted, &span);
     let error_type = sifted.field(Field::ErrorType, read::text);
     let http_status_code = sifted.field(Field::HttpStatusCode, read::http_status);
@@ -86,17 +132,16 @@ pub fn record(resource: &Resource, scope: &Scope, mut span: Span) -> (SpanRecord
         sifted.gather_messages();
     }
     let (attributes, invalid) = sifted.finish();
-    let (status, status_message) = status(span.status);
     let record = SpanRecord {
-        trace_id: TraceId(id(&span.trace_id)),
-        span_id: SpanId(id(&span.span_id)),
-        parent_span_id: Some(id(&span.parent_span_id)).filter(|id| *id != [0; 8]).map(SpanId),
-        name: span.name,
+        trace_id: TraceId(id(span.trace_id)),
+        span_id: SpanId(id(span.span_id)),
+        parent_span_id: Some(id(span.parent_span_id)).filter(|id| *id != [0; 8]).map(SpanId),
+        name: span.name.to_owned(),
         kind: kind(span.kind),
-        start_unix_nanos: span.start_time_unix_nano,
-        end_unix_nanos: span.end_time_unix_nano,
-        status,
-        status_message,
+        start_unix_nanos: span.start_unix_nanos,
+        end_unix_nanos: span.end_unix_nanos,
+        status: status(span.status_code),
+        status_message: present(span.status_message),
         trace_state: present(span.trace_state),
         scope_name: scope.name.clone(),
         scope_version: scope.version.clone(),
@@ -109,13 +154,13 @@ pub fn record(resource: &Resource, scope: &Scope, mut span: Span) -> (SpanRecord
         events: span.events.into_iter().map(event).collect(),
         links: span.links.into_iter().map(link).collect(),
     };
-    (record, invalid)
+    Ok((record, invalid))
 }
 
 /// Nothing for a span that its sender says is none of the conventions' operations.
-fn gen_ai(sifted: &mut Sifted, span: &Span) -> GenAi {
+fn gen_ai(sifted: &mut Sifted<'_>, span: &SpanMessage<'_>) -> GenAi {
     let operation = sifted.field(Field::Operation, |value| match value {
-        Value::Null => Some(None),
+        Given::Json(Value::Null) => Some(None),
         _ => read::text(value).map(Some),
     });
     if operation == Some(None) {
@@ -124,7 +169,7 @@ fn gen_ai(sifted: &mut Sifted, span: &Span) -> GenAi {
     GenAi {
         operation_name: operation
             .flatten()
-            .map(|operation| values::operation(operation, &span.name, sifted.has_prompts())),
+            .map(|operation| values::operation(operation, span.name, sifted.has_prompts())),
         provider_name: sifted.field(Field::Provider, |value| Some(values::provider(&read::text(value)?))),
         request_model: sifted.field(Field::RequestModel, read::text),
         response_model: sifted.field(Field::ResponseModel, read::text),
@@ -136,13 +181,13 @@ fn gen_ai(sifted: &mut Sifted, span: &Span) -> GenAi {
         usage: usage(sifted),
         time_to_first_chunk_nanos: sifted
             .field(Field::TimeToFirstChunk, read::seconds)
-            .or_else(|| first_chunk(&span.events)?.checked_sub(span.start_time_unix_nano)),
+            .or_else(|| first_chunk(&span.events)?.checked_sub(span.start_unix_nanos)),
         time_to_first_content_nanos: sifted.field(Field::TimeToFirstContent, read::seconds),
         end: sifted.field(Field::End, read::text),
     }
 }
 
-fn usage(sifted: &mut Sifted) -> Usage {
+fn usage(sifted: &mut Sifted<'_>) -> Usage {
     let mut usage = Usage {
         input_tokens: sifted.field(Field::InputTokens, read::count),
         output_tokens: sifted.field(Field::OutputTokens, read::count),
@@ -155,13 +200,13 @@ fn usage(sifted: &mut Sifted) -> Usage {
     usage
 }
 
-fn first_chunk(events: &[Event]) -> Option<u64> {
-    let chunks = events.iter().filter(|event| FIRST_CHUNK_EVENTS.contains(&event.name.as_str()));
-    chunks.map(|event| event.time_unix_nano).min()
+fn first_chunk(events: &[EventMessage<'_>]) -> Option<u64> {
+    let chunks = events.iter().filter(|event| FIRST_CHUNK_EVENTS.contains(&event.name));
+    chunks.map(|event| event.unix_nanos).min()
 }
 
-fn present(text: String) -> Option<String> {
-    (!text.is_empty()).then_some(text)
+fn present(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// All zero when the length is wrong, which only an absent parent's is.
@@ -169,7 +214,7 @@ fn id<const N: usize>(bytes: &[u8]) -> [u8; N] {
     bytes.try_into().unwrap_or([0; N])
 }
 
-const fn kind(kind: i32) -> SpanKind {
+const fn kind(kind: u64) -> SpanKind {
     match kind {
         1 => SpanKind::Internal,
         2 => SpanKind::Server,
@@ -180,29 +225,27 @@ const fn kind(kind: i32) -> SpanKind {
     }
 }
 
-fn status(status: Option<opentelemetry_proto::tonic::trace::v1::Status>) -> (StatusCode, Option<String>) {
-    let Some(status) = status else { return (StatusCode::Unset, None) };
-    let code = match status.code() {
-        status::StatusCode::Unset => StatusCode::Unset,
-        status::StatusCode::Ok => StatusCode::Ok,
-        status::StatusCode::Error => StatusCode::Error,
-    };
-    (code, present(status.message))
+const fn status(code: u64) -> StatusCode {
+    match code {
+        1 => StatusCode::Ok,
+        2 => StatusCode::Error,
+        _ => StatusCode::Unset,
+    }
 }
 
-fn event(event: Event) -> Value {
+fn event(event: EventMessage<'_>) -> Value {
     json!({
         "name": event.name,
-        "time": rfc3339(event.time_unix_nano),
-        "attributes": attributes(event.attributes),
+        "time": rfc3339(event.unix_nanos),
+        "attributes": Value::from(event.attributes),
     })
 }
 
-fn link(link: Link) -> Value {
+fn link(link: LinkMessage<'_>) -> Value {
     json!({
-        "trace_id": TraceId(id(&link.trace_id)).to_string(),
-        "span_id": SpanId(id(&link.span_id)).to_string(),
+        "trace_id": TraceId(id(link.trace_id)).to_string(),
+        "span_id": SpanId(id(link.span_id)).to_string(),
         "trace_state": present(link.trace_state),
-        "attributes": attributes(link.attributes),
+        "attributes": Value::from(link.attributes),
     })
 }

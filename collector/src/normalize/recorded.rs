@@ -5,6 +5,7 @@
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Otlp;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message as _;
 use serde_json::{Value, json};
 
 use super::{Resource, Scope, record};
@@ -36,7 +37,7 @@ fn recorded(name: &str, attributes: &Value) -> SpanRecord {
         attributes,
         ..Span::default()
     };
-    let (record, invalid) = record(&Resource::default(), &Scope::default(), span);
+    let (record, invalid) = record(&Resource::default(), &Scope::default(), &span.encode_to_vec()).unwrap();
     assert!(invalid.is_empty(), "{invalid:?}");
     record
 }

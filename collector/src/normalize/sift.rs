@@ -4,19 +4,18 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use opentelemetry_proto::tonic::common::v1::KeyValue;
 use serde_json::Value;
 
-use super::attributes::value;
+use super::given::Given;
 use super::messages;
-use super::table::{Field, How, Row, Source, TABLE, Target};
+use super::table::{COMMON_NAMES, Field, How, Row, Source, TABLE, Target};
 use super::values;
 use crate::model::Attributes;
 
 /// Where in the table a name stands: row, and place among the row's sources.
 type Place = (u8, u8);
 
-/// All names of the table, with their places.
+/// Names that are known, with their places in the table; names without one only need not be copied.
 static PLACES: LazyLock<HashMap<&'static str, Vec<Place>, foldhash::fast::FixedState>> =
     LazyLock::new(|| {
         let mut places: HashMap<_, Vec<Place>, _> = HashMap::default();
@@ -25,73 +24,83 @@ static PLACES: LazyLock<HashMap<&'static str, Vec<Place>, foldhash::fast::FixedS
                 places.entry(source.name).or_default().push((row, rank));
             }
         }
+        for name in COMMON_NAMES {
+            places.entry(name).or_default();
+        }
         places
     });
 
 /// An attribute that the table names.
 #[derive(Debug)]
-struct Known {
+struct Known<'a> {
     name: &'static str,
-    value: Value,
+    value: Given<'a>,
     taken: bool,
     /// The value read as JSON, once a row asked for a member.
     json: Option<Value>,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Sifted {
-    known: Vec<Known>,
-    /// Places that known attributes fill, in the table's order, each with its attribute's position.
+pub(super) struct Sifted<'a> {
+    known: Vec<Known<'a>>,
+    /// Places that known attributes fill, each with its attribute's position; in the table's order once all are there.
     filled: Vec<(Place, usize)>,
+    /// A bit for each row that is filled.
+    rows: u64,
     pieces: messages::Pieces,
     rest: Attributes,
     invalid: Vec<&'static str>,
 }
 
-impl Sifted {
+const _: () = assert!(TABLE.len() <= 64, "a row has a bit");
+
+impl<'a> Sifted<'a> {
     /// The last one wins where a key comes twice, which OTLP forbids. An attribute without a value says nothing.
-    pub(super) fn new(pairs: Vec<KeyValue>) -> Self {
-        let mut sifted = Self::default();
-        for pair in pairs {
-            let value = value(pair.value);
-            if value.is_null() {
-                sifted.rest.insert(pair.key, value);
-            } else if let Some((name, places)) = PLACES.get_key_value(pair.key.as_str()) {
-                sifted.add(name, places, value);
-            } else if messages::is_piece(&pair.key) {
-                sifted.pieces.push(pair.key, value);
-            } else {
-                sifted.rest.insert(pair.key, value);
+    pub(super) fn add(&mut self, key: &'a str, value: Given<'a>) {
+        match PLACES.get_key_value(key) {
+            Some((name, places)) if !places.is_empty() && !value.is_null() => {
+                self.add_known(name, places, value);
             }
+            Some((name, _)) => self.rest.insert(*name, value.into_json()),
+            None if messages::is_piece(key) && !value.is_null() => {
+                self.pieces.push(key.to_owned(), value.into_json());
+            }
+            None => self.rest.insert(key.to_owned(), value.into_json()),
         }
-        sifted.filled.sort_unstable();
-        sifted
     }
 
-    fn add(&mut self, name: &'static str, places: &[Place], value: Value) {
+    fn add_known(&mut self, name: &'static str, places: &[Place], value: Given<'a>) {
         if let Some(twice) = self.known.iter_mut().find(|known| std::ptr::eq(known.name, name)) {
             twice.value = value;
             return;
         }
         let position = self.known.len();
-        self.filled.extend(places.iter().map(|place| (*place, position)));
+        for place in places {
+            self.filled.push((*place, position));
+            self.rows |= 1 << place.0;
+        }
         self.known.push(Known { name, value, taken: false, json: None });
     }
 
+    /// To be called when all attributes are there.
+    pub(super) fn sort(&mut self) {
+        self.filled.sort_unstable();
+    }
+
     /// The value of a field, by the first source that `read` can make sense of.
-    pub(super) fn field<T>(&mut self, field: Field, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
-        let (row, _) = rows().find(|(_, row)| row.target == Target::Field(field))?;
-        self.take(row, read)
+    pub(super) fn field<T>(&mut self, field: Field, read: impl Fn(&Given<'_>) -> Option<T>) -> Option<T> {
+        self.take(field.row(), read)
     }
 
     /// Gives attributes that came under other names the ones that they have today.
     pub(super) fn rename(&mut self) {
         for (number, row) in rows() {
             let Target::Attribute(name) = row.target else { continue };
-            if !self.rest.contains_key(name)
-                && let Some(value) = self.take(number, |value| Some(value.clone()))
+            if self.rows & 1 << number != 0
+                && !self.rest.contains_key(name)
+                && let Some(value) = self.take(number, |value| Some(value.clone().into_json()))
             {
-                self.rest.insert(name.to_owned(), value);
+                self.rest.insert(name, value);
             }
         }
     }
@@ -111,13 +120,16 @@ impl Sifted {
     /// What is left of the attributes, and the names of those whose values made no sense.
     pub(super) fn finish(mut self) -> (Attributes, Vec<&'static str>) {
         for known in self.known.into_iter().filter(|known| !known.taken) {
-            self.rest.insert(known.name.to_owned(), known.value);
+            self.rest.insert(known.name, known.value.into_json());
         }
         self.pieces.give_back(&mut self.rest);
         (self.rest, self.invalid)
     }
 
-    fn take<T>(&mut self, row: u8, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
+    fn take<T>(&mut self, row: u8, read: impl Fn(&Given<'_>) -> Option<T>) -> Option<T> {
+        if self.rows & 1 << row == 0 {
+            return None;
+        }
         let start = self.filled.partition_point(|((filled, _), _)| *filled < row);
         for at in start.. {
             let Some(&((filled, rank), position)) = self.filled.get(at) else { break };
@@ -136,7 +148,12 @@ impl Sifted {
         None
     }
 
-    fn read<T>(&mut self, position: usize, source: &Source, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
+    fn read<T>(
+        &mut self,
+        position: usize,
+        source: &Source,
+        read: impl Fn(&Given<'_>) -> Option<T>,
+    ) -> Option<T> {
         let other = match source.how {
             How::With(other) => self.text(other),
             _ => None,
@@ -145,12 +162,12 @@ impl Sifted {
         let found = match source.how {
             How::Unless(words) if is_one_of(words, &known.value) => return None,
             How::Whole | How::Unless(_) => read(&known.value),
-            How::Millis => read(&Value::from(number(&known.value)? / 1_000.0)),
+            How::Millis => read(&Given::Json(Value::from(number(&known.value)? / 1_000.0))),
             How::Word(words) => read(&meaning(values::word(words, known.value.as_str()?)?)),
-            How::Member(path) => read(known.member(path)?),
-            How::Detail(name) => read(&detail(known.value.as_str()?, name)?.into()),
+            How::Member(path) => read(&Given::of(known.member(path)?)),
+            How::Detail(name) => read(&Given::Json(detail(known.value.as_str()?, name)?.into())),
             How::With(_) => match (known.value.as_str(), other) {
-                (Some(this), Some(other)) => read(&format!("{this}/{other}").into()),
+                (Some(this), Some(other)) => read(&Given::Text(&format!("{this}/{other}"))),
                 _ => read(&known.value),
             },
         };
@@ -163,13 +180,12 @@ impl Sifted {
         found
     }
 
-    fn text(&self, name: &str) -> Option<String> {
-        let known = self.known.iter().find(|known| known.name == name)?;
-        known.value.as_str().map(str::to_owned)
+    fn text(&self, name: &str) -> Option<&'a str> {
+        self.known.iter().find(|known| known.name == name)?.value.as_str()
     }
 }
 
-impl Known {
+impl Known<'_> {
     fn member(&mut self, path: &[&str]) -> Option<&Value> {
         if self.json.is_none() {
             // A text that is no JSON reads as null, which has no members.
@@ -186,15 +202,15 @@ fn rows() -> impl Iterator<Item = (u8, &'static Row)> {
 }
 
 /// Null stands for what is plain: a value that no attribute here has.
-fn meaning(word: &str) -> Value {
-    if word == values::PLAIN { Value::Null } else { word.into() }
+fn meaning(word: &str) -> Given<'_> {
+    if word == values::PLAIN { Given::Json(Value::Null) } else { Given::Text(word) }
 }
 
-fn is_one_of(words: &[&str], value: &Value) -> bool {
+fn is_one_of(words: &[&str], value: &Given<'_>) -> bool {
     value.as_str().is_some_and(|text| words.iter().any(|word| word.eq_ignore_ascii_case(text)))
 }
 
-fn number(value: &Value) -> Option<f64> {
+fn number(value: &Given<'_>) -> Option<f64> {
     value.as_f64().or_else(|| value.as_str()?.parse().ok()).filter(|number| number.is_finite())
 }
 
@@ -231,6 +247,15 @@ mod tests {
                 let twice = |other: &&Source| other.name == source.name && other.how.takes();
                 let after = row.sources.get(at + 1..).unwrap_or_default();
                 assert!(!(source.how.takes() && after.iter().any(|other| twice(&other))), "{row:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_field_knows_its_row() {
+        for (number, row) in rows() {
+            if let Target::Field(field) = row.target {
+                assert_eq!(field.row(), number, "{field:?}");
             }
         }
     }

@@ -21,7 +21,8 @@ pub(super) enum Target {
     Attribute(&'static str),
 }
 
-/// A field of the model, with the conversion that its values go through.
+/// A field of the model, with the conversion that its values go through; in the order of the table, which begins with
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     Operation,
@@ -44,6 +45,13 @@ pub(super) enum Field {
     End,
     ErrorType,
     HttpStatusCode,
+}
+
+impl Field {
+    /// Its number in the table.
+    pub(super) const fn row(self) -> u8 {
+        self as u8
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -368,4 +376,64 @@ pub(super) const FIRST_CHUNK_EVENTS: &[&str] = &[
     "ai.stream.firstChunk",
     "gen_ai.content.completion.chunk",
     "llm.content.completion.chunk",
+];
+
+/// Names of other attributes that calls often have. They mean nothing here: names that are known are not copied.
+pub(super) const COMMON_NAMES: &[&str] = &[
+    names::GEN_AI_OUTPUT_TYPE,
+    names::GEN_AI_REQUEST_MAX_TOKENS,
+    names::GEN_AI_REQUEST_TEMPERATURE,
+    names::GEN_AI_REQUEST_TOP_P,
+    names::GEN_AI_REQUEST_TOP_K,
+    names::GEN_AI_REQUEST_STOP_SEQUENCES,
+    names::GEN_AI_REQUEST_FREQUENCY_PENALTY,
+    names::GEN_AI_REQUEST_PRESENCE_PENALTY,
+    names::GEN_AI_REQUEST_SEED,
+    names::GEN_AI_REQUEST_CHOICE_COUNT,
+    names::GEN_AI_CONVERSATION_ID,
+    names::GEN_AI_SYSTEM_INSTRUCTIONS,
+    names::GEN_AI_INPUT_MESSAGES,
+    names::GEN_AI_OUTPUT_MESSAGES,
+    names::GEN_AI_TOOL_DEFINITIONS,
+    names::SERVER_ADDRESS,
+    names::SERVER_PORT,
+    names::HTTP_REQUEST_METHOD,
+    names::URL_PATH,
+    names::USER_AGENT_ORIGINAL,
+    names::MESHTAP_API,
+    names::MESHTAP_OPERATION,
+    names::MESHTAP_USER_ID,
+    names::MESHTAP_SESSION_ID,
+    names::MESHTAP_TENANT_ID,
+    names::MESHTAP_CORRELATION_ID,
+    names::MESHTAP_API_KEY_FINGERPRINT,
+    names::MESHTAP_SOURCE_PRINCIPAL,
+    names::MESHTAP_DESTINATION_PRINCIPAL,
+    names::MESHTAP_REQUEST_TOOLS,
+    names::MESHTAP_OUTPUT_TOOL_CALLS,
+    names::MESHTAP_USAGE_TOTAL_TOKENS,
+    names::MESHTAP_USAGE_RAW,
+    names::MESHTAP_OUTPUT_CHUNKS,
+    names::MESHTAP_OUTPUT_CHUNK_GAP_MEAN,
+    names::MESHTAP_OUTPUT_CHUNK_GAP_MAX,
+    names::MESHTAP_REQUEST_BYTES,
+    names::MESHTAP_RESPONSE_BYTES,
+    names::MESHTAP_CONTENT_MODE,
+    names::MESHTAP_CONTENT_TRUNCATED,
+    names::MESHTAP_MESH_ID,
+    names::MESHTAP_ENVOY_CLUSTER,
+    names::MESHTAP_ENVOY_ROUTE,
+    names::MESHTAP_ENVOY_ATTEMPTS,
+    names::MESHTAP_ENVOY_RESPONSE_CODE_DETAILS,
+    names::MESHTAP_ENVOY_RESPONSE_FLAGS,
+    names::MESHTAP_VM_ID,
+    "client.address",
+    "http.route",
+    "http.url",
+    "network.peer.address",
+    "network.protocol.version",
+    "thread.id",
+    "thread.name",
+    "url.full",
+    "url.scheme",
 ];

@@ -8,8 +8,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use prost::Message as _;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
@@ -23,6 +21,7 @@ use crate::queue::reader::{Entry, Read, Reader};
 use crate::queue::writer::now;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::queue::Operation;
+use crate::wire::Malformed;
 
 /// How long a reader waits at a time where nothing comes, or after the disk failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -185,12 +184,14 @@ impl Feeder {
         let Some(request) = entry.packed.request() else {
             return Outcome::Unreadable("the request cannot be decompressed".to_owned());
         };
-        let request = match ExportTraceServiceRequest::decode(request) {
-            Ok(request) => request,
-            Err(error) => return Outcome::Unreadable(format!("the request cannot be decoded: {error}")),
-        };
+        if filling.spans.is_empty() {
+            filling.spans.reserve(self.config.max_batch_spans.max(entry.packed.spans as usize));
+        }
         let start = filling.spans.len();
-        self.normalize(request, &mut filling.spans);
+        if let Err(malformed) = self.normalize(&request, &mut filling.spans) {
+            filling.spans.truncate(start);
+            return Outcome::Unreadable(format!("the request cannot be decoded: {malformed}"));
+        }
         let range = start..filling.spans.len();
         filling.parts.push(Part { sequence: entry.sequence, spans: range, end: entry.end });
         filling.bytes += bytes;
@@ -199,20 +200,13 @@ impl Feeder {
         Outcome::Added
     }
 
-    fn normalize(&self, request: ExportTraceServiceRequest, spans: &mut Vec<SpanRecord>) {
-        for resource_spans in request.resource_spans {
-            let resource = normalize::Resource::new(resource_spans.resource);
-            for scope_spans in resource_spans.scope_spans {
-                let scope = normalize::Scope::new(scope_spans.scope);
-                for span in scope_spans.spans {
-                    let (record, invalid) = normalize::record(&resource, &scope, span);
-                    for attribute in invalid {
-                        self.metrics.attribute_invalid(attribute);
-                    }
-                    spans.push(record);
-                }
+    fn normalize(&self, request: &[u8], spans: &mut Vec<SpanRecord>) -> Result<(), Malformed> {
+        normalize::request(request, |(record, invalid)| {
+            for attribute in invalid {
+                self.metrics.attribute_invalid(attribute);
             }
-        }
+            spans.push(record);
+        })
     }
 }
 

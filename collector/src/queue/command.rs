@@ -9,8 +9,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use prost::Message as _;
 use serde_json::json;
 
 use super::disk::{Disk, Folder};
@@ -119,26 +117,21 @@ fn show(disk: &Folder, id: u64, out: &mut impl Write) -> anyhow::Result<()> {
         parked::read(disk, &parked::name(id, PARKED)).map_err(|error| missing(id, error))?;
     writeln!(out, "{}", serde_json::to_string(&note)?)?;
     let request = packed.request().context("the request cannot be decompressed")?;
-    let request = ExportTraceServiceRequest::decode(request).context("the request cannot be decoded")?;
-    for resource_spans in request.resource_spans {
-        let resource = normalize::Resource::new(resource_spans.resource);
-        for scope_spans in resource_spans.scope_spans {
-            let scope = normalize::Scope::new(scope_spans.scope);
-            for span in scope_spans.spans {
-                let (record, _) = normalize::record(&resource, &scope, span);
-                let shown = json!({
-                    "trace_id": record.trace_id.to_string(),
-                    "span_id": record.span_id.to_string(),
-                    "name": record.name,
-                    "start_time": crate::time::rfc3339(record.start_unix_nanos),
-                    "operation_name": record.gen_ai.operation_name,
-                    "request_model": record.gen_ai.request_model,
-                    "attributes": record.attributes,
-                    "resource": *record.resource,
-                });
-                writeln!(out, "{shown}")?;
-            }
-        }
+    let mut records = Vec::new();
+    normalize::request(&request, |(record, _)| records.push(record))
+        .context("the request cannot be decoded")?;
+    for record in records {
+        let shown = json!({
+            "trace_id": record.trace_id.to_string(),
+            "span_id": record.span_id.to_string(),
+            "name": record.name,
+            "start_time": crate::time::rfc3339(record.start_unix_nanos),
+            "operation_name": record.gen_ai.operation_name,
+            "request_model": record.gen_ai.request_model,
+            "attributes": record.attributes,
+            "resource": *record.resource,
+        });
+        writeln!(out, "{shown}")?;
     }
     Ok(())
 }

@@ -15,20 +15,17 @@ use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
-use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::Span;
-use prost::Message;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{Level, debug, enabled};
 
 use super::limits::{Limits, Refused};
-use super::wire::{self, Malformed, fields};
 use crate::model::TraceId;
 use crate::normalize;
 use crate::queue::{AppendError, Appender};
 use crate::sidecars::{Sidecars, Vm};
 use crate::telemetry::metrics::{BatchFailure, Metrics, Rejection};
+use crate::wire::{self, Malformed, fields};
+use crate::wire::{RESOURCE, RESOURCE_SPANS, SCHEMA_URL, SCOPE, SCOPE_SPANS, SPANS};
 
 /// When a sender that met a full house should come back.
 pub const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -143,14 +140,6 @@ struct Admission<'a> {
     refusals: Refusals,
 }
 
-/// Fields of the messages around spans.
-const RESOURCE_SPANS: u32 = 1;
-const RESOURCE: u32 = 1;
-const SCOPE_SPANS: u32 = 2;
-const SCOPE: u32 = 1;
-const SPANS: u32 = 2;
-const SCHEMA_URL: u32 = 3;
-
 impl<'a> Admission<'a> {
     const fn new(limits: &'a Limits) -> Self {
         Self { limits, received: 0, cut: Vec::new(), heartbeats: Vec::new(), refusals: Refusals::new() }
@@ -261,11 +250,8 @@ fn each<'a>(
 }
 
 fn heartbeat(resource: &[&[u8]], scope: &[&[u8]], span: &[u8]) -> Option<Vm> {
-    let resource = Resource::decode(&*resource.concat()).ok()?;
-    let scope = InstrumentationScope::decode(&*scope.concat()).ok()?;
-    let span = Span::decode(span).ok()?;
-    let resource = normalize::Resource::new(Some(resource));
-    let (record, _) = normalize::record(&resource, &normalize::Scope::new(Some(scope)), span);
+    let (resource, scope) = (normalize::Resource::read(resource).ok()?, normalize::Scope::read(scope).ok()?);
+    let (record, _) = normalize::record(&resource, &scope, span).ok()?;
     Vm::of(&record)
 }
 

@@ -18,7 +18,7 @@ use prost::Message;
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::wire::put_message;
+use crate::wire::put_message;
 
 pub(super) fn to_protobuf(text: &[u8]) -> Result<Bytes, serde_json::Error> {
     let mut out = Vec::with_capacity(text.len());

@@ -6,10 +6,10 @@
 
 use meshtap_filter::semconv;
 
-use super::wire::{Field, Malformed, fields};
 pub use crate::config::Limits;
 use crate::model::MAX_UNIX_NANOS;
 use crate::telemetry::metrics::Rejection;
+use crate::wire::{Field, Malformed, fields};
 
 /// Why a span was refused, for the counter and for the sender.
 #[derive(Clone, Debug, PartialEq, Eq)]

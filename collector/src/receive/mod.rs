@@ -14,4 +14,3 @@ pub mod listener;
 pub mod llmtrace;
 pub mod service;
 pub mod tls;
-mod wire;

@@ -618,7 +618,7 @@ fn full_gen_ai() -> GenAi {
 
 fn object(value: Value) -> Attributes {
     match value {
-        Value::Object(attributes) => attributes,
+        Value::Object(attributes) => attributes.into(),
         _ => Attributes::new(),
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Content {
 
 /// Whether the span has any.
 pub(super) fn has_content(span: &SpanRecord) -> bool {
-    CONTENT_ATTRIBUTES.iter().any(|name| span.attributes.contains_key(*name)) || has_message_event(span)
+    CONTENT_ATTRIBUTES.iter().any(|name| span.attributes.contains_key(name)) || has_message_event(span)
 }
 
 /// Whether the attribute is content.
@@ -39,27 +39,31 @@ pub(super) fn is_content(name: &str) -> bool {
 }
 
 /// The attributes of a span that are neither content nor in a column of their own.
-pub(super) struct OtherAttributes<'a>(Vec<(&'a String, &'a Value)>);
+pub(super) struct OtherAttributes<'a>(&'a SpanRecord);
 
 impl<'a> OtherAttributes<'a> {
-    pub(super) fn of(span: &'a SpanRecord) -> Self {
+    pub(super) const fn of(span: &'a SpanRecord) -> Self {
+        Self(span)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
+        let span = self.0;
         let is_promoted = |name: &str| {
             PROMOTED
                 .iter()
                 .any(|(promoted, dimension)| *promoted == name && span.dimension(*dimension).is_some())
         };
-        let kept = span.attributes.iter().filter(|(name, _)| !is_content(name) && !is_promoted(name));
-        Self(kept.collect())
-    }
-
-    pub(super) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        span.attributes.iter().filter(move |(name, _)| !is_content(name) && !is_promoted(name))
     }
 }
 
 impl Serialize for OtherAttributes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().copied())
+        serializer.collect_map(self.iter())
     }
 }
 
@@ -70,7 +74,7 @@ pub(super) fn content_of(span: &SpanRecord) -> Option<Content> {
     }
     let attributes = CONTENT_ATTRIBUTES
         .iter()
-        .filter_map(|name| Some(((*name).to_owned(), span.attributes.get(*name)?.clone())))
+        .filter_map(|name| Some((*name, span.attributes.get(name)?.clone())))
         .collect();
     let events = if has_message_event(span) { span.events.clone() } else { Vec::new() };
     Some(Content { attributes, events })

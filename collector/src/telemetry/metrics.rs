@@ -3,9 +3,11 @@
 //! Two families: `meshtap_*` about the collector, `gen_ai_*` about the calls it has seen, named and bucketed after the
 //! GenAI conventions 1.41. The latter count a span after the store has committed it, and only once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -136,7 +138,7 @@ struct ResultLabels {
     result: &'static str,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
     gen_ai_operation_name: String,
     gen_ai_provider_name: String,
@@ -160,6 +162,32 @@ struct DurationLabels {
     gen_ai_request_model: String,
     service_name: String,
     error_type: String,
+}
+
+impl CallLabels {
+    fn of_tokens(&self, gen_ai_token_type: &'static str) -> TokenLabels {
+        let labels = self.clone();
+        TokenLabels {
+            gen_ai_operation_name: labels.gen_ai_operation_name,
+            gen_ai_provider_name: labels.gen_ai_provider_name,
+            gen_ai_request_model: labels.gen_ai_request_model,
+            service_name: labels.service_name,
+            gen_ai_token_type,
+        }
+    }
+}
+
+/// The histograms of a batch's calls by what their labels are made of: many calls have the same.
+type Calls<'a> = HashMap<CallValues<'a>, CallHistograms, RandomState>;
+type CallValues<'a> = (SpanKind, [Option<&'a str>; 4], Option<&'a str>);
+
+struct CallHistograms {
+    duration: Histogram,
+    /// Of a client's call.
+    labels: CallLabels,
+    first_chunk: Option<Histogram>,
+    /// Input and output.
+    tokens: [Option<Histogram>; 2],
 }
 
 type HistogramFamily<L> = Family<L, Histogram, fn() -> Histogram>;
@@ -389,9 +417,10 @@ impl Metrics {
             self.spans_expired(Expiry::Capacity, written.evicted);
         }
         let mut duplicates = written.duplicates.iter().peekable();
+        let mut calls = Calls::default();
         for (position, span) in batch.iter().enumerate() {
             if duplicates.next_if(|duplicate| **duplicate == position).is_none() {
-                self.observe_call(span);
+                self.observe_call(&mut calls, span);
             }
         }
     }
@@ -404,41 +433,46 @@ impl Metrics {
         self.query_results_cut.get_or_create(&ResultLabels { result }).inc();
     }
 
-    fn observe_call(&self, span: &SpanRecord) {
+    fn observe_call<'a>(&self, calls: &mut Calls<'a>, span: &'a SpanRecord) {
         if span.call_side().is_none() {
             return;
         }
+        let values = (span.kind, call_values(span).map(|(_, value)| value), span.error_type.as_deref());
         match span.kind {
-            SpanKind::Client => self.observe_client(span),
+            SpanKind::Client => {
+                self.observe_client(calls.entry(values).or_insert_with(|| self.client(span)), span);
+            }
             SpanKind::Server => {
-                self.server_request_seconds
-                    .get_or_create(&self.duration_labels(span))
-                    .observe(seconds(span.duration_nanos()));
+                let histograms = calls.entry(values).or_insert_with(|| self.server(span));
+                histograms.duration.observe(seconds(span.duration_nanos()));
             }
             _ => {}
         }
     }
 
-    fn observe_client(&self, span: &SpanRecord) {
-        self.operation_seconds
-            .get_or_create(&self.duration_labels(span))
-            .observe(seconds(span.duration_nanos()));
-        let labels = self.call_labels(span);
+    fn client(&self, span: &SpanRecord) -> CallHistograms {
+        let duration = self.operation_seconds.get_or_create(&self.duration_labels(span)).clone();
+        CallHistograms { duration, labels: self.call_labels(span), first_chunk: None, tokens: [None, None] }
+    }
+
+    fn server(&self, span: &SpanRecord) -> CallHistograms {
+        let duration = self.server_request_seconds.get_or_create(&self.duration_labels(span)).clone();
+        CallHistograms { duration, labels: CallLabels::default(), first_chunk: None, tokens: [None, None] }
+    }
+
+    fn observe_client(&self, histograms: &mut CallHistograms, span: &SpanRecord) {
+        let CallHistograms { duration, labels, first_chunk, tokens } = histograms;
+        duration.observe(seconds(span.duration_nanos()));
         if let Some(nanos) = span.gen_ai.time_to_first_chunk_nanos {
-            self.first_chunk_seconds.get_or_create(&labels).observe(seconds(nanos));
+            let of_labels = || self.first_chunk_seconds.get_or_create(labels).clone();
+            first_chunk.get_or_insert_with(of_labels).observe(seconds(nanos));
         }
         let usage = &span.gen_ai.usage;
-        for (gen_ai_token_type, tokens) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
-            let Some(tokens) = tokens else { continue };
-            let labels = labels.clone();
-            let labels = TokenLabels {
-                gen_ai_operation_name: labels.gen_ai_operation_name,
-                gen_ai_provider_name: labels.gen_ai_provider_name,
-                gen_ai_request_model: labels.gen_ai_request_model,
-                service_name: labels.service_name,
-                gen_ai_token_type,
-            };
-            self.token_usage.get_or_create(&labels).observe(approximate(tokens));
+        let counts = [("input", usage.input_tokens), ("output", usage.output_tokens)];
+        for (histogram, (gen_ai_token_type, count)) in tokens.iter_mut().zip(counts) {
+            let Some(count) = count else { continue };
+            let of_labels = || self.token_usage.get_or_create(&labels.of_tokens(gen_ai_token_type)).clone();
+            histogram.get_or_insert_with(of_labels).observe(approximate(count));
         }
     }
 

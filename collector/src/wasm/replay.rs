@@ -3,8 +3,6 @@
 use std::ops::Range;
 
 use meshtap_filter::semconv;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use prost::Message as _;
 
 use super::host::{Direction, Filter, FilterError, FilterModule, Header, LogLine, StreamId};
 use crate::model::SpanRecord;
@@ -171,14 +169,13 @@ fn now() -> Times {
 }
 
 fn first_span(message: &[u8]) -> Option<SpanRecord> {
-    let request = ExportTraceServiceRequest::decode(message).ok()?;
-    let spans = request.resource_spans.into_iter().next()?;
-    let resource = normalize::Resource::new(spans.resource);
-    let spans = spans.scope_spans.into_iter().next()?;
-    let scope = normalize::Scope::new(spans.scope);
-    let span = spans.spans.into_iter().find(|span| span.name != semconv::HEARTBEAT)?;
-    let (record, _) = normalize::record(&resource, &scope, span);
-    Some(record)
+    let mut first = None;
+    let read = normalize::request(message, |(record, _)| {
+        if first.is_none() && record.name != semconv::HEARTBEAT {
+            first = Some(record);
+        }
+    });
+    read.ok().and(first)
 }
 
 /// What the filter measured is how fast the replay is, where the recording does not say. None says when which part of a

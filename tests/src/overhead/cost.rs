@@ -60,6 +60,10 @@ impl Memory {
     pub fn mib(self) -> f64 {
         mib(self.now_kib)
     }
+
+    pub fn peak_mib(self) -> f64 {
+        mib(self.peak_kib)
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no process has 2^53 KiB")]

@@ -221,7 +221,7 @@ fn pod(number: usize, random: &mut fastrand::Rng) -> Pod {
 
 fn object(value: Value) -> Attributes {
     match value {
-        Value::Object(attributes) => attributes,
+        Value::Object(attributes) => attributes.into(),
         _ => Attributes::new(),
     }
 }

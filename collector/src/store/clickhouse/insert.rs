@@ -8,7 +8,7 @@ use clickhouse::Client;
 use clickhouse::insert::Insert;
 
 use super::error::failed;
-use super::row::{ContentRow, SpanRow};
+use super::row::{ContentRow, SpanRow, Texts};
 use crate::model::{Attributes, SpanRecord};
 use crate::store::StoreError;
 use crate::store::content::has_content;
@@ -28,11 +28,12 @@ impl Inserter<'_> {
         let version = version();
         self.insert_content(token, spans, version).await?;
         let failed = |error| failed("inserting a batch", error);
-        let insert = self.client.insert::<SpanRow>("spans").await.map_err(failed)?;
+        let insert = self.client.insert::<SpanRow<'_>>("spans").await.map_err(failed)?;
         let mut insert = self.settings(insert, token);
-        let mut resource = ResourceText::default();
+        let (mut resource, mut texts) = (ResourceText::default(), Texts::default());
         for span in spans {
-            insert.write(&SpanRow::new(span, resource.of(&span.resource), version)).await.map_err(failed)?;
+            let row = SpanRow::new(span, resource.of(&span.resource), &mut texts, version);
+            insert.write(&row).await.map_err(failed)?;
         }
         insert.end().await.map_err(failed)
     }

@@ -13,7 +13,6 @@ use serde::Deserialize;
 use super::error::failed;
 use super::rollup;
 use super::row::{ContentRow, SpanRow};
-use crate::hex::Hex;
 use crate::model::{Dimension, MAX_UNIX_NANOS, SpanId, SpanKey, SpanRecord, TimeRange, TraceId};
 use crate::store::content::Content;
 use crate::store::plan::NANOS_PER_HOUR;
@@ -56,12 +55,10 @@ pub(super) async fn spans(
          ORDER BY start_time {direction}, trace_id {direction}, span_id {direction}, version DESC \
          LIMIT 1 BY trace_id, span_id"
     );
-    let ids: Vec<String> = keys.iter().map(|key| format!("{}{}", key.trace_id, key.span_id)).collect();
     let hours: HashSet<u64> = keys.iter().map(|key| key.start_unix_nanos / NANOS_PER_HOUR).collect();
     let hours: Vec<u64> = hours.into_iter().collect();
-    let query = client.query(&sql).param("ids", ids).param("hours", hours);
-    let rows = query.fetch_all().await.map_err(|error| failed("reading spans", error))?;
-    records(client, rows).await
+    let query = client.query(&sql).param("ids", ids(&keys)).param("hours", hours);
+    records(client, query, "reading spans").await
 }
 
 /// The keys of a page and of one span more, each once. Rows that a merge has not yet joined come next to each other.
@@ -119,40 +116,49 @@ pub(super) async fn trace(
         limit.saturating_add(1),
     );
     let query = client.query(&sql).param("trace_id", trace_id.to_string());
-    let rows = query.fetch_all().await.map_err(|error| failed("reading a trace", error))?;
-    records(client, rows).await
+    records(client, query, "reading a trace").await
 }
 
 /// The records of the rows, with their content where it is still kept.
-async fn records(client: &Client, rows: Vec<SpanRow>) -> Result<Vec<SpanRecord>, StoreError> {
-    let mut contents = contents(client, &rows).await?;
-    rows.into_iter()
-        .map(|row| {
-            let content = contents.remove(&row.id());
-            let mut record = SpanRecord::try_from(row)?;
-            if let Some(content) = content {
-                Content::try_from(content)?.restore(&mut record);
-            }
-            Ok(record)
-        })
-        .collect()
+async fn records(client: &Client, query: Query, doing: &str) -> Result<Vec<SpanRecord>, StoreError> {
+    let failed = |error| failed(doing, error);
+    let mut rows = query.fetch::<SpanRow<'_>>().map_err(failed)?;
+    let (mut records, mut with_content) = (Vec::new(), Vec::new());
+    while let Some(row) = rows.next().await.map_err(failed)? {
+        let has_content = row.has_content();
+        let record = SpanRecord::try_from(row)?;
+        if has_content {
+            with_content.push(record.key());
+        }
+        records.push(record);
+    }
+    let mut contents = contents(client, &with_content).await?;
+    for record in &mut records {
+        if let Some(content) = contents.remove(&(record.trace_id.0, record.span_id.0)) {
+            Content::try_from(content)?.restore(record);
+        }
+    }
+    Ok(records)
+}
+
+/// As the conditions compare them.
+fn ids(keys: &[SpanKey]) -> Vec<String> {
+    keys.iter().map(|key| format!("{}{}", key.trace_id, key.span_id)).collect()
 }
 
 type Id = ([u8; 16], [u8; 8]);
 
-async fn contents(client: &Client, rows: &[SpanRow]) -> Result<HashMap<Id, ContentRow>, StoreError> {
-    let with_content = || rows.iter().filter(|row| row.has_content());
-    let hours: HashSet<u64> = with_content().map(SpanRow::hour).collect();
+async fn contents(client: &Client, keys: &[SpanKey]) -> Result<HashMap<Id, ContentRow>, StoreError> {
+    let hours: HashSet<u64> = keys.iter().map(|key| key.start_unix_nanos / NANOS_PER_HOUR).collect();
     if hours.is_empty() {
         return Ok(HashMap::new());
     }
-    let ids: Vec<String> =
-        with_content().map(|row| format!("{}{}", Hex(&row.id().0), Hex(&row.id().1))).collect();
     let sql = "SELECT ?fields FROM span_content \
          WHERE hour IN {hours:Array(UInt32)} \
          AND concat(trace_id, span_id) IN (SELECT unhex(arrayJoin({ids:Array(String)}))) \
          ORDER BY version DESC LIMIT 1 BY trace_id, span_id";
-    let query = client.query(sql).param("ids", ids).param("hours", hours.into_iter().collect::<Vec<_>>());
+    let hours: Vec<u64> = hours.into_iter().collect();
+    let query = client.query(sql).param("ids", ids(keys)).param("hours", hours);
     let rows: Vec<ContentRow> =
         query.fetch_all().await.map_err(|error| failed("reading the content of spans", error))?;
     Ok(rows.into_iter().map(|row| ((row.trace_id, row.span_id), row)).collect())

@@ -4,26 +4,29 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use foldhash::fast::RandomState;
+
 use crate::model::{SpanId, SpanRecord, TraceId};
 
 type Id = (TraceId, SpanId);
+type Ids = HashSet<Id, RandomState>;
 
 #[derive(Debug)]
 pub(super) struct Remembered {
     capacity: usize,
-    ids: HashSet<Id>,
+    ids: Ids,
     /// The same ids, oldest first.
     order: VecDeque<Id>,
 }
 
 impl Remembered {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, ids: HashSet::new(), order: VecDeque::new() }
+        Self { capacity, ids: Ids::default(), order: VecDeque::new() }
     }
 
     /// The spans of the batch that are new, and the positions of the others.
     pub(super) fn split<'a>(&self, batch: &'a [SpanRecord]) -> (Vec<&'a SpanRecord>, Vec<usize>) {
-        let mut in_batch = HashSet::with_capacity(batch.len());
+        let mut in_batch = Ids::with_capacity_and_hasher(batch.len(), RandomState::default());
         let (mut fresh, mut duplicates) = (Vec::with_capacity(batch.len()), Vec::new());
         for (position, span) in batch.iter().enumerate() {
             let id = (span.trace_id, span.span_id);

@@ -1,14 +1,23 @@
 //! Walks the fields of a protobuf message without decoding it: nothing is allocated and nothing is copied.
 //!
-//! It is as strict as the decoder behind the queue: what passes here is decoded there. Groups, which OTLP does not have
+//! What `receive` checks with it is what `normalize` reads with it. Groups, which OTLP does not have
 //! and protobuf has given up, are refused.
 
+/// Fields of the messages around spans.
+pub(crate) const RESOURCE_SPANS: u32 = 1;
+pub(crate) const RESOURCE: u32 = 1;
+pub(crate) const SCOPE_SPANS: u32 = 2;
+pub(crate) const SCOPE: u32 = 1;
+pub(crate) const SPANS: u32 = 2;
+pub(crate) const SCHEMA_URL: u32 = 3;
+
 /// The bytes are no protobuf message, or not the one that is expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed(pub(super) &'static str);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub(crate) &'static str);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content<'a> {
+pub(crate) enum Content<'a> {
     Varint(u64),
     Fixed64(u64),
     Fixed32(u32),
@@ -16,41 +25,41 @@ pub(super) enum Content<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Field<'a> {
-    pub(super) number: u32,
-    pub(super) content: Content<'a>,
+pub(crate) struct Field<'a> {
+    pub(crate) number: u32,
+    pub(crate) content: Content<'a>,
     /// With its tag, as it stands in the message.
-    pub(super) raw: &'a [u8],
+    pub(crate) raw: &'a [u8],
 }
 
 impl<'a> Field<'a> {
     /// A message or bytes.
-    pub(super) const fn bytes(&self) -> Result<&'a [u8], Malformed> {
+    pub(crate) const fn bytes(&self) -> Result<&'a [u8], Malformed> {
         match self.content {
             Content::Bytes(bytes) => Ok(bytes),
             _ => Err(Malformed("a message, a string or bytes are expected where a number stands")),
         }
     }
 
-    pub(super) fn text(&self) -> Result<&'a str, Malformed> {
+    pub(crate) fn text(&self) -> Result<&'a str, Malformed> {
         std::str::from_utf8(self.bytes()?).map_err(|_| Malformed("a string is not UTF-8"))
     }
 
-    pub(super) const fn fixed64(&self) -> Result<u64, Malformed> {
+    pub(crate) const fn fixed64(&self) -> Result<u64, Malformed> {
         match self.content {
             Content::Fixed64(number) => Ok(number),
             _ => Err(Malformed("a number of 64 bits is expected")),
         }
     }
 
-    pub(super) const fn fixed32(&self) -> Result<u32, Malformed> {
+    pub(crate) const fn fixed32(&self) -> Result<u32, Malformed> {
         match self.content {
             Content::Fixed32(number) => Ok(number),
             _ => Err(Malformed("a number of 32 bits is expected")),
         }
     }
 
-    pub(super) const fn varint(&self) -> Result<u64, Malformed> {
+    pub(crate) const fn varint(&self) -> Result<u64, Malformed> {
         match self.content {
             Content::Varint(number) => Ok(number),
             _ => Err(Malformed("an integer is expected")),
@@ -60,12 +69,20 @@ impl<'a> Field<'a> {
 
 /// The fields of a message, in their order. After an error there is nothing more.
 #[derive(Clone, Debug)]
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     rest: &'a [u8],
 }
 
-pub(super) const fn fields(message: &[u8]) -> Fields<'_> {
+pub(crate) const fn fields(message: &[u8]) -> Fields<'_> {
     Fields { rest: message }
+}
+
+/// The messages of a message that come under this number.
+pub(crate) fn messages(message: &[u8], number: u32) -> impl Iterator<Item = Result<&[u8], Malformed>> {
+    fields(message).filter_map(move |field| match field {
+        Ok(field) => (field.number == number).then(|| field.bytes()),
+        Err(malformed) => Some(Err(malformed)),
+    })
 }
 
 impl<'a> Iterator for Fields<'a> {
@@ -144,7 +161,7 @@ impl<'a> Fields<'a> {
 }
 
 /// Appends a message's field that holds a message.
-pub(super) fn put_message(out: &mut Vec<u8>, number: u32, message: &[u8]) {
+pub(crate) fn put_message(out: &mut Vec<u8>, number: u32, message: &[u8]) {
     put_varint(out, u64::from(number) << 3 | 2);
     put_varint(out, message.len() as u64);
     out.extend_from_slice(message);
