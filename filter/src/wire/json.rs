@@ -126,6 +126,7 @@ impl<T: Copy> Node<T> {
 
 /// One bit of 64, of a name's length and ends: what has another bit is another name.
 #[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the lowest bits tell lengths apart")]
 pub const fn mark(name: &[u8]) -> u64 {
     let ends = match name {
         [] => 0,
@@ -137,6 +138,7 @@ pub const fn mark(name: &[u8]) -> u64 {
 
 /// The same as one of 32, where many are held.
 #[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the halves are laid on each other")]
 const fn short_mark(name: &[u8]) -> u32 {
     let mark = mark(name);
     (mark | mark >> 32) as u32

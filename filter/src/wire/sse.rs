@@ -81,17 +81,17 @@ impl Framer {
                 continue;
             }
             match self.state {
-                State::Field => match rest.strip_prefix(b"data:").filter(|_| self.name_bytes == 0) {
-                    Some(behind) => {
+                State::Field => {
+                    let behind = rest.strip_prefix(b"data:").filter(|_| self.name_bytes == 0);
+                    if let Some(behind) = behind {
                         self.begin_field(Field::Data, events);
                         self.state = State::AfterColon;
                         rest = behind;
-                    }
-                    None => {
+                    } else {
                         self.field_byte(byte, events);
                         rest = tail;
                     }
-                },
+                }
                 State::AfterColon => {
                     self.state = if self.field == Field::Other { State::Ignore } else { State::Value };
                     if byte == b' ' {
