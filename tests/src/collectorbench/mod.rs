@@ -55,7 +55,7 @@ pub struct Rig {
 #[derive(Clone, Copy, Debug)]
 pub struct Passage {
     pub spans: u64,
-    /// From the first request to the last answer, and to the last insert.
+    /// From the first request to the last answer, and to when the last insert had come.
     pub answering: Duration,
     pub arriving: Duration,
     pub cpu: Duration,
@@ -135,11 +135,11 @@ impl Rig {
         let running = self.start_side(side);
         // Connections are opened, the schema is looked at.
         self.run(full_load(running.grpc(), 8));
-        self.wait_until_quiet();
+        self.wait_until_quiet(&running);
         self.sink.clear();
         let before = running.process().cpu_time();
         let sent = self.run(full_load(running.grpc(), batches));
-        let last = self.wait_until_quiet();
+        let last = self.wait_until_quiet(&running);
         let cpu = running.process().cpu_time().saturating_sub(before);
         let peak_mib = running.memory().peak_mib();
         drop(running);
@@ -164,7 +164,7 @@ impl Rig {
         self.run(steady_load(running.grpc(), spans_per_second, Duration::from_secs(1)));
         self.sink.clear();
         let sent = self.run(steady_load(running.grpc(), spans_per_second, time));
-        self.wait_until_quiet();
+        self.wait_until_quiet(&running);
         sent
     }
 
@@ -201,11 +201,12 @@ impl Rig {
     }
 
     /// When the last insert came.
-    fn wait_until_quiet(&self) -> Option<Instant> {
+    #[track_caller]
+    fn wait_until_quiet(&self, running: &Running) -> Option<Instant> {
         let asked = Instant::now();
         loop {
             let last = self.sink.last();
-            if last.unwrap_or(asked).max(asked).elapsed() > QUIET {
+            if last.unwrap_or(asked).max(asked).elapsed() > QUIET && running.is_drained() {
                 return last;
             }
             sleep(Duration::from_millis(50));

@@ -84,6 +84,13 @@ impl Running {
         }
     }
 
+    /// Whether nothing waits for the store, as far as the side tells: rotel does not.
+    pub fn is_drained(&self) -> bool {
+        let Self::Meshtap(collector) = self else { return true };
+        let waiting = "meshtap_queue_waiting_entries{cursor=\"store\"} 0";
+        collector.get("/metrics").text().lines().any(|line| line == waiting)
+    }
+
     pub fn memory(&self) -> Memory {
         Memory::of(self.process().id())
     }

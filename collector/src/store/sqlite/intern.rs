@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use rusqlite::{OptionalExtension as _, Transaction};
 use sha2::{Digest as _, Sha256};
 
@@ -16,6 +17,8 @@ use crate::store::plan::NANOS_PER_DAY;
 
 /// Rows of one table whose ids are remembered; then all are forgotten, and read again as they come.
 const REMEMBERED: usize = 50_000;
+/// Texts whose digest is remembered; longer ones are rare.
+const REMEMBERED_BYTES: usize = 512;
 
 #[derive(Clone, Copy)]
 struct Known {
@@ -27,6 +30,7 @@ struct Known {
 pub(super) struct Interner {
     sources: HashMap<[u8; 32], Known>,
     keys: HashMap<[u8; 32], Known>,
+    digests: Digests,
     last_source: Option<LastSource>,
 }
 
@@ -114,7 +118,7 @@ impl Interner {
             gen_ai.response_model.as_deref(),
             span.is_error().then_some("error"),
         ];
-        let digest = digest(texts);
+        let digest = self.digests.of(texts);
         let day = span.start_unix_nanos / NANOS_PER_DAY;
         if let Some(id) = known(&mut self.keys, db, "keys", &digest, day)? {
             return Ok(id);
@@ -159,14 +163,44 @@ impl Interner {
     }
 }
 
+/// Digests of the latest texts: making one takes longer than everything else about a key.
+#[derive(Default)]
+struct Digests {
+    known: HashMap<Box<[u8]>, [u8; 32], RandomState>,
+    encoded: Vec<u8>,
+}
+
+impl Digests {
+    fn of<const N: usize>(&mut self, texts: [Option<&str>; N]) -> [u8; 32] {
+        self.encoded.clear();
+        encode(texts, &mut self.encoded);
+        if let Some(digest) = self.known.get(&*self.encoded) {
+            return *digest;
+        }
+        if self.known.len() >= REMEMBERED {
+            self.known.clear();
+        }
+        let digest = Sha256::digest(&self.encoded).into();
+        if self.encoded.len() <= REMEMBERED_BYTES {
+            self.known.insert(self.encoded.as_slice().into(), digest);
+        }
+        digest
+    }
+}
+
 /// Of texts of which each may be absent.
 fn digest<const N: usize>(texts: [Option<&str>; N]) -> [u8; 32] {
-    let mut hash = Sha256::new();
+    let mut encoded = Vec::new();
+    encode(texts, &mut encoded);
+    Sha256::digest(&encoded).into()
+}
+
+/// Different texts are different bytes.
+fn encode<const N: usize>(texts: [Option<&str>; N], encoded: &mut Vec<u8>) {
     for text in texts {
-        hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
-        hash.update(text.unwrap_or_default());
+        encoded.extend_from_slice(&text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
+        encoded.extend_from_slice(text.unwrap_or_default().as_bytes());
     }
-    hash.finalize().into()
 }
 
 /// The id of a row that exists, whose last day is kept up.
