@@ -4,7 +4,7 @@
 //!   nor other backends: when more waits for it than its bound, its oldest segments are skipped, and counted.
 //! - A request goes out as it was admitted: its bytes, one request for each entry, up to `max_in_flight` at a time. They
 //!   are acknowledged in the order of the queue.
-//! - OTLP decides what is tried again ([`answer`]), after growing pauses that all requests of a backend share ([`gate`]).
+//! - OTLP decides what is tried again (`answer`), after growing pauses that all requests of a backend share (`gate`).
 //!   What a backend refuses for good is counted, said once in the log, and not sent again.
 //! - Delivery is at least once: after a crash, what was not acknowledged goes out again.
 //! - On a stop what is in the queue is sent, until the first attempt that fails; what is left stays on disk.
