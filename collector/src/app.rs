@@ -372,8 +372,10 @@ fn serve_grpc(listener: SecureListener<BoundedListener>, intake: Intake) -> Stag
 }
 
 fn serve_llmtrace(listener: BoundedListener, intake: Intake) -> Stage {
+    let max_calls = u32::try_from(intake.limits.max_concurrent_batches).unwrap_or(u32::MAX);
     let router = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
+        .max_concurrent_streams(max_calls)
         .add_service(Served(Ingestion::new(intake)));
     Stage::spawn("llmtrace", |stop| async move {
         let served = router.serve_with_incoming_shutdown(listener, stop.cancelled_owned()).await;

@@ -1,7 +1,6 @@
 //! How spans leave the sidecar, as whoever receives them sees it.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use meshtap_filter::fingerprint::Key;
 use meshtap_tests::client::HOST;
@@ -96,7 +95,6 @@ fn a_full_batch_leaves_at_once() {
     let rig = Rig::start("full-batches", |filter| {
         filter.set("/batch/max_age_ms", 10_000.into()).set("/batch/max_spans", 2.into())
     });
-    let started = Instant::now();
     for round in 1..=ROUNDS {
         rig.call(&[]);
         rig.call(&[]);
@@ -108,7 +106,6 @@ fn a_full_batch_leaves_at_once() {
         (counters.get("meshtap_spans_exported_total") == 2 * ROUNDS as u64).then_some(())
     });
     assert_eq!(rig.envoy.counters().get("meshtap_queue_spans"), 0);
-    assert!(started.elapsed() < Duration::from_secs(30), "five ticks take longer");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -72,7 +72,8 @@ struct Filling {
     bytes: usize,
     last: u64,
     end: Position,
-    oldest_unix_nanos: Option<u64>,
+    /// When its first entry must go.
+    due: Option<Instant>,
 }
 
 enum Outcome {
@@ -120,7 +121,7 @@ impl Feeder {
                     }
                     None if !open || batches.is_closed() => return None,
                     None => {
-                        open = self.reader.wait(self.patience(&filling));
+                        open = self.reader.wait(Self::patience(&filling));
                         continue;
                     }
                 },
@@ -161,17 +162,23 @@ impl Feeder {
     }
 
     fn is_due(&self, filling: &Filling) -> bool {
-        self.fixed.is_none() && self.patience(filling).is_zero()
+        self.fixed.is_none() && Self::patience(filling).is_zero()
     }
 
     /// How long the oldest entry of the batch may still wait.
-    fn patience(&self, filling: &Filling) -> Duration {
-        let Some(oldest) = filling.oldest_unix_nanos else {
-            return if filling.last > 0 { Duration::ZERO } else { PAUSE };
-        };
-        // A clock that was set back makes no one wait longer.
-        let waited = Duration::from_nanos(now().saturating_sub(oldest));
-        self.config.max_batch_age.saturating_sub(waited)
+    fn patience(filling: &Filling) -> Duration {
+        match filling.due {
+            Some(due) => due.saturating_duration_since(Instant::now()),
+            None if filling.last > 0 => Duration::ZERO,
+            None => PAUSE,
+        }
+    }
+
+    /// When an entry that came then must go. A clock that was set back since makes it wait no longer than one that has
+    /// just come.
+    fn due(&self, received_unix_nanos: u64) -> Instant {
+        let waited = Duration::from_nanos(now().saturating_sub(received_unix_nanos));
+        Instant::now() + self.config.max_batch_age.saturating_sub(waited)
     }
 
     fn add(&self, entry: &Entry, filling: &mut Filling) -> Outcome {
@@ -196,7 +203,7 @@ impl Feeder {
         filling.parts.push(Part { sequence: entry.sequence, spans: range, end: entry.end });
         filling.bytes += bytes;
         (filling.last, filling.end) = (entry.sequence, entry.end);
-        filling.oldest_unix_nanos.get_or_insert(entry.received_unix_nanos);
+        filling.due.get_or_insert_with(|| self.due(entry.received_unix_nanos));
         Outcome::Added
     }
 

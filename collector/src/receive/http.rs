@@ -184,7 +184,8 @@ fn failed(intake: &Intake, format: Format, failure: Failure) -> Response {
         Failure::Timeout => {
             drop(intake.failed(ExportError::Malformed(String::new()), 0));
             let message = format!("the body did not come within {} seconds", BODY_TIMEOUT.as_secs());
-            (StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, message)
+            // Not 408, which OTLP's senders do not repeat.
+            (StatusCode::SERVICE_UNAVAILABLE, Code::DeadlineExceeded, message)
         }
     };
     let body = match format {

@@ -26,6 +26,9 @@ pub struct Serving {
     pub metrics: Arc<Metrics>,
 }
 
+/// Of a request's head, and of what is read ahead of its body, for each connection.
+const MAX_HEAD_BYTES: usize = 64 << 10;
+
 pub async fn serve(
     serving: Serving,
     mut listener: impl axum::serve::Listener<Addr = SocketAddr>,
@@ -33,7 +36,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(serving.idle_timeout);
+    builder.timer(TokioTimer::new()).header_read_timeout(serving.idle_timeout).max_buf_size(MAX_HEAD_BYTES);
     let connections = GracefulShutdown::new();
     while let Some((stream, _)) = stop.run_until_cancelled(listener.accept()).await {
         let service = TowerToHyperService::new(routes.clone());

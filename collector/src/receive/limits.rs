@@ -248,7 +248,8 @@ impl<'a> Seen<'a> {
                 let link = link(limits, field.bytes()?);
                 self.note_below(link);
             }
-            15 => self.status = status(field.bytes()?)?,
+            // The parts of a status that comes in several are put together: the longest message of all may be what stays.
+            15 => self.status = self.status.max(status(field.bytes()?)?),
             16 => _ = field.fixed32()?,
             _ => {}
         }
@@ -353,7 +354,7 @@ fn status(status: &[u8]) -> Result<usize, Malformed> {
     for field in fields(status) {
         let field = field?;
         match field.number {
-            2 => message = field.text()?.len(),
+            2 => message = message.max(field.text()?.len()),
             3 => _ = field.varint()?,
             _ => {}
         }
@@ -565,6 +566,20 @@ mod tests {
         check(Span { links: vec![Link::default(); 2], ..good() }, Some(Rejection::TooManyLinks));
         let large = Span { events: vec![event; 2], attributes: vec![text("a", "0123456789")], ..good() };
         check(large, Some(Rejection::SpanTooLarge));
+    }
+
+    #[test]
+    fn a_status_in_parts_hides_no_message() {
+        use opentelemetry_proto::tonic::trace::v1::Status;
+        let part = |message: &str| {
+            let status = Status { message: message.to_owned(), ..Status::default() };
+            Span { status: Some(status), ..Span::default() }.encode_to_vec()
+        };
+        for parts in [["0123456789x", ""], ["", "0123456789x"]] {
+            let message = [good().encode_to_vec(), part(parts[0]), part(parts[1])].concat();
+            let found = LIMITS.check_span(&message).err();
+            assert_eq!(found.map(|refused| refused.reason), Some(Rejection::ValueTooLong), "{parts:?}");
+        }
     }
 
     #[test]

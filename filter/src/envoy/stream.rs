@@ -20,9 +20,6 @@ use crate::stats::Metric;
 /// beside it, an exchange stays within two pages of memory.
 const SLICE_BYTES: usize = 16 << 10;
 
-/// `response.code_details` of an answer that the upstream gave.
-const VIA_UPSTREAM: &str = "via_upstream";
-
 /// The note on a stream whose span another plugin of this proxy will make: two resources selected the same pod.
 const SEEN: &str = "meshtap_seen";
 
@@ -34,38 +31,13 @@ pub(super) struct Stream {
     kind: Option<Kind>,
     /// The request came by.
     was_asked: bool,
-    answer: Answer,
-}
-
-/// What is known of the answer while it passes, so that the host need not be asked: a call to it takes as long as reading
-/// a body does.
-#[derive(Default)]
-struct Answer {
-    /// It has a status of success.
+    /// The answer has a status of success.
     succeeded: bool,
-    /// The upstream gave it, not this proxy.
-    is_upstreams: bool,
-    /// When its headers came, where the times of its body say no more: it is JSON that was sent as a whole.
-    whole_at: Option<u64>,
-    /// All of it has passed.
-    ended: bool,
-}
-
-impl Answer {
-    fn of(headers: &HeaderMap, now: u64) -> Self {
-        let is_json = headers.get("content-type").is_some_and(|kind| kind.starts_with(b"application/json"));
-        Self {
-            succeeded: headers.get(":status").is_some_and(|status| status.starts_with(b"2")),
-            is_upstreams: headers.get("x-envoy-upstream-service-time").is_some(),
-            whole_at: headers.get("content-length").filter(|_| is_json).map(|_| now),
-            ended: false,
-        }
-    }
 }
 
 impl Stream {
     pub(super) fn new(shared: Rc<RefCell<Shared>>) -> Self {
-        Self { shared, recording: None, kind: None, was_asked: false, answer: Answer::default() }
+        Self { shared, recording: None, kind: None, was_asked: false, succeeded: false }
     }
 
     fn request_headers(&mut self, started: Option<u64>) -> Option<()> {
@@ -82,6 +54,8 @@ impl Stream {
         host::note(SEEN);
         let started = started.unwrap_or_else(host::now);
         self.recording = Some(Recording::begin(headers, started, shared.held.clone()));
+        drop(shared);
+        self.read_if_full();
         Some(())
     }
 
@@ -97,12 +71,12 @@ impl Stream {
         if let Some(recording) = &mut self.recording {
             match host::header_map(MapType::HttpResponseHeaders) {
                 Ok(headers) => {
-                    let now = host::now();
-                    self.answer = Answer::of(&headers, now);
-                    recording.response_headers(headers, now);
+                    self.succeeded = headers.get(":status").is_some_and(|status| status.starts_with(b"2"));
+                    recording.response_headers(headers, host::now());
                 }
                 Err(_) => self.count_host_error(),
             }
+            self.read_if_full();
         }
     }
 
@@ -143,13 +117,9 @@ impl Stream {
             let shared = self.shared.try_borrow().ok()?;
             (shared.properties, shared.config.identity.principals)
         };
-        let Answer { succeeded, is_upstreams, ended, .. } = self.answer;
-        let code_details = if succeeded && is_upstreams && ended {
-            VIA_UPSTREAM.to_owned()
-        } else {
-            host::property_text("response\0code_details").unwrap_or_default()
-        };
-        let has_flags = !(succeeded && code_details == VIA_UPSTREAM);
+        let code_details = host::property_text("response\0code_details").unwrap_or_default();
+        // A call to the host costs as much as reading a body: none for what cannot be.
+        let has_flags = !(self.succeeded && code_details == "via_upstream");
         let flags = has_flags.then(|| host::property_integer("response\0flags")).flatten();
         let flags = flags.and_then(|flags| u64::try_from(flags).ok()).unwrap_or_default();
         let log = StreamLog { code_details, flags };
@@ -214,19 +184,17 @@ impl HttpContext for Stream {
         Action::Continue
     }
 
-    fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         self.response_headers();
-        self.answer.ended = end_of_stream;
         Action::Continue
     }
 
-    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        self.answer.ended = end_of_stream;
+    fn on_http_response_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
         if size > 0
             && let Some(recording) = &mut self.recording
             && !recording.skip_response_body(size)
         {
-            let now = self.answer.whole_at.unwrap_or_else(host::now);
+            let now = host::now();
             self.body(BufferType::HttpResponseBody, size, |recording, slice| {
                 recording.response_body(slice, now);
             });

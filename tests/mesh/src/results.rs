@@ -136,11 +136,10 @@ fn with_rows(text: &str, rows: &[Row]) -> String {
     format!("{before}{BEGIN}{HEAD}{}{END}{after}", lines.concat())
 }
 
-/// A time as the document states it: wide enough to be the same on any machine.
+/// A time as the document states it: wide enough to be the same on a machine that is several times slower.
 pub fn roughly(time: Duration) -> &'static str {
     match time.as_secs() {
-        0..=4 => "within 5 s",
-        5..=19 => "after 5–20 s",
+        0..=19 => "within 20 s",
         20..=59 => "after about 30 s",
         _ => "after more than a minute",
     }
