@@ -9,8 +9,7 @@
 //! - Delivery is at least once: after a crash, what was not acknowledged goes out again.
 //! - On a stop what is in the queue is sent, until the first attempt that fails; what is left stays on disk.
 
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
@@ -26,6 +25,7 @@ use self::gate::{Gate, Stopped};
 use self::reading::Reading;
 pub use self::status::Status;
 use crate::config;
+use crate::queue::cursor::SharedCursor;
 use crate::queue::{Cursor, OpenError, Opened, Position};
 use crate::stage::Drain;
 use crate::telemetry::export::{Attempt, ExporterMetrics};
@@ -85,7 +85,7 @@ impl Exporter {
         let draining = CancellationToken::new();
         let reading = Reading::new(cursor.reader(), &settings, Arc::clone(metrics.queue()));
         let sender = Sender {
-            cursor: Arc::new(Mutex::new(cursor)),
+            cursor: SharedCursor::new(cursor),
             in_flight: settings.max_in_flight,
             queue: Arc::clone(metrics.queue()),
             line: Arc::new(Line {
@@ -112,7 +112,7 @@ struct Item {
 }
 
 struct Sender {
-    cursor: Arc<Mutex<Cursor>>,
+    cursor: SharedCursor,
     in_flight: usize,
     queue: Arc<QueueMetrics>,
     line: Arc<Line>,
@@ -151,7 +151,7 @@ impl Sender {
         let Some(Done { sequence, end, .. }) = group.last() else { return Ok(()) };
         let (sequence, end) = (*sequence, *end);
         loop {
-            match self.with_cursor(move |cursor| cursor.ack(sequence, end)).await {
+            match self.cursor.with(move |cursor| cursor.ack(sequence, end)).await {
                 Ok(()) => break,
                 Err(error) => {
                     let exporter = &self.line.name;
@@ -163,17 +163,6 @@ impl Sender {
         let spans = group.iter().map(|done| u64::from(done.spans)).sum();
         self.queue.taken(&cursor(&self.line.name), spans);
         Ok(())
-    }
-
-    async fn with_cursor<T: Send + 'static>(
-        &self,
-        run: impl FnOnce(&mut Cursor) -> io::Result<T> + Send + 'static,
-    ) -> io::Result<T> {
-        let cursor = Arc::clone(&self.cursor);
-        let done = tokio::task::spawn_blocking(move || {
-            run(&mut cursor.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        done.await.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 }
 

@@ -15,7 +15,7 @@
 //! [`SpanWriter::ping`]: crate::store::SpanWriter::ping
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -25,6 +25,7 @@ use tracing::{debug, error, info, warn};
 use self::feeder::{Fed, Feeder, Part};
 use crate::backoff::Backoff;
 use crate::config;
+use crate::queue::cursor::SharedCursor;
 use crate::queue::{Cursor, Position, Queue, parked};
 use crate::stage::Drain;
 use crate::store::{Batch, Store, StoreError};
@@ -54,7 +55,7 @@ pub fn start(
     let log = Arc::clone(queue.log());
     let feeder = Feeder::new(cursor.reader(), fixed, log, config.clone(), Arc::clone(&metrics));
     let sender = Sender {
-        cursor: Arc::new(Mutex::new(cursor)),
+        cursor: SharedCursor::new(cursor),
         store,
         metrics,
         draining: draining.clone(),
@@ -69,7 +70,7 @@ pub fn start(
 }
 
 struct Sender {
-    cursor: Arc<Mutex<Cursor>>,
+    cursor: SharedCursor,
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     draining: CancellationToken,
@@ -197,7 +198,8 @@ impl Sender {
         loop {
             let (max, why) = (self.max_parked_bytes, reason.clone());
             let parked = self
-                .with_cursor(move |cursor| {
+                .cursor
+                .with(move |cursor| {
                     if parked::total(cursor.disk())?.1 >= max {
                         return Err(io::Error::other("queue.max_parked_bytes is reached"));
                     }
@@ -220,7 +222,7 @@ impl Sender {
     /// The token of the batch behind what is acknowledged, up to this number.
     async fn plan(&mut self, last: u64) -> Result<Arc<str>, Stopped> {
         loop {
-            let planned = self.with_cursor(move |cursor| cursor.plan(cursor.acked() + 1, last)).await;
+            let planned = self.cursor.with(move |cursor| cursor.plan(cursor.acked() + 1, last)).await;
             match planned {
                 Ok(plan) => return Ok(plan.token),
                 Err(error) => self.ledger_failed(&error).await?,
@@ -230,7 +232,7 @@ impl Sender {
 
     async fn ack(&mut self, last: u64, end: Position, spans: usize) -> Result<(), Stopped> {
         loop {
-            match self.with_cursor(move |cursor| cursor.ack(last, end)).await {
+            match self.cursor.with(move |cursor| cursor.ack(last, end)).await {
                 Ok(()) => {
                     self.metrics.queue().taken(CURSOR, spans as u64);
                     debug!(last, spans, "a batch is acknowledged");
@@ -244,17 +246,6 @@ impl Sender {
     async fn ledger_failed(&mut self, error: &io::Error) -> Result<(), Stopped> {
         error!(%error, "the cursor's file cannot be written; it is tried again");
         self.pause().await
-    }
-
-    async fn with_cursor<T: Send + 'static>(
-        &self,
-        run: impl FnOnce(&mut Cursor) -> io::Result<T> + Send + 'static,
-    ) -> io::Result<T> {
-        let cursor = Arc::clone(&self.cursor);
-        let done = tokio::task::spawn_blocking(move || {
-            run(&mut cursor.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        done.await.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 
     /// Before another attempt. While the collector stops there is none but the one that a stop wakes.

@@ -1,7 +1,7 @@
 //! One reader of the queue with a durable place of its own. Several read the same queue, each at its own pace.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::disk::Disk;
 use super::ledger::{Ledger, Plan};
@@ -86,5 +86,26 @@ impl Cursor {
 
     pub fn disk(&self) -> &dyn Disk {
         &**self.log.disk()
+    }
+}
+
+/// A cursor for a task: what it does with the disk it does where blocking is allowed.
+#[derive(Clone, Debug)]
+pub struct SharedCursor(Arc<Mutex<Cursor>>);
+
+impl SharedCursor {
+    pub fn new(cursor: Cursor) -> Self {
+        Self(Arc::new(Mutex::new(cursor)))
+    }
+
+    pub async fn with<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut Cursor) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let cursor = Arc::clone(&self.0);
+        let done = tokio::task::spawn_blocking(move || {
+            run(&mut cursor.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        done.await.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 }
