@@ -206,7 +206,7 @@ impl App {
         let lifecycle = Arc::new(Lifecycle::default());
         let sidecars = metrics.sidecars();
         let intake =
-            Intake::new(config.receive.limits, queue.appender(), Arc::clone(&sidecars), Arc::clone(&metrics));
+            Intake::new(config.limits(), queue.appender(), Arc::clone(&sidecars), Arc::clone(&metrics));
         let api = Api::new(&config.http, Arc::clone(&store), sidecars, Arc::clone(&metrics));
         let backends = exporters.iter().map(Exporter::status).collect();
         let (store_of_admin, metrics_of_admin) = (Arc::clone(&store), Arc::clone(&metrics));
