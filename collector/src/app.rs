@@ -13,6 +13,7 @@ use axum::Router;
 use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tracing::{error, info};
 
@@ -28,7 +29,7 @@ use crate::receive::grpc::TraceService;
 use crate::receive::http as otlp_http;
 use crate::receive::http1::{self, Serving};
 use crate::receive::intake::Intake;
-use crate::receive::listener::BoundedListener;
+use crate::receive::listener::{BoundedListener, Patience};
 use crate::receive::llmtrace::Ingestion;
 use crate::receive::service::Served;
 use crate::receive::tls::{HTTP1, HTTP2, SecureListener};
@@ -44,8 +45,6 @@ use crate::wasm_module::{Modules, WasmModule};
 
 /// Dead peers are noticed by it; a sender's idle connection is kept.
 const KEEPALIVE: Duration = Duration::from_mins(1);
-/// A call that takes longer, its message included, is cut.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why the collector could not start. The messages hold their causes.
 #[derive(Debug, thiserror::Error)]
@@ -105,19 +104,33 @@ struct Listener {
 }
 
 impl Listener {
-    fn bounded(self, config: &Config, metrics: &Arc<Metrics>) -> BoundedListener {
-        let config::Receive { max_connections, idle_timeout, .. } = config.receive;
-        BoundedListener::new(self.name, self.socket, max_connections, idle_timeout, Arc::clone(metrics))
+    fn bounded(self, config: &Config, patience: Patience) -> BoundedListener {
+        BoundedListener::new(self.socket, config.receive.max_connections, patience)
+    }
+
+    /// Of one that takes spans in.
+    fn receiving(self, config: &Config, intake: &Intake) -> BoundedListener {
+        let patience = self.patience(config, intake);
+        self.bounded(config, patience)
     }
 
     fn secure(
         self,
         config: &Config,
         certificates: Option<Certificates>,
-        metrics: &Arc<Metrics>,
+        intake: &Intake,
     ) -> SecureListener<BoundedListener> {
-        let name = self.name;
-        SecureListener::new(name, self.bounded(config, metrics), certificates, Arc::clone(metrics))
+        let patience = self.patience(config, intake);
+        SecureListener::new(self.bounded(config, patience.clone()), certificates, patience)
+    }
+
+    fn patience(&self, config: &Config, intake: &Intake) -> Patience {
+        Patience {
+            name: self.name,
+            idle_timeout: config.receive.idle_timeout,
+            stop: intake.incoming.stopping().clone(),
+            metrics: Arc::clone(&intake.metrics),
+        }
     }
 }
 
@@ -205,8 +218,7 @@ impl App {
         let Listeners { grpc, otlp_http, llmtrace, http } = listeners;
         let lifecycle = Arc::new(Lifecycle::default());
         let sidecars = metrics.sidecars();
-        let intake =
-            Intake::new(config.limits(), queue.appender(), Arc::clone(&sidecars), Arc::clone(&metrics));
+        let intake = Intake::new(&config, queue.appender(), Arc::clone(&sidecars), Arc::clone(&metrics));
         let api = Api::new(&config.http, Arc::clone(&store), sidecars, Arc::clone(&metrics));
         let backends = exporters.iter().map(Exporter::status).collect();
         let (store_of_admin, metrics_of_admin) = (Arc::clone(&store), Arc::clone(&metrics));
@@ -226,31 +238,32 @@ impl App {
         let mut drains: Vec<Drain> = [pump].into_iter().chain(exporters).collect();
         let retrier = Retrier::new(&queue);
         let llmtrace =
-            llmtrace.map(|listener| serve_llmtrace(listener.bounded(&config, &metrics), intake.clone()));
+            llmtrace.map(|listener| serve_llmtrace(listener.receiving(&config, &intake), intake.clone()));
         let idle_timeout = config.receive.idle_timeout;
         let serving = |name| Serving { name, idle_timeout, metrics: Arc::clone(&metrics) };
         let mut stages = vec![
             Stage::spawn("upkeep", |stop| upkeep.run(stop)),
             Stage::spawn("retry", |stop| retrier.run(stop)),
-            serve_grpc(grpc.secure(&config, certificates.grpc, &metrics), intake.clone()),
+            serve_grpc(grpc.secure(&config, certificates.grpc, &intake), intake.clone()),
             serve_http(
                 serving("otlp_http"),
-                otlp_http.secure(&config, certificates.otlp_http, &metrics),
-                otlp_http::routes(intake),
+                otlp_http.secure(&config, certificates.otlp_http, &intake),
+                otlp_http::routes(intake.clone()),
             ),
         ];
         stages.extend(llmtrace);
-        let mut http = serve_http(serving("http"), http.bounded(&config, &metrics), routes);
+        // It goes on to answer while the rest stops.
+        let patience = Patience { stop: CancellationToken::new(), ..http.patience(&config, &intake) };
+        let mut http = serve_http(serving("http"), http.bounded(&config, patience), routes);
 
         stop.await;
         info!(deadline_ms = config.shutdown.deadline.as_millis(), "stopping");
         lifecycle.stop();
         let deadline = Instant::now() + config.shutdown.deadline;
-        let mut received = Ok(());
-        for stage in &mut stages {
-            received = received.and(tokio::time::timeout_at(deadline, stage.stop()).await);
-            stage.stop_within(GRACE).await;
-        }
+        // Senders that are slow are cut off first: what is in the queue has the rest of the time.
+        intake.stop();
+        let receiving = (config.receive.drain_timeout + GRACE).min(config.shutdown.deadline);
+        join_all(stages.iter_mut().map(|stage| stage.stop_within(receiving))).await;
         let drained = async {
             queue.close().await;
             join_all(drains.iter_mut().map(Drain::finish)).await;
@@ -262,7 +275,9 @@ impl App {
         report_left(&queue);
         http.stop_within(GRACE).await;
         close(&*store).await;
-        received.map_err(|_| Unfinished { deadline: config.shutdown.deadline })?;
+        if !intake.is_idle() {
+            return Err(Unfinished { deadline: config.shutdown.deadline });
+        }
         info!("stopped");
         Ok(())
     }
@@ -360,7 +375,6 @@ fn serve_grpc(listener: SecureListener<BoundedListener>, intake: Intake) -> Stag
     let router = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .max_concurrent_streams(max_calls)
-        .timeout(CALL_TIMEOUT)
         .add_service(Served(TraceService::new(intake)));
     Stage::spawn("grpc", |stop| async move {
         let served =
