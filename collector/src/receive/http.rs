@@ -101,8 +101,14 @@ fn coding(headers: &HeaderMap) -> Result<Coding, Failure> {
     Coding::of(given).ok_or_else(unknown)
 }
 
+/// Empty when it is absent; what comes twice or is no text is none that is known.
 fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => "",
+        (Some(value), None) => value.to_str().unwrap_or("?"),
+        (Some(_), Some(_)) => "?",
+    }
 }
 
 fn success(format: Format, answer: &ExportTraceServiceResponse) -> Response {

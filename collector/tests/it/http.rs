@@ -19,6 +19,11 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn cut(mut bytes: Vec<u8>, by: usize) -> Vec<u8> {
+    bytes.truncate(bytes.len() - by);
+    bytes
+}
+
 pub(crate) fn in_json(id: u8) -> String {
     let hex = |bytes: usize| format!("{id:02x}").repeat(bytes);
     json!({"resourceSpans": [{"scopeSpans": [{"spans": [{
@@ -135,6 +140,20 @@ async fn errors_have_the_status_and_the_body_of_the_specification() {
         (vec![("content-type", "text/plain")], Vec::new(), 415, "text/plain"),
         (vec![], Vec::new(), 415, "application/x-protobuf"),
         (vec![PROTOBUF, ("content-encoding", "br")], Vec::new(), 415, "send gzip or zstd"),
+        // Which one is meant nobody knows.
+        (
+            vec![PROTOBUF, gzipped, zstd],
+            gzip(&request(vec![span(1)]).encode_to_vec()),
+            415,
+            "send gzip or zstd",
+        ),
+        (vec![PROTOBUF, JSON], b"{}".to_vec(), 415, "application/x-protobuf"),
+        // Cut short, or with more behind it.
+        (vec![PROTOBUF, gzipped], cut(gzip(&request(vec![span(1)]).encode_to_vec()), 9), 400, "decompressed"),
+        (vec![PROTOBUF, gzipped], cut(gzip(&request(vec![span(1)]).encode_to_vec()), 1), 400, "decompressed"),
+        (vec![PROTOBUF, zstd], cut(zstd::bulk::compress(&large, 1).unwrap(), 1), 400, "decompressed"),
+        // A frame that asks for a window of 128 MiB.
+        (vec![PROTOBUF, zstd], b"\x28\xb5\x2f\xfd\x00\x88\x01\x00\x00".to_vec(), 400, "too much memory"),
     ] {
         let (status, head, body) = collector.post(&headers, &body).await;
         assert_eq!(status, expected, "{headers:?}: {head}");

@@ -14,7 +14,6 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http;
 
-use self::span::Mistake;
 use self::wire::{Answer, SPANS};
 use super::call::{self, Failure, Messages};
 use super::intake::{ExportError, Intake, Slot};
@@ -90,8 +89,9 @@ impl Ingestion {
     }
 
     fn convert_span(&self, span: &[u8], out: &mut Vec<u8>, converted: &mut Converted) {
-        let span = wire::Span::decode(span).map_err(|error| Mistake::Malformed(error.to_string()));
-        match span.and_then(|span| span::otlp(span, self.intake.limits.max_attribute_value_bytes)) {
+        let limits = &self.intake.limits;
+        let span = span::read(span, limits.max_attributes_per_span);
+        match span.and_then(|span| span::otlp(span, limits.max_attribute_value_bytes)) {
             Ok(span) => {
                 put_message(out, otlp::SPANS, &span.encode_to_vec());
                 converted.spans += 1;

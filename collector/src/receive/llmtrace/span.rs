@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::wire::{self, Provider};
 use crate::hex;
+use crate::wire::messages;
 
 const NANOS_PER_MILLI: u64 = 1_000_000;
 /// Seconds in a millisecond.
@@ -32,6 +33,8 @@ pub(super) enum Mistake {
     Running,
     #[error("the span is none: {0}")]
     Malformed(String),
+    #[error("the span has {0} tags, {1} are allowed (receive.limits.max_attributes_per_span)")]
+    Tags(usize, usize),
 }
 
 impl Mistake {
@@ -41,8 +44,20 @@ impl Mistake {
             Self::Tenant(_) => "invalid_tenant_id",
             Self::Running => "not_ended",
             Self::Malformed(_) => "malformed",
+            Self::Tags(..) => "too_many_tags",
         }
     }
+}
+
+/// Reads a span. Each tag is a name and a text of its own in memory: how many there are is known before they are read.
+pub(super) fn read(span: &[u8], max_tags: usize) -> Result<wire::Span, Mistake> {
+    let malformed = |error: String| Mistake::Malformed(error);
+    let tags = messages(span, wire::TAGS).try_fold(0, |tags, tag| tag.map(|_| tags + 1));
+    let tags = tags.map_err(|error| malformed(error.to_string()))?;
+    if tags > max_tags {
+        return Err(Mistake::Tags(tags, max_tags));
+    }
+    wire::Span::decode(span).map_err(|error| malformed(error.to_string()))
 }
 
 pub(super) fn otlp(span: wire::Span, max_value_bytes: usize) -> Result<Span, Mistake> {
@@ -204,7 +219,8 @@ fn message(role: &str, text: &str, finish_reason: Option<&str>, max_bytes: usize
     if text.is_empty() {
         return None;
     }
-    let mut kept = text;
+    // JSON is never shorter: what is beyond the bound is not copied.
+    let mut kept = text.get(..text.floor_char_boundary(max_bytes)).unwrap_or_default();
     loop {
         let mut message = json!({"role": role, "parts": [{"type": "text", "content": kept}]});
         if let Some(reason) = finish_reason {
@@ -283,6 +299,27 @@ mod tests {
         let keys: Vec<_> = taken.attributes.iter().map(|pair| pair.key.as_str()).collect();
         assert_eq!(keys, ["meshtap.tenant.id", "llmtrace.span_id"]);
         assert_eq!(taken.parent_span_id, Vec::<u8>::new());
+    }
+
+    #[test]
+    fn tags_are_counted_before_they_are_read() {
+        let tags = (0..100_000).map(|tag: u32| (tag.to_string(), String::new())).collect();
+        let many = wire::Span { tags, ..span() }.encode_to_vec();
+        let mut refused = None;
+        let measured = allocation_counter::measure(|| refused = read(&many, 256).err());
+        assert_eq!(refused, Some(Mistake::Tags(100_000, 256)));
+        assert!(measured.bytes_max < 4096, "{measured:?}");
+        assert_eq!(read(&span().encode_to_vec(), 256), Ok(span()));
+        let broken = read(&[0x0a, 9], 256).unwrap_err();
+        assert_eq!(broken.reason(), "malformed");
+    }
+
+    /// What is cut off is not copied before, whatever it becomes in JSON.
+    #[test]
+    fn a_prompt_takes_no_more_memory_than_its_bound() {
+        let prompt = "\u{1}".repeat(1 << 20);
+        let measured = allocation_counter::measure(|| drop(message("user", &prompt, None, 1_000)));
+        assert!(measured.bytes_max < 50_000, "{measured:?}");
     }
 
     #[test]

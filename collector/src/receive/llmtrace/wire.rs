@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 /// The number of [`Batch::spans`].
 pub(super) const SPANS: u32 = 1;
+/// The number of [`Span::tags`].
+pub(super) const TAGS: u32 = 19;
 
 /// `IngestTracesRequest` and `StreamTracesRequest`.
 #[derive(Clone, PartialEq, prost::Message)]
