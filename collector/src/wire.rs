@@ -160,11 +160,54 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Appends a message's field that holds a message.
+/// Appends a field that holds a message, a string or bytes.
 pub(crate) fn put_message(out: &mut Vec<u8>, number: u32, message: &[u8]) {
-    put_varint(out, u64::from(number) << 3 | 2);
+    put_key(out, number, 2);
     put_varint(out, message.len() as u64);
     out.extend_from_slice(message);
+}
+
+/// Appends a field that holds what `write` appends: nothing is kept beside it. After an error `out` is of no use.
+pub(crate) fn put_nested<E>(
+    out: &mut Vec<u8>,
+    number: u32,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
+    put_key(out, number, 2);
+    let at = out.len();
+    // Room for the length of a short one, as most are.
+    out.push(0);
+    write(out)?;
+    let length = out.len() - at - 1;
+    match (u8::try_from(length), out.get_mut(at)) {
+        (Ok(short), Some(place)) if short < 0x80 => *place = short,
+        _ => {
+            let mut prefix = Vec::new();
+            put_varint(&mut prefix, length as u64);
+            out.splice(at..=at, prefix);
+        }
+    }
+    Ok(())
+}
+
+/// Appends a field that holds a varint.
+pub(crate) fn put_number(out: &mut Vec<u8>, number: u32, value: u64) {
+    put_key(out, number, 0);
+    put_varint(out, value);
+}
+
+pub(crate) fn put_fixed64(out: &mut Vec<u8>, number: u32, value: u64) {
+    put_key(out, number, 1);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+pub(crate) fn put_fixed32(out: &mut Vec<u8>, number: u32, value: u32) {
+    put_key(out, number, 5);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+fn put_key(out: &mut Vec<u8>, number: u32, wire_type: u64) {
+    put_varint(out, u64::from(number) << 3 | wire_type);
 }
 
 fn put_varint(out: &mut Vec<u8>, mut number: u64) {
@@ -210,5 +253,15 @@ mod tests {
         put_message(&mut out, 300, &[9; 200]);
         let field = fields(&out).next().unwrap().unwrap();
         assert_eq!((field.number, field.bytes(), field.raw), (300, Ok(&[9_u8; 200][..]), &out[..]));
+        for length in [0, 1, 127, 128, 20_000] {
+            let (mut copied, mut nested) = (vec![7], vec![7]);
+            let content = vec![9; length];
+            put_message(&mut copied, 2, &content);
+            let written: Result<(), ()> = put_nested(&mut nested, 2, |out| {
+                out.extend_from_slice(&content);
+                Ok(())
+            });
+            assert_eq!((written, nested), (Ok(()), copied), "{length}");
+        }
     }
 }

@@ -64,7 +64,7 @@ impl Running {
         let lifecycle = Arc::new(Lifecycle::new(failures.clone()));
         let sidecars = metrics.sidecars();
         let intake =
-            Intake::new(config.receive.limits, queue.appender(), Arc::clone(&sidecars), Arc::clone(&metrics));
+            Intake::new(config.limits(), queue.appender(), Arc::clone(&sidecars), Arc::clone(&metrics));
         let api = Api::new(&config.http, Arc::clone(&store), sidecars, Arc::clone(&metrics));
         let backends = exporters.iter().map(Exporter::status).collect();
         let (store_of_admin, metrics_of_admin) = (Arc::clone(&store), Arc::clone(&metrics));

@@ -15,7 +15,7 @@ use self::mistakes::Mistakes;
 pub use self::queue::{Pump, Queue};
 use self::raw::Settings;
 use self::read::Reader;
-pub use self::receive::{Limits, Receive};
+pub use self::receive::{Limits, Receive, SpanAge};
 pub use self::store::{ClickHouse, Memory, Retention, Sqlite, Store, StoreKind};
 pub use self::tls::{Tls, TlsKeys};
 pub use self::wasm::Wasm;
@@ -135,6 +135,9 @@ pub const KEYS: &[&str] = &[
     "receive.limits.max_value_depth",
     "receive.limits.max_span_bytes",
     "receive.limits.max_resource_bytes",
+    "receive.limits.max_span_age",
+    "receive.limits.max_clock_skew",
+    "receive.limits.max_days_per_batch",
     "queue.path",
     "queue.max_bytes",
     "queue.segment_bytes",
@@ -210,6 +213,16 @@ impl Config {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         });
         Self::parse(&text, variables, mistakes)
+    }
+
+    /// What is taken in, with regard to how long it is kept.
+    pub fn limits(&self) -> Limits {
+        let max_span_age = match (self.receive.limits.max_span_age, self.store.retention) {
+            (SpanAge::Retention, Some(retention)) => SpanAge::Within(retention),
+            (SpanAge::Retention, None) => SpanAge::Unlimited,
+            (age, _) => age,
+        };
+        Limits { max_span_age, ..self.receive.limits }
     }
 
     fn parse(

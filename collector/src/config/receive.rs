@@ -6,6 +6,7 @@ use super::llmtrace::{self, LlmTrace};
 use super::mistakes::Mistakes;
 use super::read::Reader;
 use super::tls::{self, Tls};
+use super::units::parse_duration;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Receive {
@@ -55,6 +56,21 @@ pub struct Limits {
     pub max_span_bytes: usize,
     /// All names and values of a resource together.
     pub max_resource_bytes: usize,
+    /// Of a span's start.
+    pub max_span_age: SpanAge,
+    /// How far in the future a span's end may lie; `None` as far as it likes.
+    pub max_clock_skew: Option<Duration>,
+    /// Days of UTC on which the spans of one request start.
+    pub max_days_per_batch: usize,
+}
+
+/// How old a span may be when it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpanAge {
+    /// As old as the store keeps spans: [`super::Config::limits`] says how old that is.
+    Retention,
+    Within(Duration),
+    Unlimited,
 }
 
 /// One request may hold this much at most, whatever is configured.
@@ -96,7 +112,25 @@ fn read_limits(reader: &mut Reader) -> Limits {
         max_value_depth: reader.count("receive.limits.max_value_depth", 16),
         max_span_bytes,
         max_resource_bytes,
+        max_span_age: read_age(reader),
+        max_clock_skew: reader.duration_or("receive.limits.max_clock_skew", "1d", "unlimited"),
+        max_days_per_batch: reader.count("receive.limits.max_days_per_batch", 100),
     }
+}
+
+fn read_age(reader: &mut Reader) -> SpanAge {
+    let fix = "write a duration with its unit (ms, s, m, h, d), such as 30d, or retention, or unlimited";
+    reader.read(
+        "receive.limits.max_span_age",
+        SpanAge::Retention,
+        "is not a duration",
+        fix,
+        |text| match text.text {
+            "retention" => Some(SpanAge::Retention),
+            "unlimited" => Some(SpanAge::Unlimited),
+            text => parse_duration(text).filter(|age| !age.is_zero()).map(SpanAge::Within),
+        },
+    )
 }
 
 pub(super) fn check(receive: &Receive, mistakes: &mut Mistakes) {

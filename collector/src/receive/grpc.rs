@@ -17,7 +17,7 @@ use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::intake::{ExportError, Intake, RETRY_DELAY};
+use super::intake::{ExportError, Intake, RETRY_DELAY, Slot};
 use super::service::Answer;
 use crate::queue::AppendError;
 
@@ -48,13 +48,12 @@ impl TraceService {
         compressions.enable(CompressionEncoding::Zstd);
         let max_bytes = self.intake.limits.max_message_bytes;
         let mut reached = false;
-        let export = Export { intake: &self.intake, reached: &mut reached };
+        let export = Export { intake: &self.intake, slot: Some(slot), reached: &mut reached };
         let response = Grpc::new(Raw)
             .apply_compression_config(compressions, EnabledCompressionEncodings::default())
             .apply_max_message_size_config(Some(max_bytes), None)
             .unary(export, request)
             .await;
-        drop(slot);
         if reached { response } else { self.explain(response) }
     }
 
@@ -87,6 +86,7 @@ impl Answer for TraceService {
 
 struct Export<'a> {
     intake: &'a Intake,
+    slot: Option<Slot>,
     /// Whether the bytes of the request have come so far.
     reached: &'a mut bool,
 }
@@ -97,9 +97,10 @@ impl<'a> UnaryService<Bytes> for Export<'a> {
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
         *self.reached = true;
-        let intake = self.intake;
+        let (intake, slot) = (self.intake, self.slot.take());
         Box::pin(async move {
-            let outcome = intake.export(request.into_inner()).await;
+            let slot = slot.map_or_else(|| intake.slot(), Ok).map_err(|error| status(&error))?;
+            let outcome = intake.export(slot, request.into_inner()).await;
             outcome.map(Response::new).map_err(|error| status(&error))
         })
     }

@@ -90,13 +90,12 @@ async fn export(
     let message = match format {
         Format::Protobuf => message,
         Format::Json => {
-            let read = json::to_protobuf(&message).map_err(|error| ExportError::Malformed(error.to_string()));
+            let read = json::to_protobuf(&message, intake.limits.max_value_depth)
+                .map_err(|error| ExportError::Malformed(error.to_string()));
             read.map_err(|error| intake.failed(error, 0))?
         }
     };
-    let answer = intake.export(message).await?;
-    drop(slot);
-    Ok(answer)
+    Ok(intake.export(slot, message).await?)
 }
 
 fn format(headers: &HeaderMap) -> Result<Format, Failure> {

@@ -6,26 +6,24 @@
 //! `Ok` means that everything that was not refused is durable. An error means that nothing may be taken as accepted;
 //! all of them but [`ExportError::Malformed`] ask the sender to try again.
 
-use std::fmt::Write as _;
-use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTracePartialSuccess, ExportTraceServiceResponse,
-};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tracing::{Level, debug, enabled};
 
-use super::limits::{Limits, Refused};
-use crate::model::TraceId;
-use crate::normalize;
+use super::admission::Admission;
+use super::cutter;
+use super::limits::Limits;
+use super::refusals::Refusals;
 use crate::queue::{AppendError, Appender};
 use crate::sidecars::{Sidecars, Vm};
-use crate::telemetry::metrics::{BatchFailure, Metrics, Rejection};
-use crate::wire::{self, Malformed, fields};
-use crate::wire::{RESOURCE, RESOURCE_SPANS, SCHEMA_URL, SCOPE, SCOPE_SPANS, SPANS};
+use crate::telemetry::metrics::{BatchFailure, Metrics};
+use crate::wire::Malformed;
+
+/// A place among the requests that are worked on.
+pub type Slot = OwnedSemaphorePermit;
 
 /// When a sender that met a full house should come back.
 pub const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -82,7 +80,7 @@ impl Intake {
 
     /// To be taken before the body of a request is read, and kept until it is answered: it bounds what requests hold
     /// in memory.
-    pub fn slot(&self) -> Result<OwnedSemaphorePermit, ExportError> {
+    pub fn slot(&self) -> Result<Slot, ExportError> {
         Arc::clone(&self.slots).try_acquire_owned().map_err(|_| self.failed(ExportError::Overloaded, 0))
     }
 
@@ -92,7 +90,23 @@ impl Intake {
         error
     }
 
-    pub async fn export(&self, request: Bytes) -> Result<ExportTraceServiceResponse, ExportError> {
+    /// What is under way goes on to its end when nobody waits for the answer any more: a span that has been counted as
+    /// received is counted again where it ends.
+    pub async fn export(
+        &self,
+        slot: Slot,
+        request: Bytes,
+    ) -> Result<ExportTraceServiceResponse, ExportError> {
+        let this = self.clone();
+        let exported = tokio::spawn(async move {
+            let answer = this.take(request).await;
+            drop(slot);
+            answer
+        });
+        exported.await.unwrap_or(Err(ExportError::Queue(AppendError::Closed)))
+    }
+
+    async fn take(&self, request: Bytes) -> Result<ExportTraceServiceResponse, ExportError> {
         let admitted = self.admit(request).map_err(|malformed| self.failed(malformed.into(), 0))?;
         let _in_flight = self.metrics.batch_received(admitted.received);
         if admitted.spans > 0 {
@@ -108,14 +122,14 @@ impl Intake {
     }
 
     fn admit(&self, request: Bytes) -> Result<Admitted, Malformed> {
-        let mut admission = Admission::new(&self.limits);
+        let mut admission = Admission::new(&self.limits, SystemTime::now());
         admission.request(&request)?;
         let Admission { received, cut, heartbeats, refusals, .. } = admission;
         let kept = received - cut.len() - received.saturating_sub(self.limits.max_spans_per_batch);
         let request = match kept {
             _ if kept == received => request,
             0 => Bytes::new(),
-            _ => Cutter { position: 0, end: self.limits.max_spans_per_batch, cut: &cut }.request(&request)?,
+            _ => cutter::without(&request, &cut, self.limits.max_spans_per_batch)?,
         };
         let spans = u32::try_from(kept).unwrap_or(u32::MAX);
         Ok(Admitted { request, spans, received, heartbeats, refusals })
@@ -130,225 +144,67 @@ struct Admitted {
     refusals: Refusals,
 }
 
-/// The first pass over a request: what is in it, and what of it is not taken.
-struct Admission<'a> {
-    limits: &'a Limits,
-    received: usize,
-    /// Positions of the spans to leave out, in order, of those below the bound on their number.
-    cut: Vec<usize>,
-    heartbeats: Vec<Vm>,
-    refusals: Refusals,
-}
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::Poll;
 
-impl<'a> Admission<'a> {
-    const fn new(limits: &'a Limits) -> Self {
-        Self { limits, received: 0, cut: Vec::new(), heartbeats: Vec::new(), refusals: Refusals::new() }
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+    use prost::Message as _;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::queue::Opened;
+
+    fn sample(metrics: &Metrics, name: &str) -> u64 {
+        let (_, text) = metrics.render("").unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0, |value| value.parse().unwrap())
     }
 
-    fn request(&mut self, request: &[u8]) -> Result<(), Malformed> {
-        for field in fields(request) {
-            let field = field?;
-            if field.number == RESOURCE_SPANS {
-                self.resource_spans(field.bytes()?)?;
-            }
-        }
-        Ok(())
-    }
+    /// Every span that is received ends where it is counted, also when nobody waits for the answer.
+    #[tokio::test]
+    async fn a_call_that_is_given_up_is_counted_to_its_end() {
+        let folder = std::env::temp_dir().join(format!("meshtap-intake-{}", std::process::id()));
+        drop(std::fs::remove_dir_all(&folder));
+        let mut config = Config::default();
+        config.receive.limits.max_clock_skew = None;
+        config.store.retention = None;
+        let metrics = Arc::new(Metrics::new(&config.metrics));
+        let opened = Opened::in_folder(&folder, &config.queue, Arc::clone(metrics.queue())).unwrap();
+        let queue = opened.start().unwrap();
+        let intake = Intake::new(config.limits(), queue.appender(), metrics.sidecars(), Arc::clone(&metrics));
 
-    fn resource_spans(&mut self, message: &[u8]) -> Result<(), Malformed> {
-        let mut resource = Vec::new();
-        each(message, |number, bytes| {
-            if number == RESOURCE {
-                resource.push(bytes);
-            }
-            Ok(())
-        })?;
-        let check = self.limits.check_resource(&resource);
-        each(
-            message,
-            |number, bytes| {
-                if number == SCOPE_SPANS { self.scope_spans(&resource, &check, bytes) } else { Ok(()) }
-            },
-        )
-    }
-
-    fn scope_spans(
-        &mut self,
-        resource: &[&[u8]],
-        check: &Result<(), Refused>,
-        message: &[u8],
-    ) -> Result<(), Malformed> {
-        let mut scope = Vec::new();
-        each(message, |number, bytes| {
-            if number == SCOPE {
-                scope.push(bytes);
-            }
-            Ok(())
-        })?;
-        let shared = check.clone().and_then(|()| self.limits.check_scope(&scope));
-        each(message, |number, bytes| {
-            if number == SPANS {
-                self.span(resource, &scope, &shared, bytes);
-            }
-            Ok(())
-        })
-    }
-
-    fn span(&mut self, resource: &[&[u8]], scope: &[&[u8]], shared: &Result<bool, Refused>, span: &[u8]) {
-        let position = self.received;
-        self.received += 1;
-        if position >= self.limits.max_spans_per_batch {
-            self.refusals.add(self.limits.beyond_batch());
-            return;
-        }
-        let checked = match shared {
-            Ok(is_filters) => self.limits.check_span(span).map(|is_beat| is_beat && *is_filters),
-            Err(refused) => Err(refused.clone()),
+        let good = Span {
+            trace_id: vec![1; 16],
+            span_id: vec![1; 8],
+            start_time_unix_nano: 1,
+            end_time_unix_nano: 2,
+            ..Span::default()
         };
-        match checked {
-            Ok(false) => {}
-            // A heartbeat is no span of anyone's trace: it is remembered, not queued.
-            Ok(true) => {
-                if let Some(vm) = heartbeat(resource, scope, span) {
-                    self.heartbeats.push(vm);
-                    self.cut.push(position);
-                }
+        let scope_spans = vec![ScopeSpans { spans: vec![good, Span::default()], ..ScopeSpans::default() }];
+        let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
+        let request: Bytes = ExportTraceServiceRequest { resource_spans }.encode_to_vec().into();
+        for _ in 0..20 {
+            let mut call = pin!(intake.export(intake.slot().unwrap(), request.clone()));
+            poll_fn(|context| {
+                drop(call.as_mut().poll(context));
+                Poll::Ready(())
+            })
+            .await;
+        }
+        let all_counted = async {
+            while sample(&metrics, "meshtap_spans_received_total") < 40
+                || sample(&metrics, "meshtap_batches_in_flight") > 0
+            {
+                tokio::task::yield_now().await;
             }
-            Err(refused) => {
-                if enabled!(Level::DEBUG) {
-                    let (reason, message) = (refused.reason.as_str(), &refused.message);
-                    debug!(trace_id = trace_id(span), reason, message, "a span was rejected");
-                }
-                self.refusals.add(refused);
-                self.cut.push(position);
-            }
-        }
+        };
+        tokio::time::timeout(Duration::from_mins(1), all_counted).await.unwrap();
+        assert_eq!(sample(&metrics, "meshtap_queue_spans_in_total"), 20);
+        assert_eq!(sample(&metrics, "meshtap_spans_rejected_total{reason=\"invalid_trace_id\"}"), 20);
+        drop(std::fs::remove_dir_all(&folder));
     }
-}
-
-/// Of a span that may be anything, where it has one.
-fn trace_id(span: &[u8]) -> Option<String> {
-    let id = fields(span).find_map(|field| field.ok().filter(|field| field.number == 1))?;
-    let id: [u8; 16] = id.bytes().ok()?.try_into().ok()?;
-    Some(TraceId(id).to_string())
-}
-
-/// Every message and string of a message around spans. All that it may hold are of these.
-fn each<'a>(
-    message: &'a [u8],
-    mut take: impl FnMut(u32, &'a [u8]) -> Result<(), Malformed>,
-) -> Result<(), Malformed> {
-    for field in fields(message) {
-        let field = field?;
-        match field.number {
-            RESOURCE | SCOPE_SPANS => take(field.number, field.bytes()?)?,
-            SCHEMA_URL => _ = field.text()?,
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn heartbeat(resource: &[&[u8]], scope: &[&[u8]], span: &[u8]) -> Option<Vm> {
-    let (resource, scope) = (normalize::Resource::read(resource).ok()?, normalize::Scope::read(scope).ok()?);
-    let (record, _) = normalize::record(&resource, &scope, span).ok()?;
-    Vm::of(&record)
-}
-
-/// The second pass, where there is something to leave out: the same request without it, field by field as it came.
-struct Cutter<'a> {
-    position: usize,
-    /// Spans from this position on are left out.
-    end: usize,
-    cut: &'a [usize],
-}
-
-impl Cutter<'_> {
-    fn request(&mut self, request: &[u8]) -> Result<Bytes, Malformed> {
-        let mut out = Vec::with_capacity(request.len());
-        copy(&mut out, request, RESOURCE_SPANS, |message| {
-            let mut out = Vec::with_capacity(message.len());
-            copy(&mut out, message, SCOPE_SPANS, |message| {
-                let mut out = Vec::with_capacity(message.len());
-                copy(&mut out, message, SPANS, |span| Ok(self.span(span)))?;
-                Ok(ControlFlow::Continue(out))
-            })?;
-            Ok(ControlFlow::Continue(out))
-        })?;
-        Ok(out.into())
-    }
-
-    fn span(&mut self, span: &[u8]) -> Changed {
-        let position = self.position;
-        self.position += 1;
-        if self.cut.first() == Some(&position) {
-            self.cut = self.cut.get(1..).unwrap_or_default();
-            return ControlFlow::Break(());
-        }
-        if position < self.end { ControlFlow::Continue(span.to_vec()) } else { ControlFlow::Break(()) }
-    }
-}
-
-/// What takes the place of a message; `Break` leaves it out.
-type Changed = ControlFlow<(), Vec<u8>>;
-
-fn copy(
-    out: &mut Vec<u8>,
-    message: &[u8],
-    number: u32,
-    mut change: impl FnMut(&[u8]) -> Result<Changed, Malformed>,
-) -> Result<(), Malformed> {
-    for field in fields(message) {
-        let field = field?;
-        if field.number != number {
-            out.extend_from_slice(field.raw);
-        } else if let ControlFlow::Continue(changed) = change(field.bytes()?)? {
-            wire::put_message(out, number, &changed);
-        }
-    }
-    Ok(())
-}
-
-/// What was refused, for the answer: each reason once, with the first span's message and the number of spans.
-#[derive(Debug, Default)]
-struct Refusals {
-    reasons: Vec<(Rejection, usize, String)>,
-}
-
-impl Refusals {
-    const fn new() -> Self {
-        Self { reasons: Vec::new() }
-    }
-
-    fn add(&mut self, refused: Refused) {
-        match self.reasons.iter_mut().find(|(reason, ..)| *reason == refused.reason) {
-            Some((_, spans, _)) => *spans += 1,
-            None => self.reasons.push((refused.reason, 1, refused.message)),
-        }
-    }
-
-    fn count(&self, metrics: &Metrics) {
-        for (reason, spans, _) in &self.reasons {
-            metrics.spans_rejected(*reason, *spans);
-        }
-    }
-
-    fn report(self) -> Option<ExportTracePartialSuccess> {
-        let all: usize = self.reasons.iter().map(|(_, spans, _)| spans).sum();
-        if all == 0 {
-            return None;
-        }
-        let mut error_message = format!("{} rejected", spans(all));
-        for (reason, count, message) in &self.reasons {
-            let _ = write!(error_message, "; {} {}: {message}", spans(*count), reason.as_str());
-        }
-        Some(ExportTracePartialSuccess {
-            rejected_spans: i64::try_from(all).unwrap_or(i64::MAX),
-            error_message,
-        })
-    }
-}
-
-fn spans(count: usize) -> String {
-    if count == 1 { "1 span".to_owned() } else { format!("{count} spans") }
 }

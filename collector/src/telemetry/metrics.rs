@@ -77,7 +77,11 @@ reasons! {
         InvalidTraceId = "invalid_trace_id",
         InvalidSpanId = "invalid_span_id",
         InvalidParentSpanId = "invalid_parent_span_id",
+        InvalidLink = "invalid_link",
         InvalidTime = "invalid_time",
+        TooOld = "too_old",
+        InTheFuture = "in_the_future",
+        TooManyDays = "too_many_days",
         TooManySpans = "too_many_spans",
         TooManyAttributes = "too_many_attributes",
         TooManyEvents = "too_many_events",
@@ -86,6 +90,7 @@ reasons! {
         ValueTooLong = "value_too_long",
         ValueTooDeep = "value_too_deep",
         ResourceTooLarge = "resource_too_large",
+        DecodedTooLarge = "decoded_too_large",
         Malformed = "malformed",
     }
 }

@@ -19,7 +19,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn in_json(id: u8) -> String {
+pub(crate) fn in_json(id: u8) -> String {
     let hex = |bytes: usize| format!("{id:02x}").repeat(bytes);
     json!({"resourceSpans": [{"scopeSpans": [{"spans": [{
         "traceId": hex(16), "spanId": hex(8), "name": "in json", "kind": 3,
@@ -69,6 +69,46 @@ async fn a_bad_span_is_rejected_alone() {
     assert_eq!((status, &answer["partialSuccess"]["rejectedSpans"]), (200, &json!("1")));
     let message = answer["partialSuccess"]["errorMessage"].as_str().unwrap();
     assert!(message.contains("invalid_trace_id"), "{message}");
+}
+
+/// The same bounds as in protobuf, with the same reasons.
+#[tokio::test]
+async fn limits_hold_in_json() {
+    let collector = Running::with(|config| {
+        config.receive.limits.max_attribute_value_bytes = 1_000;
+        config.receive.limits.max_value_depth = 3;
+        config.receive.limits.max_spans_per_batch = 100;
+    })
+    .await;
+    let many = |item: &str| vec![item; 1_000].join(",");
+    let one = |member: &str, list: &str| format!(r#""{member}":[{list}]"#);
+    let value = |value: &str| one("attributes", &format!(r#"{{"key":"a","value":{value}}}"#));
+    let deep = format!("{}{}", r#"{"arrayValue":{"values":["#.repeat(60), "]}}".repeat(60));
+    for (members, reason) in [
+        (one("attributes", &many("{}")), "too_many_attributes"),
+        (one("events", &many("{}")), "too_many_events"),
+        (one("links", &many("{}")), "too_many_links"),
+        (one("links", r#"{"traceId":"00"}"#), "invalid_link"),
+        (value(&format!(r#"{{"arrayValue":{{"values":[{}]}}}}"#, many("{}"))), "value_too_long"),
+        (value(&format!(r#"{{"kvlistValue":{{"values":[{}]}}}}"#, many("{}"))), "value_too_long"),
+        (value(&deep), "value_too_deep"),
+    ] {
+        let body = in_json(1)
+            .replace(r#""kind":3"#, &members)
+            .replace(r#""attributes":[{"key":"gen"#, r#""x":[{"key":"gen"#);
+        let (status, _, body) = collector.post(&[JSON], body.as_bytes()).await;
+        let body = String::from_utf8(body).unwrap();
+        assert!(status == 200 && body.contains(&format!("1 span {reason}: ")), "{reason}: {body}");
+        let sample = format!("meshtap_spans_rejected_total{{reason=\"{reason}\"}}");
+        assert!(collector.metric(&sample).await > Some(0.0), "{reason}");
+    }
+    let body = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}]}}]}}]}}"#, many("{}"));
+    let (_, _, body) = collector.post(&[JSON], body.as_bytes()).await;
+    let body = String::from_utf8(body).unwrap();
+    assert!(
+        body.contains("900 spans too_many_spans") && body.contains("100 spans invalid_trace_id"),
+        "{body}"
+    );
 }
 
 #[tokio::test]

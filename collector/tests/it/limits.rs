@@ -1,10 +1,12 @@
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::Event;
 use prost::Message as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -14,6 +16,7 @@ use tonic_types::StatusExt as _;
 
 use crate::otlp::{call, request, span, text};
 use crate::running::Running;
+use crate::{http, llmtrace};
 
 #[tokio::test]
 async fn a_bad_span_is_rejected_alone() {
@@ -35,6 +38,73 @@ async fn a_bad_span_is_rejected_alone() {
         let sample = format!("meshtap_spans_rejected_total{{reason=\"{reason}\"}}");
         assert_eq!(collector.metric(&sample).await, Some(spans), "{reason}");
     }
+}
+
+/// An empty event is two bytes on the wire, and more than a kilobyte when it is read.
+#[tokio::test]
+async fn what_a_batch_takes_when_it_is_decoded_has_a_bound() {
+    let collector = Running::with(|config| config.receive.limits.max_message_bytes = 20_000).await;
+    let events = vec![Event::default(); 128];
+    let spans = (1..=8).map(|id| Span { events: events.clone(), ..span(id) });
+    let partial = collector.export(request(spans.collect())).await.unwrap().partial_success.unwrap();
+    assert!((1..8).contains(&partial.rejected_spans), "{partial:?}");
+    assert!(partial.error_message.contains("32 times receive.limits.max_message_bytes"), "{partial:?}");
+    #[expect(clippy::cast_precision_loss, reason = "a few")]
+    let rejected = partial.rejected_spans as f64;
+    let sample = "meshtap_spans_rejected_total{reason=\"decoded_too_large\"}";
+    assert_eq!(collector.metric(sample).await, Some(rejected));
+    assert_eq!(collector.metric("meshtap_spans_stored_total").await, Some(8.0 - rejected));
+}
+
+/// One that the store would delete unseen is refused, and so is one from a clock that is wrong.
+#[tokio::test]
+async fn spans_of_other_times_are_refused_whatever_they_come_as() {
+    let collector = Running::with(|config| {
+        config.store.retention = Some(Duration::from_hours(24 * 30));
+        config.receive.llmtrace.listen = Some("127.0.0.1:0".to_owned());
+    })
+    .await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let at = |id, days: i64| {
+        let nanos = i64::try_from(now.as_nanos()).unwrap() + days * 86_400_000_000_000;
+        let nanos = u64::try_from(nanos).unwrap();
+        Span { start_time_unix_nano: nanos, end_time_unix_nano: nanos, ..span(id) }
+    };
+    let spans = vec![at(1, 0), at(2, -31), at(3, 2), at(4, -29), span(5)];
+    let partial = collector.export(request(spans.clone())).await.unwrap().partial_success.unwrap();
+    assert_eq!(partial.rejected_spans, 3);
+    for part in ["2 spans too_old: ", "store.retention", "1 span in_the_future: ", "max_clock_skew"] {
+        assert!(partial.error_message.contains(part), "{}", partial.error_message);
+    }
+    let body = request(spans).encode_to_vec();
+    let (_, _, body) = collector.post(&[("content-type", "application/x-protobuf")], &body).await;
+    assert_eq!(
+        ExportTraceServiceResponse::decode(&*body).unwrap().partial_success.unwrap().rejected_spans,
+        3
+    );
+    let (_, _, body) =
+        collector.post(&[("content-type", "application/json")], http::in_json(6).as_bytes()).await;
+    assert!(String::from_utf8(body).unwrap().contains("1 span too_old"));
+    let answer = llmtrace::Client::of(&collector).await.ingest(vec![llmtrace::call(7)]).await.unwrap();
+    assert!(answer.rejected_spans == 1 && answer.error_message.contains("too_old"), "{answer:?}");
+    assert_eq!(collector.metric("meshtap_spans_rejected_total{reason=\"too_old\"}").await, Some(6.0));
+    assert_eq!(collector.metric("meshtap_spans_rejected_total{reason=\"in_the_future\"}").await, Some(2.0));
+}
+
+/// Each day is a partition of the store.
+#[tokio::test]
+async fn the_days_of_a_batch_have_a_bound() {
+    let collector = Running::with(|config| config.receive.limits.max_days_per_batch = 3).await;
+    let on = |day: u8| {
+        let start = span(day).start_time_unix_nano + u64::from(day) * 86_400_000_000_000;
+        Span { start_time_unix_nano: start, end_time_unix_nano: start + 1, ..span(day) }
+    };
+    let spans = [1, 2, 1, 3, 4, 2, 5].map(on).into_iter().enumerate();
+    let spans = spans.map(|(n, span)| Span { span_id: vec![u8::try_from(n).unwrap() + 1; 8], ..span });
+    let partial = collector.export(request(spans.collect())).await.unwrap().partial_success.unwrap();
+    assert_eq!(partial.rejected_spans, 2);
+    assert!(partial.error_message.contains("2 spans too_many_days: "), "{partial:?}");
+    assert_eq!(collector.metric("meshtap_spans_stored_total").await, Some(5.0));
 }
 
 #[tokio::test]
@@ -98,7 +168,7 @@ async fn connections_have_a_bound() {
             }
         }
     };
-    tokio::time::timeout(std::time::Duration::from_mins(1), free_again).await.unwrap();
+    tokio::time::timeout(Duration::from_mins(1), free_again).await.unwrap();
 }
 
 #[tokio::test]

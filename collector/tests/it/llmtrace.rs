@@ -15,16 +15,16 @@ async fn running() -> Running {
     Running::with(|config| config.receive.llmtrace.listen = Some("127.0.0.1:0".to_owned())).await
 }
 
-struct Client(Grpc<Channel>);
+pub(crate) struct Client(Grpc<Channel>);
 
 impl Client {
-    async fn of(collector: &Running) -> Self {
+    pub(crate) async fn of(collector: &Running) -> Self {
         let address = collector.llmtrace().unwrap();
         let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
         Self(Grpc::new(channel))
     }
 
-    async fn ingest(&mut self, spans: Vec<Span>) -> Result<Answer, Status> {
+    pub(crate) async fn ingest(&mut self, spans: Vec<Span>) -> Result<Answer, Status> {
         self.0.ready().await.unwrap();
         let path = "/llmtrace.ingest.v1.TraceIngestionService/IngestTraces".parse().unwrap();
         let codec = ProstCodec::<Batch, Answer>::default();
@@ -40,7 +40,7 @@ impl Client {
     }
 }
 
-fn call(id: u8) -> Span {
+pub(crate) fn call(id: u8) -> Span {
     Span {
         trace_id: format!("{id:032x}"),
         span_id: format!("{id:032x}"),

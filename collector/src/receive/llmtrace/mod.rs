@@ -82,8 +82,8 @@ impl Ingestion {
         let scope_spans = ScopeSpans { scope: Some(scope), spans, ..ScopeSpans::default() };
         let resource_spans = ResourceSpans { scope_spans: vec![scope_spans], ..ResourceSpans::default() };
         let request = ExportTraceServiceRequest { resource_spans: vec![resource_spans] };
-        let _slot = self.intake.slot().map_err(|error| status(&error))?;
-        let exported = self.intake.export(request.encode_to_vec().into()).await;
+        let slot = self.intake.slot().map_err(|error| status(&error))?;
+        let exported = self.intake.export(slot, request.encode_to_vec().into()).await;
         let response = exported.map_err(|error| status(&error))?;
         let (rejected, message) = response
             .partial_success
