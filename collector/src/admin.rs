@@ -1,7 +1,7 @@
 //! What operators and their tools ask: `/health/*`, `/metrics`, and the filter module.
 //!
 //! *Live* is true while the process answers. *Startup* is true once the queue could be written to. *Ready* is true while
-//! the queue can be written to and the collector is not stopping: a store or a backend that is away is named, and does
+//! the queue can be written to, no task has failed and the collector is not stopping: a store or a backend that is away is named, and does
 //! not count, because what comes in is kept.
 
 use std::borrow::Cow;
@@ -21,6 +21,7 @@ use crate::export::Status;
 use crate::query::error::ApiError;
 use crate::queue::log::Log;
 use crate::queue::{Appender, Queue, parked};
+use crate::stage::Failures;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::wasm_module::Modules;
@@ -54,20 +55,29 @@ impl Admin {
 }
 
 /// Where the process is between its start and its end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Lifecycle {
     started: AtomicBool,
     stopping: AtomicBool,
+    failures: Failures,
 }
 
 impl Lifecycle {
+    pub const fn new(failures: Failures) -> Self {
+        Self { started: AtomicBool::new(false), stopping: AtomicBool::new(false), failures }
+    }
+
     /// From here on the collector is not ready.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
     }
 
-    fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
+    fn check(&self) -> Result<(), String> {
+        match self.failures.found() {
+            Some(task) => Err(format!("the task {task} failed; the collector ends")),
+            None if self.stopping.load(Ordering::Acquire) => Err("the collector is stopping".to_owned()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -161,11 +171,12 @@ async fn live() -> Health {
 }
 
 async fn ready(State(admin): State<Admin>) -> Health {
-    let stopping = admin.lifecycle.is_stopping();
-    let receiving = if stopping { Err("the collector is stopping".to_owned()) } else { Ok(()) };
     let (queue, store) = tokio::join!(admin.probe(), admin.ping());
-    let mut checks =
-        vec![Check::new("receive", receiving), Check::new("queue", queue), Check::optional("store", store)];
+    let mut checks = vec![
+        Check::new("receive", admin.lifecycle.check()),
+        Check::new("queue", queue),
+        Check::optional("store", store),
+    ];
     let backends = admin.backends.iter();
     checks.extend(backends.map(|backend| Check::optional(backend.name.clone(), backend.check())));
     Health::from(checks)
@@ -248,4 +259,22 @@ fn no_such_module() -> Response {
 fn no_module() -> Response {
     ApiError::NotFound { message: "no filter module is configured; set wasm.module to its path".to_owned() }
         .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+    use crate::telemetry::tasks::TaskMetrics;
+
+    #[test]
+    fn a_task_that_failed_is_said_until_the_end() {
+        let failures = Failures::new(TaskMetrics::new(&mut Registry::default()));
+        let lifecycle = Lifecycle::new(failures.clone());
+        lifecycle.check().unwrap();
+        failures.report("pump", "a panic of the test");
+        lifecycle.stop();
+        assert_eq!(lifecycle.check().unwrap_err(), "the task pump failed; the collector ends");
+    }
 }

@@ -1,7 +1,7 @@
 //! `meshtap`: arguments, configuration, exit code.
 //!
-//! Exit codes: 0 after a graceful stop, 1 when the collector could not start or gave something up, 2 for wrong
-//! arguments or a wrong configuration, 130 when a second signal cut the stop short.
+//! Exit codes: 0 after a graceful stop, 1 when the collector could not start, gave something up or a part of it
+//! failed, 2 for wrong arguments or a wrong configuration, 130 when a second signal cut the stop short.
 
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};

@@ -10,6 +10,7 @@
 //! - [`instrumentations`]: spans that other tracers make around the official SDKs.
 //! - [`export`]: how spans leave the sidecar.
 //! - [`store_clickhouse`]: the stores' conformance suite against the real server.
+//! - [`two_collectors`]: on one ClickHouse, with the same spans.
 //! - [`replay`]: recorded exchanges through the module without Envoy.
 //! - [`benches`]: the parts of the benchmarks, for a moment.
 //! - [`manifests`]: what is shipped for Istio and Kubernetes. [`size`]: how large the module may be.
@@ -33,3 +34,4 @@ mod parts;
 mod replay;
 mod size;
 mod store_clickhouse;
+mod two_collectors;

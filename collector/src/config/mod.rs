@@ -149,6 +149,7 @@ pub const KEYS: &[&str] = &[
     "pump.max_batch_spans",
     "pump.max_batch_bytes",
     "pump.max_batch_age",
+    "pump.max_attempts",
     "pump.min_backoff",
     "pump.max_backoff",
     "export.*.endpoint",

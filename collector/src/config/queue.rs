@@ -29,6 +29,8 @@ pub struct Pump {
     pub max_batch_bytes: usize,
     /// How long an entry may wait for others to be written with.
     pub max_batch_age: Duration,
+    /// At a batch that fails in a store that can be reached, with an error that may lie in the batch; then it is halved.
+    pub max_attempts: usize,
     /// Between attempts at a store that is away, at first; it doubles each time.
     pub min_backoff: Duration,
     pub max_backoff: Duration,
@@ -55,6 +57,7 @@ pub(super) fn read_pump(reader: &mut Reader) -> Pump {
         max_batch_spans: reader.count("pump.max_batch_spans", 10_000),
         max_batch_bytes: reader.size("pump.max_batch_bytes", "16MiB", MAX_BATCH_BYTES),
         max_batch_age: reader.duration("pump.max_batch_age", "200ms"),
+        max_attempts: reader.count("pump.max_attempts", 10),
         min_backoff: reader.duration("pump.min_backoff", "100ms"),
         max_backoff: reader.duration("pump.max_backoff", "30s"),
     }

@@ -9,10 +9,12 @@
 //! - Delivery is at least once: after a crash, what was not acknowledged goes out again.
 //! - On a stop what is in the queue is sent, until the first attempt that fails; what is left stays on disk.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
+use tokio::task::JoinError;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +29,7 @@ pub use self::status::Status;
 use crate::config;
 use crate::queue::cursor::SharedCursor;
 use crate::queue::{Cursor, OpenError, Opened, Position};
-use crate::stage::Drain;
+use crate::stage::{Drain, Failures};
 use crate::telemetry::export::{Attempt, ExporterMetrics};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::queue::QueueMetrics;
@@ -80,7 +82,7 @@ impl Exporter {
         Arc::clone(&self.status)
     }
 
-    pub fn start(self, metrics: &Metrics) -> Drain {
+    pub fn start(self, metrics: &Metrics, failures: &Failures) -> Drain {
         let Self { cursor, backend, settings, status } = self;
         let draining = CancellationToken::new();
         let reading = Reading::new(cursor.reader(), &settings, Arc::clone(metrics.queue()));
@@ -97,8 +99,7 @@ impl Exporter {
             }),
         };
         let (loads, inbox) = mpsc::channel(1);
-        let reader = tokio::task::spawn_blocking(move || reading.run(&loads));
-        Drain::new("export", draining, tokio::spawn(sender.run(inbox)), reader)
+        Drain::start("export", failures, draining, sender.run(inbox), move || reading.run(&loads))
     }
 }
 
@@ -135,7 +136,7 @@ impl Sender {
         let mut deliveries = deliveries.buffered(self.in_flight).ready_chunks(self.in_flight);
         while let Some(group) = deliveries.next().await {
             let all = group.len();
-            let done: Vec<Done> = group.into_iter().map_while(|done| done.ok()?.ok()).collect();
+            let done: Vec<Done> = group.into_iter().map_while(|done| unwound(done)?.ok()).collect();
             let is_whole = done.len() == all;
             if self.acknowledge(&done).await.is_err() || !is_whole {
                 info!(
@@ -163,6 +164,15 @@ impl Sender {
         let spans = group.iter().map(|done| u64::from(done.spans)).sum();
         self.queue.taken(&cursor(&self.line.name), spans);
         Ok(())
+    }
+}
+
+/// A panic in a request is one of the sender: it would be missed here. `None` for a request that was given up.
+fn unwound<T>(done: Result<T, JoinError>) -> Option<T> {
+    match done.map_err(JoinError::try_into_panic) {
+        Ok(done) => Some(done),
+        Err(Ok(panic)) => resume_unwind(panic),
+        Err(Err(_)) => None,
     }
 }
 

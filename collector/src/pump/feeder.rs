@@ -19,9 +19,9 @@ use crate::queue::Position;
 use crate::queue::log::Log;
 use crate::queue::reader::{Entry, Read, Reader};
 use crate::queue::writer::now;
+use crate::stage::caught;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::queue::Operation;
-use crate::wire::Malformed;
 
 /// How long a reader waits at a time where nothing comes, or after the disk failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -195,9 +195,9 @@ impl Feeder {
             filling.spans.reserve(self.config.max_batch_spans.max(entry.packed.spans as usize));
         }
         let start = filling.spans.len();
-        if let Err(malformed) = self.normalize(&request, &mut filling.spans) {
+        if let Err(why) = self.normalize(&request, &mut filling.spans) {
             filling.spans.truncate(start);
-            return Outcome::Unreadable(format!("the request cannot be decoded: {malformed}"));
+            return Outcome::Unreadable(format!("the request cannot be decoded: {why}"));
         }
         let range = start..filling.spans.len();
         filling.parts.push(Part { sequence: entry.sequence, spans: range, end: entry.end });
@@ -207,13 +207,20 @@ impl Feeder {
         Outcome::Added
     }
 
-    fn normalize(&self, request: &[u8], spans: &mut Vec<SpanRecord>) -> Result<(), Malformed> {
-        normalize::request(request, |(record, invalid)| {
-            for attribute in invalid {
-                self.metrics.attribute_invalid(attribute);
-            }
-            spans.push(record);
-        })
+    /// A panic is taken for a request that cannot be decoded: it would come again with every start.
+    fn normalize(&self, request: &[u8], spans: &mut Vec<SpanRecord>) -> Result<(), String> {
+        let normalized = caught(|| {
+            normalize::request(request, |(record, invalid)| {
+                for attribute in invalid {
+                    self.metrics.attribute_invalid(attribute);
+                }
+                spans.push(record);
+            })
+        });
+        match normalized {
+            Ok(outcome) => outcome.map_err(|malformed| malformed.to_string()),
+            Err(why) => Err(format!("meshtap panicked: {why}")),
+        }
     }
 }
 

@@ -12,14 +12,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::queue::disk::Disk;
-use crate::queue::parked::{self, Parked, RETRY};
+use crate::queue::parked::{self, DAMAGED, Parked, RETRY};
 use crate::queue::{Appender, Queue};
 use crate::telemetry::queue::{Operation, QueueMetrics};
 
 /// How often marked entries are looked for.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// A marked file that is no entry is left under another name.
-const DAMAGED: &str = ".damaged";
 
 #[derive(Debug)]
 pub struct Retrier {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,10 +15,13 @@ use tokio::sync::Notify;
 use super::*;
 use crate::config::Config;
 use crate::model::TraceId;
-use crate::queue::{Opened, parked::PARKED};
+use crate::queue::{
+    Opened,
+    parked::{self, PARKED},
+};
 use crate::store::{
-    Cutoffs, Expired, LatencyReport, Page, SpanFilter, SpanPage, SpanReader, SpanWriter, TraceSpans,
-    UsageQuery, UsageReport, Written,
+    Batch, Cutoffs, Expired, LatencyReport, Page, SpanFilter, SpanPage, SpanReader, SpanWriter, StoreError,
+    TraceSpans, UsageQuery, UsageReport, Written,
 };
 
 /// What a store makes of a batch.
@@ -27,6 +31,12 @@ enum Answer {
     /// Refuses batches that hold this span.
     Refuses(u8),
     RefusesAll,
+    /// Cannot take more spans than this at once.
+    TakesAtMost(usize),
+    /// Has not enough memory for batches that hold this span.
+    ChokesOn(u8),
+    /// Panics at batches that hold this span.
+    PanicsOn(u8),
 }
 
 /// Remembers every batch that it was sent, as token and span numbers.
@@ -78,13 +88,21 @@ impl SpanWriter for Scripted {
     async fn write(&self, batch: Batch) -> Result<Written, StoreError> {
         let spans: Vec<u8> = batch.spans.iter().map(|span| span.span_id.0[0]).collect();
         self.sent.lock().unwrap().push((batch.token.to_string(), spans.clone()));
+        let panics = matches!(&*self.usual.lock().unwrap(), Answer::PanicsOn(span) if spans.contains(span));
+        assert!(!panics, "a panic of the test");
         let scripted = self.answers.lock().unwrap().pop_front();
         let usual = self.usual.lock().unwrap();
         let outcome = match scripted.as_ref().unwrap_or(&usual) {
             Answer::IsAway => Err(StoreError::transient("connection refused")),
             Answer::RefusesAll => Err(StoreError::permanent("readonly")),
             Answer::Refuses(span) if spans.contains(span) => Err(StoreError::permanent("no such column")),
-            Answer::Takes | Answer::Refuses(_) => {
+            Answer::TakesAtMost(most) if spans.len() > *most => Err(StoreError::overloaded("memory limit")),
+            Answer::ChokesOn(span) if spans.contains(span) => Err(StoreError::overloaded("memory limit")),
+            Answer::Takes
+            | Answer::Refuses(_)
+            | Answer::TakesAtMost(_)
+            | Answer::ChokesOn(_)
+            | Answer::PanicsOn(_) => {
                 self.stored.lock().unwrap().extend(spans);
                 Ok(Written::default())
             }
@@ -136,6 +154,7 @@ impl Rig {
         drop(std::fs::remove_dir_all(&folder));
         let mut config = Config::default();
         config.pump.max_batch_age = Duration::from_millis(1);
+        config.pump.max_attempts = 3;
         (config.pump.min_backoff, config.pump.max_backoff) =
             (Duration::from_millis(1), Duration::from_millis(2));
         Self { folder, config }
@@ -149,7 +168,8 @@ impl Rig {
         let queue = opened.start().unwrap();
         let max_parked = self.config.queue.max_parked_bytes as u64;
         let store = Arc::clone(store) as Arc<dyn Store>;
-        let pump = start(&self.config.pump, max_parked, &queue, cursor, store, metrics);
+        let failures = Failures::new(metrics.tasks().clone());
+        let pump = start(&self.config.pump, max_parked, &queue, cursor, store, metrics, &failures);
         (queue, pump)
     }
 
@@ -306,6 +326,117 @@ async fn a_store_that_refuses_one_after_the_other_is_given_time() {
     stop(running).await;
     let tries: Vec<usize> = (1..=5).map(|id| tries(&store, id)).collect();
     assert_eq!(tries, [1, 1, 1, 2, 2]);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_too_much_is_halved_and_nothing_is_parked() {
+    let mut rig = Rig::new("too-much");
+    rig.config.pump.max_batch_age = Duration::from_millis(50);
+    let store = Scripted::new(Answer::TakesAtMost(2), []);
+    let running = rig.start(&store);
+    // Several entries, and one that is too much by itself.
+    append(&running.0, &[&[1], &[2], &[3, 4, 5, 6, 7], &[8]]).await;
+    store.until(|store| store.stored().len() == 8).await;
+    append(&running.0, &[&[9, 10, 11, 12]]).await;
+    store.until(|store| store.stored().len() == 12).await;
+    stop(running).await;
+    assert_eq!(store.stored(), (1..=12).collect::<Vec<u8>>());
+    assert!(rig.parked().is_empty());
+    let sent = store.sent();
+    let tokens = |spans: &[u8]| -> Vec<String> {
+        sent.iter().filter(|(_, sent)| sent == spans).map(|(token, _)| token.clone()).collect()
+    };
+    let whole = tokens(&[1, 2, 3, 4, 5, 6, 7, 8]);
+    assert!(whole.len() == 3 && whole.iter().all(|token| *token == whole[0]), "max_attempts: {sent:?}");
+    let mut taken: Vec<&String> =
+        sent.iter().filter(|(_, spans)| spans.len() <= 2).map(|(token, _)| token).collect();
+    let all = taken.len();
+    taken.sort();
+    taken.dedup();
+    assert_eq!(taken.len(), all, "each batch has its own token: {sent:?}");
+    assert_eq!(tokens(&[9, 10, 11, 12]).len(), 0, "what was learned holds: {sent:?}");
+}
+
+#[tokio::test]
+async fn a_span_that_is_always_too_much_is_parked_with_its_entry_and_the_rest_goes_on() {
+    let mut rig = Rig::new("chokes");
+    rig.config.pump.max_batch_age = Duration::from_millis(50);
+    let store = Scripted::new(Answer::ChokesOn(5), []);
+    let running = rig.start(&store);
+    append(&running.0, &[&[1, 2], &[3, 4, 5, 6], &[7, 8]]).await;
+    store.until(|store| store.stored().ends_with(&[7, 8])).await;
+    stop(running).await;
+    assert_eq!(store.stored(), [1, 2, 3, 4, 7, 8]);
+    assert_eq!(rig.parked(), [2]);
+    let disk = crate::queue::disk::Folder::look(&rig.folder).unwrap();
+    let parked = parked::read(&disk, &parked::name(2, PARKED)).unwrap();
+    assert_eq!((&*parked.note.error, parked.packed.spans), ("memory limit", 4));
+    let alone = store.sent().iter().filter(|(_, spans)| *spans == [5]).count();
+    assert_eq!(alone, 3, "pump.max_attempts at the span alone");
+}
+
+#[tokio::test]
+async fn an_error_of_the_whole_store_is_waited_out_and_halves_nothing() {
+    let rig = Rig::new("store-wide");
+    let away = (0..10).map(|_| Answer::IsAway);
+    let store = Scripted::new(Answer::Takes, away);
+    let running = rig.start(&store);
+    append(&running.0, &[&[1, 2, 3, 4]]).await;
+    store.until(|store| store.stored().len() == 4).await;
+    stop(running).await;
+    let sent = store.sent();
+    assert!(sent.len() == 11 && sent.iter().all(|attempt| *attempt == sent[0]), "{sent:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_reached_is_not_overloaded() {
+    let rig = Rig::new("unreachable-load");
+    let chokes = (0..10).map(|_| Answer::ChokesOn(1));
+    let mut store = Scripted::new(Answer::Takes, chokes);
+    Arc::get_mut(&mut store).unwrap().reachable = false;
+    let running = rig.start(&store);
+    append(&running.0, &[&[1, 2]]).await;
+    store.until(|store| store.stored() == [1, 2]).await;
+    stop(running).await;
+    assert!(store.sent().iter().all(|(_, spans)| *spans == [1, 2]));
+}
+
+#[tokio::test]
+async fn a_piece_is_the_same_piece_at_the_next_start() {
+    let rig = Rig::new("piece");
+    // The whole three times, a half, a quarter, the next one: there the store goes away.
+    let first = (0..6).map(|_| Answer::TakesAtMost(1));
+    let away = Scripted::new(Answer::IsAway, first);
+    let running = rig.start(&away);
+    append(&running.0, &[&[1, 2, 3, 4]]).await;
+    away.until(|store| store.sent().len() > 8).await;
+    stop(running).await;
+    assert_eq!(away.stored(), [1, 2]);
+    let last = away.sent().pop().unwrap();
+    assert_eq!(last.1, [3]);
+
+    let back = Scripted::new(Answer::Takes, []);
+    let running = rig.start(&back);
+    back.until(|store| store.stored().len() == 2).await;
+    append(&running.0, &[&[5]]).await;
+    back.until(|store| store.stored().len() == 3).await;
+    stop(running).await;
+    assert_eq!(back.sent()[0], last, "with its token");
+    assert_eq!(back.stored(), [3, 4, 5]);
+}
+
+#[tokio::test]
+async fn a_batch_that_makes_the_store_panic_is_parked() {
+    let rig = Rig::new("panic");
+    let store = Scripted::new(Answer::PanicsOn(2), []);
+    let running = rig.start(&store);
+    append(&running.0, &[&[1], &[2], &[3]]).await;
+    store.until(|store| store.stored() == [1, 3]).await;
+    stop(running).await;
+    assert_eq!(rig.parked(), [2]);
+    let disk = crate::queue::disk::Folder::look(&rig.folder).unwrap();
+    let parked = parked::read(&disk, &parked::name(2, PARKED)).unwrap();
+    assert_eq!(parked.note.error, "the store panicked: a panic of the test");
 }
 
 #[tokio::test]

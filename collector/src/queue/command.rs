@@ -12,9 +12,9 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::disk::{Disk, Folder};
-use super::ledger;
+use super::ledger::{self, Found};
 use super::log::first_of;
-use super::parked::{self, PARKED, Parked, RETRY};
+use super::parked::{self, DAMAGED, PARKED, Parked, RETRY};
 use crate::normalize;
 
 #[derive(Debug, Args)]
@@ -79,10 +79,12 @@ fn list(disk: &Folder, out: &mut impl Write) -> anyhow::Result<()> {
     let oldest = names.iter().find_map(|name| first_of(name));
     writeln!(out, "segments  {segments}, {bytes} bytes, entries from {}", oldest.unwrap_or(0))?;
     for name in names.iter().filter_map(|name| name.strip_suffix(ledger::SUFFIX)) {
-        let state = ledger::read(&*disk.open(&format!("{name}{}", ledger::SUFFIX))?)?;
-        match state {
-            None => writeln!(out, "cursor    {name}: its file is damaged")?,
-            Some((_, state)) => {
+        match ledger::read(&*disk.open(&format!("{name}{}", ledger::SUFFIX))?)? {
+            Found::Nothing => writeln!(out, "cursor    {name}: its file is damaged")?,
+            Found::Newer(version) => {
+                writeln!(out, "cursor    {name}: its file has format {version}, of a newer meshtap")?;
+            }
+            Found::State(_, state) => {
                 write!(out, "cursor    {name}: acknowledged up to {}", state.acked)?;
                 match state.plan {
                     Some(plan) => {
@@ -108,6 +110,10 @@ fn list(disk: &Folder, out: &mut impl Write) -> anyhow::Result<()> {
     }
     for id in parked::ids(disk, RETRY)? {
         writeln!(out, "retry     {id}  waits for a running collector")?;
+    }
+    for id in parked::ids(disk, DAMAGED)? {
+        let file = parked::name(id, DAMAGED);
+        writeln!(out, "damaged   {id}  could not be taken back and is lost; remove {file}")?;
     }
     Ok(())
 }

@@ -19,6 +19,8 @@ pub struct Cursor {
     name: String,
     ledger: Ledger,
     position: Position,
+    /// Of parked files, as far as they were counted; an operator may have made it less since.
+    parked_bytes: Option<u64>,
 }
 
 impl Cursor {
@@ -35,7 +37,7 @@ impl Cursor {
         let position = Position { segment: first, offset: 0 };
         log.metrics.cursor(name);
         log.register(name, acked, position, max_backlog_bytes);
-        Ok(Self { log: Arc::clone(log), name: name.to_owned(), ledger, position })
+        Ok(Self { log: Arc::clone(log), name: name.to_owned(), ledger, position, parked_bytes: None })
     }
 
     /// Reads from behind what is acknowledged.
@@ -60,6 +62,15 @@ impl Cursor {
         self.ledger.plan(first, last).inspect_err(|_| self.log.metrics.failed(Operation::Ledger))
     }
 
+    /// Fixes a piece of the batch that is fixed, durably: its token is that of the batch with the piece behind it.
+    pub fn plan_piece(&mut self, piece: &str) -> io::Result<Plan> {
+        let plan = self.planned().ok_or_else(|| io::Error::other("no batch is fixed"))?;
+        if plan.piece() == Some(piece) {
+            return Ok(plan.clone());
+        }
+        self.ledger.plan_piece(piece).inspect_err(|_| self.log.metrics.failed(Operation::Ledger))
+    }
+
     /// Everything up to `last` is where it belongs, or lost; `end` is behind it.
     pub fn ack(&mut self, last: u64, end: Position) -> io::Result<()> {
         self.ledger.ack(last).inspect_err(|_| self.log.metrics.failed(Operation::Ledger))?;
@@ -69,9 +80,16 @@ impl Cursor {
     }
 
     /// Puts the entry aside with the reason, if it still is in the queue; its number has to be acknowledged then.
-    pub fn park(&self, sequence: u64, error: &str) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Also when `max_bytes` are parked already.
+    pub fn park(&mut self, sequence: u64, error: &str, max_bytes: u64) -> io::Result<()> {
         let mut reader = Reader::behind(Arc::clone(&self.log), "", sequence - 1);
         let Read::Entry(entry) = reader.read()? else { return Ok(()) };
+        let bytes = self.parked_bytes(max_bytes)?;
+        if bytes >= max_bytes {
+            return Err(io::Error::other("queue.max_parked_bytes is reached"));
+        }
         let note = Note {
             id: sequence,
             spans: entry.packed.spans,
@@ -79,9 +97,19 @@ impl Cursor {
             parked: rfc3339(super::writer::now()),
             error: error.to_owned(),
         };
-        parked::park(self.disk(), &entry, &note).inspect_err(|_| self.log.metrics.failed(Operation::Park))?;
+        let written = parked::park(self.disk(), &entry, &note)
+            .inspect_err(|_| self.log.metrics.failed(Operation::Park))?;
+        self.parked_bytes = Some(bytes + written);
         self.log.metrics.parked(entry.packed.spans);
         Ok(())
+    }
+
+    /// Counted again only where it decides: there may be many files.
+    fn parked_bytes(&self, max_bytes: u64) -> io::Result<u64> {
+        match self.parked_bytes.filter(|bytes| *bytes < max_bytes) {
+            Some(bytes) => Ok(bytes),
+            None => Ok(parked::total(self.disk())?.1),
+        }
     }
 
     pub fn disk(&self) -> &dyn Disk {

@@ -63,7 +63,7 @@ pub const LOCK: &str = "lock";
 impl Folder {
     /// Makes the folder where it is missing, and locks it. `ResourceBusy` when another process has.
     pub fn lock(path: &Path) -> io::Result<Self> {
-        fs::create_dir_all(path)?;
+        create_folder(path)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join(LOCK))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), lock: Some(lock) }),
@@ -79,6 +79,21 @@ impl Folder {
         fs::read_dir(path)?;
         Ok(Self { path: path.to_owned(), lock: None })
     }
+}
+
+/// Returns when the folder's name, and those of the folders above it that were missing, are durable.
+fn create_folder(path: &Path) -> io::Result<()> {
+    let changed = parents_of_missing(path);
+    fs::create_dir_all(path)?;
+    changed.iter().try_for_each(|parent| fs::File::open(parent)?.sync_all())
+}
+
+/// The folders that get a new name in them when `path` is made.
+fn parents_of_missing(path: &Path) -> Vec<PathBuf> {
+    let missing = path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+    let parents = missing.filter_map(Path::parent);
+    let here = |parent: &Path| if parent.as_os_str().is_empty() { Path::new(".") } else { parent }.to_owned();
+    parents.map(here).collect()
 }
 
 impl Disk for Folder {
@@ -142,5 +157,25 @@ impl File for fs::File {
 
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_new_folders_are_made_durable() {
+        let temp = std::env::temp_dir().join(format!("meshtap-disk-{}-new", std::process::id()));
+        drop(fs::remove_dir_all(&temp));
+        fs::create_dir(&temp).unwrap();
+        let queue = temp.join("a/b/queue");
+        assert_eq!(parents_of_missing(&queue), [temp.join("a/b"), temp.join("a"), temp.clone()]);
+        create_folder(&queue).unwrap();
+        assert!(queue.is_dir());
+        assert!(parents_of_missing(&queue).is_empty());
+        create_folder(&queue).unwrap();
+        assert_eq!(parents_of_missing(Path::new("no-such-folder")), [Path::new(".")]);
+        fs::remove_dir_all(&temp).unwrap();
     }
 }

@@ -8,7 +8,8 @@
 //!       planned first u64, last u64 (0: none)  token's length u32 and token  zeros  CRC-32 of the 508 bytes before
 //! ```
 //!
-//! When neither slot is good, the cursor starts at the oldest entry with a new id: everything that is still there is
+//! A file of another version is refused and left as it is: an older meshtap would throw away what a newer one knows. When
+//! neither slot is good otherwise, the cursor starts at the oldest entry with a new id: everything that is still there is
 //! sent again, and shown once by the store.
 
 use std::io;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use tracing::error;
 
+use super::OpenError;
 use super::disk::{self, Disk, File};
 use crate::hex::Hex;
 
@@ -35,6 +37,16 @@ pub struct Plan {
     pub token: Arc<str>,
 }
 
+impl Plan {
+    /// What stands behind the batch's own token, when only a piece of the batch is under way.
+    pub fn piece(&self) -> Option<&str> {
+        self.token.split_once(PIECE).map(|(_, piece)| piece)
+    }
+}
+
+/// Between the token of a batch and a piece of it.
+const PIECE: char = '/';
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     pub id: [u8; 16],
@@ -51,12 +63,14 @@ pub struct Ledger {
 
 impl Ledger {
     /// Makes the file where it is missing. Says whether one was there that could not be read.
-    pub fn open(disk: &dyn Disk, name: &str) -> io::Result<(Self, bool)> {
+    pub fn open(disk: &dyn Disk, name: &str) -> Result<(Self, bool), OpenError> {
         let file_name = format!("{name}{SUFFIX}");
         match disk.open(&file_name) {
             Ok(file) => {
-                if let Some((generation, state)) = read(&*file)? {
-                    return Ok((Self { file, generation, state }, false));
+                match read(&*file)? {
+                    Found::State(generation, state) => return Ok((Self { file, generation, state }, false)),
+                    Found::Newer(version) => return Err(OpenError::Newer { name: file_name, version }),
+                    Found::Nothing => {}
                 }
                 error!(cursor = name, "the cursor's file is damaged; it starts at the oldest entry");
                 let mut ledger = Self { file, generation: 0, state: fresh() };
@@ -70,7 +84,7 @@ impl Ledger {
                 disk.sync()?;
                 Ok((ledger, false))
             }
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -83,6 +97,15 @@ impl Ledger {
         // Numbers alone could come twice, after damage that a disk hides: then a store would take new spans for old.
         let token = format!("{}-{first}-{last}-{:016x}", Hex(&self.state.id), fastrand::u64(..)).into();
         let plan = Plan { first, last, token };
+        self.change(State { plan: Some(plan.clone()), ..self.state.clone() })?;
+        Ok(plan)
+    }
+
+    /// The same batch, of which a piece is under way.
+    pub fn plan_piece(&mut self, piece: &str) -> io::Result<Plan> {
+        let Some(plan) = self.state.plan.clone() else { return Err(io::Error::other("no batch is planned")) };
+        let batch = plan.token.split(PIECE).next().unwrap_or_default();
+        let plan = Plan { token: format!("{batch}{PIECE}{piece}").into(), ..plan };
         self.change(State { plan: Some(plan.clone()), ..self.state.clone() })?;
         Ok(plan)
     }
@@ -107,15 +130,43 @@ impl Ledger {
     }
 }
 
-/// What a cursor's file says; `None` when it cannot be read.
-pub fn read(file: &dyn File) -> io::Result<Option<(u64, State)>> {
-    let mut newest = None;
+/// What a cursor's file says.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The newer good slot, with its generation.
+    State(u64, State),
+    /// Written by a meshtap that knows more.
+    Newer(u32),
+    /// It cannot be read.
+    Nothing,
+}
+
+pub fn read(file: &dyn File) -> io::Result<Found> {
+    let (mut newest, mut other) = (None, None);
     for slot in 0..2 {
-        let bytes = disk::read_exact(file, SLOT_BYTES, slot * SLOT_BYTES as u64)?;
-        let found = bytes.and_then(|bytes| decode(&bytes));
-        newest = newest.into_iter().chain(found).max_by_key(|(generation, _)| *generation);
+        let Some(bytes) = disk::read_exact(file, SLOT_BYTES, slot * SLOT_BYTES as u64)? else { continue };
+        newest = newest.into_iter().chain(decode(&bytes)).max_by_key(|(generation, _)| *generation);
+        other = other.or_else(|| newer_version(&bytes));
     }
-    Ok(newest)
+    Ok(match (newest, other) {
+        // A newer format need not have its checksum where ours is.
+        (_, Some((version, true))) | (None, Some((version, false))) => Found::Newer(version),
+        (Some((generation, state)), _) => Found::State(generation, state),
+        (None, None) => Found::Nothing,
+    })
+}
+
+/// The version of a slot that a newer meshtap has written, and whether a checksum vouches for it: a version may have
+/// come about by damage.
+fn newer_version(bytes: &[u8]) -> Option<(u32, bool)> {
+    let version = u32::from_le_bytes(*bytes.get(4..)?.first_chunk()?);
+    let is_newer = bytes.get(..4)? == MAGIC && version > VERSION;
+    is_newer.then(|| (version, is_whole(bytes)))
+}
+
+fn is_whole(bytes: &[u8]) -> bool {
+    let crc = bytes.get(CRC_AT..).and_then(|rest| rest.first_chunk()).copied().map(u32::from_le_bytes);
+    bytes.get(..CRC_AT).map(crc32fast::hash) == crc
 }
 
 fn fresh() -> State {
@@ -146,10 +197,7 @@ fn encode(generation: u64, state: &State) -> [u8; SLOT_BYTES] {
 fn decode(bytes: &[u8]) -> Option<(u64, State)> {
     let u64_at = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
     let u32_at = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
-    if bytes.get(..4)? != MAGIC
-        || u32_at(4)? != VERSION
-        || crc32fast::hash(bytes.get(..CRC_AT)?) != u32_at(CRC_AT)?
-    {
+    if bytes.get(..4)? != MAGIC || u32_at(4)? != VERSION || !is_whole(bytes) {
         return None;
     }
     let token_bytes = usize::try_from(u32_at(56)?).ok().filter(|bytes| *bytes <= MAX_TOKEN_BYTES)?;

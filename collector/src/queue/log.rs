@@ -14,7 +14,7 @@ use tracing::{error, warn};
 use super::disk::{self, Disk, File};
 use super::reader::{self, Step};
 use super::segment::{self, FRAME_BYTES, Frame, HEADER_BYTES, Header};
-use super::{OpenError, Position};
+use super::{OpenError, Position, parked};
 use crate::telemetry::queue::{Loss, Operation, QueueMetrics};
 
 pub const SEGMENT_SUFFIX: &str = ".segment";
@@ -97,6 +97,7 @@ impl Log {
         }
         let log = Self { disk, state: Mutex::new(state), changed: Condvar::new(), max_bytes, metrics };
         log.recover_tail()?;
+        log.not_before(parked::last_number(&*log.disk)?);
         Ok(log)
     }
 

@@ -21,8 +21,9 @@
 //! | `NAME.cursor` | acknowledged number, fixed batch: [`ledger`] | that cursor |
 //! | `NUMBER.parked` | an entry that the store refused, and why: [`parked`] | the store's cursor |
 //! | `NUMBER.retry` | the same, on its way back | `meshtap queue retry`; taken by the running collector |
+//! | `NUMBER.damaged` | the same, which could not be taken back | the running collector |
 //!
-//! Numbers go up by one. A segment is closed when it has reached its size, when a write to it failed, and when the
+//! Numbers go up by one, and none is given twice, be it only a parked entry that has it. A segment is closed when it has reached its size, when a write to it failed, and when the
 //! process ends. Requests are kept as they were admitted, in OTLP, compressed with zstd: what they mean is worked out
 //! behind the queue, so that a refused entry can be tried again with a newer meshtap.
 //!
@@ -34,6 +35,7 @@
 //! | bits flip in a segment | that entry is lost and counted (`reason="damaged"`); reading goes on behind it |
 //! | a segment is missing | its entries are lost and counted (`reason="missing_segment"`) |
 //! | bits flip in a cursor's file | the slot before it counts; without one, everything that is there is sent again |
+//! | a segment or a cursor's file is of a newer format | the start ends with [`OpenError::Newer`]; nothing is changed |
 //! | the disk is full | senders are asked to come back ([`AppendError::DiskFull`]); nothing of the group counts |
 //! | the disk is read-only, or a sync fails | senders are asked to come back ([`AppendError::Failed`]), the segment is left, the next group tries another one; not ready until that works |
 //! | a batch cannot be stored by anyone | its entries are parked, one by one, and the rest goes on |
@@ -106,7 +108,9 @@ pub enum AppendError {
 pub enum OpenError {
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("{name} has format {version}, which only a newer meshtap reads")]
+    #[error(
+        "{name} has format {version}, which only a newer meshtap reads; run that one, or set queue.path to another folder"
+    )]
     Newer { name: String, version: u32 },
 }
 
@@ -116,6 +120,8 @@ pub struct Queue {
     log: Arc<Log>,
     appender: Appender,
     writer: Option<JoinHandle<()>>,
+    /// Says when the writer's thread has ended.
+    ended: Option<oneshot::Receiver<()>>,
 }
 
 /// Everything that is opened before anyone may append.
@@ -154,8 +160,13 @@ impl Opened {
         let (commands, inbox) = mpsc::channel(self.waiting);
         let writer = Writer::new(Arc::clone(&self.log), self.segment_bytes);
         let thread = std::thread::Builder::new().name("queue".to_owned());
-        let writer = thread.spawn(move || writer::run(writer, inbox))?;
-        Ok(Queue { log: self.log, appender: Appender { commands }, writer: Some(writer) })
+        let (running, ended) = oneshot::channel();
+        let writer = thread.spawn(move || {
+            let _running: oneshot::Sender<()> = running;
+            writer::run(writer, inbox);
+        })?;
+        let appender = Appender { commands };
+        Ok(Queue { log: self.log, appender, writer: Some(writer), ended: Some(ended) })
     }
 }
 
@@ -171,6 +182,16 @@ impl Queue {
     /// How every cursor stands, and the bytes on disk.
     pub fn backlogs(&self) -> (Vec<Backlog>, u64) {
         self.log.backlogs()
+    }
+
+    /// Done when nothing can be appended any more: after [`Self::close`], or when the writer's thread has failed.
+    pub fn ended(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        let ended = self.ended.take();
+        async move {
+            if let Some(ended) = ended {
+                drop(ended.await);
+            }
+        }
     }
 
     /// Finishes what was handed over; nothing may be appended afterwards.

@@ -14,6 +14,8 @@ use super::segment::{FRAME_BYTES, Frame, Packed};
 
 pub const PARKED: &str = ".parked";
 pub const RETRY: &str = ".retry";
+/// A marked file that is no entry is left under another name.
+pub const DAMAGED: &str = ".damaged";
 const UNFINISHED: &str = ".parking";
 
 /// Why an entry is parked.
@@ -57,8 +59,17 @@ pub fn total(disk: &dyn Disk) -> io::Result<(u64, u64)> {
     Ok(total)
 }
 
-/// Returns when the file is durable. The same entry again takes the file's place.
-pub fn park(disk: &dyn Disk, entry: &Entry, note: &Note) -> io::Result<()> {
+/// The largest number that an entry has which was put aside, whatever became of it; 0 without one.
+pub fn last_number(disk: &dyn Disk) -> io::Result<u64> {
+    let mut last = 0;
+    for suffix in [PARKED, RETRY, DAMAGED] {
+        last = ids(disk, suffix)?.last().copied().unwrap_or(0).max(last);
+    }
+    Ok(last)
+}
+
+/// Returns when the file is durable, with its bytes. The same entry again takes the file's place.
+pub fn park(disk: &dyn Disk, entry: &Entry, note: &Note) -> io::Result<u64> {
     let mut bytes = serde_json::to_vec(note)?;
     bytes.push(b'\n');
     let frame = Frame::of(&entry.packed, entry.sequence, entry.received_unix_nanos);
@@ -70,7 +81,8 @@ pub fn park(disk: &dyn Disk, entry: &Entry, note: &Note) -> io::Result<()> {
     file.write_all_at(&bytes, 0)?;
     file.sync()?;
     disk.rename(&unfinished, &name(entry.sequence, PARKED))?;
-    disk.sync()
+    disk.sync()?;
+    Ok(bytes.len() as u64)
 }
 
 /// # Errors

@@ -25,6 +25,8 @@ struct State {
     /// As a crash would leave it.
     durable_names: BTreeMap<String, Arc<Content>>,
     faults: Faults,
+    /// How often its names were asked for.
+    listed: usize,
 }
 
 #[derive(Debug, Default)]
@@ -68,7 +70,7 @@ impl SimulatedDisk {
                 (name, Arc::new(content))
             })
             .collect();
-        let state = State { durable_names: names.clone(), names, faults: Faults::default() };
+        let state = State { durable_names: names.clone(), names, faults: Faults::default(), listed: 0 };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -88,6 +90,10 @@ impl SimulatedDisk {
 
     pub fn names(&self, suffix: &str) -> Vec<String> {
         self.state().names.keys().filter(|name| name.ends_with(suffix)).cloned().collect()
+    }
+
+    pub fn listed(&self) -> usize {
+        self.state().listed
     }
 
     pub fn forget(&self, name: &str) {
@@ -135,7 +141,9 @@ impl Content {
 
 impl Disk for SimulatedDisk {
     fn list(&self) -> io::Result<Vec<String>> {
-        Ok(self.state().names.keys().cloned().collect())
+        let mut state = self.state();
+        state.listed += 1;
+        Ok(state.names.keys().cloned().collect())
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {

@@ -202,6 +202,71 @@ fn a_damaged_cursor_falls_back_and_then_starts_again() {
     assert_eq!(read_all(&mut cursor.reader()).0, ["a", "b", "c"]);
 }
 
+/// One that a newer meshtap has written is not overwritten: it knows which batch is under way.
+#[test]
+fn a_cursor_of_a_newer_format_is_not_touched() {
+    // With the checksum where ours is, and elsewhere; in one slot, and in both.
+    for (with_checksum, slots) in [(true, 1), (true, 2), (false, 2)] {
+        let disk = filled(&["a", "b"]);
+        open(&disk).1.plan(1, 1).unwrap();
+        disk.damage("store.cursor", |bytes| {
+            for slot in bytes.chunks_mut(512).take(slots) {
+                slot[4] = 9;
+                if with_checksum {
+                    let crc = crc32fast::hash(&slot[..508]);
+                    slot[508..].copy_from_slice(&crc.to_le_bytes());
+                }
+            }
+        });
+        let before = contents(&disk, "store.cursor");
+        let log = Arc::new(Log::open(Arc::new(disk.clone()), 1 << 20, metrics()).unwrap());
+        let error = Cursor::open(&log, "store", None).unwrap_err().to_string();
+        let fix = "store.cursor has format 9, which only a newer meshtap reads; run that one";
+        assert!(error.starts_with(fix), "{error}");
+        assert_eq!(contents(&disk, "store.cursor"), before);
+    }
+}
+
+fn contents(disk: &SimulatedDisk, name: &str) -> Vec<u8> {
+    let file = disk.open(name).unwrap();
+    disk::read_exact(&*file, usize::try_from(file.bytes().unwrap()).unwrap(), 0).unwrap().unwrap()
+}
+
+/// Another entry would take the place of the parked one, or be taken for it.
+#[test]
+fn the_number_of_a_parked_entry_is_not_given_again() {
+    for suffix in [PARKED, parked::RETRY, parked::DAMAGED] {
+        let disk = filled(&["a", "poison"]);
+        let (_log, mut cursor) = open(&disk);
+        cursor.park(2, "no such column", 1 << 20).unwrap();
+        disk.rename(&parked::name(2, PARKED), &parked::name(2, suffix)).unwrap();
+        for name in disk.names(log::SEGMENT_SUFFIX).iter().chain(&["store.cursor".to_owned()]) {
+            disk.forget(name);
+        }
+        let (log, _cursor) = open(&disk);
+        let appended = Writer::new(log, SEGMENT_BYTES).append(&[&entry("c")]).unwrap();
+        assert_eq!(appended.first, 3, "{suffix}");
+    }
+}
+
+#[test]
+fn parking_many_entries_does_not_look_at_all_of_them_each_time() {
+    let texts: Vec<String> = (1..=40).map(|n| format!("entry {n}")).collect();
+    let disk = filled(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    let (_log, mut cursor) = open(&disk);
+    let before = disk.listed();
+    for sequence in 1..=40 {
+        cursor.park(sequence, "no such column", 1 << 20).unwrap();
+    }
+    assert_eq!(disk.listed() - before, 1);
+    // The bound counts what is there: an operator makes room.
+    let total = parked::total(&disk).unwrap();
+    assert_eq!(total.0, 40);
+    cursor.park(1, "no such column", total.1).unwrap_err();
+    disk.remove(&parked::name(40, PARKED)).unwrap();
+    cursor.park(1, "no such column", total.1).unwrap();
+}
+
 #[test]
 fn a_full_disk_accepts_nothing_and_recovers() {
     let disk = SimulatedDisk::default();
@@ -373,7 +438,7 @@ async fn the_bound_asks_senders_to_come_back_until_the_store_has_caught_up() {
 fn a_parked_entry_is_kept_as_it_was() {
     let disk = filled(&["a", "poison", "c"]);
     let (_log, mut cursor) = open(&disk);
-    cursor.park(2, "no such column").unwrap();
+    cursor.park(2, "no such column", 1 << 20).unwrap();
     let mut reader = cursor.reader();
     read_all(&mut reader);
     cursor.ack(3, reader.position()).unwrap();

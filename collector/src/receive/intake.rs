@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::error;
 
 use super::admission::Admission;
 use super::cutter;
@@ -127,7 +128,10 @@ impl Intake {
             drop(slot);
             answer
         });
-        exported.await.unwrap_or(Err(ExportError::Queue(AppendError::Closed)))
+        exported.await.unwrap_or_else(|failed| {
+            error!(error = %failed, "a request could not be worked on");
+            Err(ExportError::Queue(AppendError::Closed))
+        })
     }
 
     async fn take(&self, request: Bytes) -> Result<ExportTraceServiceResponse, ExportError> {

@@ -5,12 +5,12 @@
 //!
 //! This module knows no SQL, no HTTP and no OTLP.
 
-use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 
+pub use self::error::{Cause, StoreError};
 use self::histogram::Histogram;
 use crate::hex::Hex;
 use crate::model::{CallSide, Dimension, SpanKey, SpanRecord, TimeRange, TraceId};
@@ -19,6 +19,7 @@ pub mod clickhouse;
 pub mod conformance;
 pub mod content;
 mod encode;
+mod error;
 pub mod histogram;
 pub mod memory;
 mod plan;
@@ -29,8 +30,8 @@ pub trait SpanWriter: Send + Sync {
     /// Answers when the batch is durable.
     ///
     /// # Errors
-    /// Nothing of the batch may be taken as stored. [`StoreError::transient`] says whether the same batch may
-    /// succeed later; sending it again is always safe.
+    /// Nothing of the batch may be taken as stored. [`StoreError::cause`] says whether the same batch may succeed
+    /// later, or less of it; sending it again is always safe.
     async fn write(&self, batch: Batch) -> Result<Written, StoreError>;
 
     /// Succeeds when a write could succeed now.
@@ -123,49 +124,6 @@ pub struct RollupCheck {
     pub equal: u64,
     /// Found different, and corrected.
     pub corrected: u64,
-}
-
-/// The operation failed. `transient` is decided by the kind of error, never by its text.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct StoreError {
-    message: String,
-    transient: bool,
-    #[source]
-    source: Option<Box<dyn Error + Send + Sync>>,
-}
-
-impl StoreError {
-    pub fn transient(message: impl Into<String>) -> Self {
-        Self { message: message.into(), transient: true, source: None }
-    }
-
-    pub fn permanent(message: impl Into<String>) -> Self {
-        Self { message: message.into(), transient: false, source: None }
-    }
-
-    #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
-        self
-    }
-
-    /// Whether the same operation may succeed later without anyone changing it.
-    pub const fn is_transient(&self) -> bool {
-        self.transient
-    }
-
-    /// The message with those of its causes.
-    pub fn chain(&self) -> String {
-        let mut text = self.message.clone();
-        let mut cause = self.source.as_deref().map(|source| source as &dyn Error);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
-    }
 }
 
 /// Which spans; every part that is set must hold.

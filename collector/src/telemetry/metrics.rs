@@ -23,6 +23,7 @@ use super::labels::LabelRegistry;
 use super::llmtrace::LlmTraceMetrics;
 use super::queue::QueueMetrics;
 use super::sidecar_configs::SidecarConfigs;
+use super::tasks::TaskMetrics;
 use super::tls::TlsMetrics;
 use crate::config;
 use crate::model::{SpanKind, SpanRecord};
@@ -111,7 +112,12 @@ reasons! {
 
 reasons! {
     /// How an attempt at storing a batch ended.
-    Attempt { Stored = "stored", Unavailable = "unavailable", Refused = "refused" }
+    Attempt {
+        Stored = "stored",
+        Unavailable = "unavailable",
+        Overloaded = "overloaded",
+        Refused = "refused",
+    }
 }
 
 reasons! {
@@ -222,6 +228,7 @@ pub struct Metrics {
     http_requests: Family<HttpLabels, Counter>,
     query_results_cut: Family<ResultLabels, Counter>,
     queue: Arc<QueueMetrics>,
+    tasks: TaskMetrics,
     tls: TlsMetrics,
     llmtrace: LlmTraceMetrics,
     export: ExportMetrics,
@@ -243,6 +250,7 @@ impl Metrics {
         registry.register_collector(Box::new(SidecarConfigs(Arc::clone(&sidecars))));
         registry.register("meshtap_build", "The version of meshtap that runs", build);
         let queue = Arc::new(QueueMetrics::new(&mut registry));
+        let tasks = TaskMetrics::new(&mut registry);
         let tls = TlsMetrics::new(&mut registry);
         let llmtrace = LlmTraceMetrics::new(&mut registry);
         let export = ExportMetrics::new(&mut registry);
@@ -304,6 +312,7 @@ impl Metrics {
             http_requests: add.metric("meshtap_http_requests", "HTTP requests answered, by route and status"),
             query_results_cut: add
                 .metric("meshtap_query_results_cut", "Query results that reached a bound and were cut"),
+            tasks,
             tls,
             llmtrace,
             export,
@@ -337,6 +346,10 @@ impl Metrics {
 
     pub const fn queue(&self) -> &Arc<QueueMetrics> {
         &self.queue
+    }
+
+    pub const fn tasks(&self) -> &TaskMetrics {
+        &self.tasks
     }
 
     pub const fn llmtrace(&self) -> &LlmTraceMetrics {

@@ -9,4 +9,5 @@ pub mod logging;
 pub mod metrics;
 pub mod queue;
 mod sidecar_configs;
+pub mod tasks;
 pub mod tls;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use meshtap_collector::app::{App, Unfinished};
+use meshtap_collector::app::{App, RunError};
 use meshtap_collector::config::Config;
 use meshtap_collector::model::TraceId;
 use meshtap_collector::store::memory::MemoryStore;
@@ -38,7 +38,7 @@ pub(crate) struct Running {
     llmtrace: Option<SocketAddr>,
     pub(crate) http: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<Result<(), Unfinished>>,
+    task: JoinHandle<Result<(), RunError>>,
 }
 
 /// A folder of a test's own, removed at the end.
@@ -153,9 +153,15 @@ impl Running {
         drop(self.stop.take());
     }
 
-    pub(crate) async fn ended(self) -> Result<(), Unfinished> {
+    pub(crate) async fn ended(self) -> Result<(), RunError> {
         drop(self.stop);
         tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap()
+    }
+
+    /// Waits until it ends by itself, with an error.
+    pub(crate) async fn failed(self) -> RunError {
+        let Self { task, stop: _running, .. } = self;
+        tokio::time::timeout(PATIENCE, task).await.unwrap().unwrap().unwrap_err()
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
@@ -214,6 +220,8 @@ async fn exchange(address: SocketAddr, request: &[u8]) -> (u16, String, Vec<u8>)
 const OPEN: u8 = 0;
 const UNAVAILABLE: u8 = 1;
 const BROKEN: u8 = 2;
+/// Refuses what it is sent, and panics when it is asked how it is.
+const PANICS: u8 = 3;
 
 /// The memory store behind a valve.
 #[derive(Debug)]
@@ -261,6 +269,10 @@ impl Valve {
         self.state.store(BROKEN, Ordering::Relaxed);
     }
 
+    pub(crate) fn panic_at_pings(&self) {
+        self.state.store(PANICS, Ordering::Relaxed);
+    }
+
     pub(crate) fn recover(&self) {
         self.state.store(OPEN, Ordering::Relaxed);
     }
@@ -268,7 +280,7 @@ impl Valve {
     fn outcome(&self) -> Result<(), StoreError> {
         match self.state.load(Ordering::Relaxed) {
             UNAVAILABLE => Err(StoreError::transient("the disk is full")),
-            BROKEN => Err(StoreError::permanent("no such table")),
+            BROKEN | PANICS => Err(StoreError::permanent("no such table")),
             _ => Ok(()),
         }
     }
@@ -285,7 +297,11 @@ impl SpanWriter for Valve {
 
     /// One that refuses batches can be reached.
     async fn ping(&self) -> Result<(), StoreError> {
-        if self.state.load(Ordering::Relaxed) == BROKEN { Ok(()) } else { self.outcome() }
+        match self.state.load(Ordering::Relaxed) {
+            BROKEN => Ok(()),
+            PANICS => panic!("a panic of the test"),
+            _ => self.outcome(),
+        }
     }
 
     async fn expire(&self, cutoffs: Cutoffs) -> Result<Expired, StoreError> {

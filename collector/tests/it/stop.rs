@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use meshtap_collector::app::RunError;
 use meshtap_collector::model::TraceId;
 use meshtap_collector::store::SpanReader as _;
 
@@ -60,6 +61,20 @@ async fn a_store_that_is_away_does_not_hold_the_stop() {
     collector.send(request(vec![span(1)])).await.unwrap();
     let (folder, store) = (Arc::clone(&collector.folder), Arc::clone(&collector.store));
     collector.ended().await.unwrap();
+    store.recover();
+    let collector = Running::over(folder, store, |_| {}).await;
+    collector.drained().await;
+    assert_eq!(stored(&collector.store, 1).await, 1);
+}
+
+#[tokio::test]
+async fn a_task_that_panics_ends_the_collector_and_nothing_is_lost() {
+    let collector = Running::start().await;
+    collector.store.panic_at_pings();
+    collector.send(request(vec![span(1)])).await.unwrap();
+    let (folder, store) = (Arc::clone(&collector.folder), Arc::clone(&collector.store));
+    let error = collector.failed().await;
+    assert!(matches!(error, RunError::Failed { task: "pump" }), "{error}");
     store.recover();
     let collector = Running::over(folder, store, |_| {}).await;
     collector.drained().await;

@@ -12,7 +12,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use serde_json::Value;
 
-use self::senders::{Books, Load};
+use self::recount::Recount;
+use self::senders::{Books, Load, MAX_BATCH, SENDERS};
 use crate::clickhouse::ClickHouse;
 use crate::collector::{Collector, Store};
 use crate::sandbox::Sandbox;
@@ -43,6 +44,8 @@ pub struct Report {
     pub stored: usize,
     /// Hours and days of rollups in ClickHouse that were corrected before they were compared.
     pub corrected: u64,
+    /// Calls that they counted too often until then.
+    pub excess: i128,
     /// What does not hold; none when the round passed.
     pub mistakes: Vec<String>,
 }
@@ -96,8 +99,9 @@ impl Chaos {
         let rows = rows(collector, &service);
         mistakes.extend(compare(&books, &rows));
         mistakes.extend(compare_usage(collector, &service, &rows));
-        let (wrong, corrected) = self.compare_rollups(on_clickhouse, &service);
-        mistakes.extend(wrong);
+        let recount = self.compare_rollups(on_clickhouse, &service);
+        mistakes.extend(recount.mistakes);
+        mistakes.extend(judge(recount.excess, kills.0));
         Report {
             store: if on_clickhouse { "ClickHouse" } else { "SQLite" },
             seed,
@@ -106,19 +110,32 @@ impl Chaos {
             answered: books.answered.len(),
             repeated: books.repeated,
             stored: rows.len(),
-            corrected,
+            corrected: recount.corrected,
+            excess: recount.excess,
             mistakes,
         }
     }
 
-    fn compare_rollups(&self, on_clickhouse: bool, service: &str) -> (Vec<String>, u64) {
+    fn compare_rollups(&self, on_clickhouse: bool, service: &str) -> Recount {
+        let failed = |error| Recount { mistakes: vec![error], ..Recount::default() };
         if on_clickhouse {
             let compared = recount::of_clickhouse(&self.clickhouse, &self.database, service);
-            return compared.unwrap_or_else(|error| (vec![error.chain()], 0));
+            return compared.unwrap_or_else(|error| failed(error.chain()));
         }
-        let compared = recount::of_sqlite(&self.sandbox.path("chaos-sqlite.db"), service);
-        (compared.unwrap_or_else(|error| vec![error.to_string()]), 0)
+        match recount::of_sqlite(&self.sandbox.path("chaos-sqlite.db"), service) {
+            Ok(mistakes) => Recount { mistakes, ..Recount::default() },
+            Err(error) => failed(error.to_string()),
+        }
     }
+}
+
+/// Sums may be corrected, and not by any amount. A sender whose request was durable when the collector died, and not
+/// answered, sends it again, and the collector that comes after knows neither it nor its spans: one request of each
+/// sender for each kill. A batch that is sent again for another reason has its token, and adds nothing.
+fn judge(excess: i128, collector_kills: usize) -> Option<String> {
+    let most = i128::try_from(collector_kills * SENDERS * MAX_BATCH).unwrap_or(i128::MAX);
+    let is_wrong = !(0..=most).contains(&excess);
+    is_wrong.then(|| format!("sums had {excess} calls too many before the check, {most} may be"))
 }
 
 /// A random moment is what this is about; nothing is concluded from its length.

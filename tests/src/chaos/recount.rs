@@ -37,15 +37,29 @@ struct Call {
     first_chunk_nanos: Option<i64>,
 }
 
-/// What does not hold, and how much the store has corrected before.
+/// What ClickHouse's rollups were like.
+#[derive(Debug, Default)]
+pub(super) struct Recount {
+    /// What does not hold after the store's own check.
+    pub(super) mistakes: Vec<String>,
+    /// Hours and days that the check has corrected.
+    pub(super) corrected: u64,
+    /// Calls of ended days in the sums before the check, beyond those that there are.
+    pub(super) excess: i128,
+}
+
 pub(super) fn of_clickhouse(
     server: &ClickHouse,
     database: &str,
     service: &str,
-) -> Result<(Vec<String>, u64), StoreError> {
-    let corrected = settle(server, database)?;
+) -> Result<Recount, StoreError> {
     let query = |sql: &str| server.query_in(database, sql);
     let today = days_since_epoch();
+    let summed = query(&format!(
+        "SELECT sum(calls) FROM usage_1m WHERE service_name = '{service}' AND minute < {}",
+        (today - 1) * MINUTES_PER_DAY
+    ));
+    let corrected = settle(server, database)?;
     let rows = query(&format!(
         "SELECT intDiv(toUnixTimestamp64Nano(start_time), {MINUTE_NANOS}) AS minute, call_side, \
          status = 'error' OR error_type IS NOT NULL, coalesce(request_model, response_model, ''), \
@@ -88,7 +102,9 @@ pub(super) fn of_clickhouse(
         let [key @ .., calls, with_usage, input, output] = &fields[..] else { continue };
         sums(&mut found, &key.join(" "), [calls, with_usage, input, output].map(|sum| number(sum)));
     }
-    Ok((differences(found, &recount(&calls, CLICKHOUSE_LATENCY)), corrected))
+    let excess = number(summed.trim()) - i128::try_from(calls.len()).unwrap_or_default();
+    let mistakes = differences(found, &recount(&calls, CLICKHOUSE_LATENCY));
+    Ok(Recount { mistakes, corrected, excess })
 }
 
 /// Has the store check its rollups until there is nothing to check. Says how many parts it corrected.

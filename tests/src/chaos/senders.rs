@@ -18,8 +18,8 @@ use prost::Message as _;
 
 use crate::http;
 
-const SENDERS: usize = 4;
-const MAX_BATCH: usize = 60;
+pub(super) const SENDERS: usize = 4;
+pub(super) const MAX_BATCH: usize = 60;
 const MODELS: [&str; 3] = ["gpt-4o", "claude-sonnet-4-5", "gemini-2.5-flash"];
 const USERS: u8 = 5;
 const ERROR: i32 = 2;

@@ -51,9 +51,11 @@ impl Side {
         matches!(self, Self::Meshtap | Self::Content)
     }
 
-    /// What the plugin configuration has beyond the collector's place, for the sides that are ours: what a user has.
+    /// What the plugin configuration has beyond the collector's place, for the sides that are ours: what a user
+    /// has, and the ids of both ends, which are off by default.
     pub fn settings(self) -> Vec<(&'static str, Value)> {
-        let mut settings = vec![("/batch", json!({})), ("/retry", json!({}))];
+        let mut settings =
+            vec![("/batch", json!({})), ("/retry", json!({})), ("/identity", json!({"principals": true}))];
         if self == Self::Content {
             settings.push(("/content", json!({"mode": "redacted"})));
         }

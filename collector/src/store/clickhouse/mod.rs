@@ -129,7 +129,7 @@ impl ClickHouseStore {
     ) -> Result<T, StoreError> {
         tokio::time::timeout(self.timeout, work).await.unwrap_or_else(|_| {
             let millis = self.timeout.as_millis();
-            Err(StoreError::transient(format!(
+            Err(StoreError::overloaded(format!(
                 "clickhouse: {doing}: no answer within {millis} ms (store.clickhouse.timeout)"
             )))
         })

@@ -2,31 +2,28 @@
 
 use rusqlite::ErrorCode;
 
-use crate::store::StoreError;
+use crate::store::{Cause, StoreError};
 
 /// What the disk or another process did to us may be undone from outside while we run; a row or a file that SQLite
 /// refuses stays refused.
-pub(super) fn is_transient(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code().is_some_and(|code| {
-        matches!(
-            code,
+pub(super) fn cause(error: &rusqlite::Error) -> Cause {
+    match error.sqlite_error_code() {
+        Some(
             ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::DiskFull
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::CannotOpen
-                | ErrorCode::ReadOnly
-                | ErrorCode::OutOfMemory
-                | ErrorCode::OperationInterrupted
-        )
-    })
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+            | ErrorCode::OperationInterrupted,
+        ) => Cause::Store,
+        Some(ErrorCode::OutOfMemory) => Cause::Load,
+        _ => Cause::Request,
+    }
 }
 
 pub(super) fn failed(doing: &str, error: rusqlite::Error) -> StoreError {
-    let message = format!("sqlite: {doing}");
-    let mapped =
-        if is_transient(&error) { StoreError::transient(message) } else { StoreError::permanent(message) };
-    mapped.with_source(error)
+    StoreError::new(cause(&error), format!("sqlite: {doing}")).with_source(error)
 }
 
 #[cfg(test)]
@@ -47,6 +44,7 @@ mod tests {
         {
             assert!(!failed("x", failure(code)).is_transient(), "{code}");
         }
+        assert_eq!(failed("x", failure(rusqlite::ffi::SQLITE_NOMEM)).cause(), Cause::Load);
         assert!(!failed("x", rusqlite::Error::InvalidQuery).is_transient());
     }
 }

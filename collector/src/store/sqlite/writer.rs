@@ -9,15 +9,17 @@ use std::thread::{self, JoinHandle};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
 use tokio::sync::{mpsc, oneshot};
+use tracing::error;
 
-use super::error::{failed, is_transient};
+use super::error::{cause, failed};
 use super::expire::expire;
 use super::intern::Interner;
 use super::pack::Packer;
 use super::rollup::Sums;
 use super::row;
 use crate::model::SpanRecord;
-use crate::store::{Batch, Cutoffs, Expired, StoreError, Written};
+use crate::stage::caught;
+use crate::store::{Batch, Cause, Cutoffs, Expired, StoreError, Written};
 
 /// Commands that may wait for the thread. Senders beyond it wait for room: the receiver bounds how many there are.
 const QUEUE_CAPACITY: usize = 256;
@@ -76,12 +78,17 @@ impl Writer {
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.map_err(|_| closed())?;
-        answer.await.map_err(|_| closed())?
+        // The thread drops what it panics at, and what it has not taken when it ends.
+        answer.await.map_err(|_| if self.commands.is_closed() { closed() } else { panicked() })?
     }
 }
 
 fn closed() -> StoreError {
     StoreError::transient("sqlite: the store is closed")
+}
+
+fn panicked() -> StoreError {
+    StoreError::permanent("sqlite: the writer panicked at it, see standard error")
 }
 
 /// What the thread writes with.
@@ -91,9 +98,19 @@ struct File {
     interner: Interner,
 }
 
-/// The answer to a close goes out after the file has been let go.
+/// The answer to a close goes out after the file has been let go. A panic ends what was asked, with the transaction that
+/// it had open, and not the thread.
 fn serve(mut file: File, mut queue: mpsc::Receiver<Command>) {
-    let Some((reply, outcome)) = work(&mut file, &mut queue) else { return };
+    let told = loop {
+        match caught(|| work(&mut file, &mut queue)) {
+            Ok(told) => break told,
+            Err(why) => {
+                error!(why, "the writer of SQLite panicked");
+                file.interner.forget();
+            }
+        }
+    };
+    let Some((reply, outcome)) = told else { return };
     let outcome = outcome.and_then(|()| file.db.close().map_err(|(_, error)| failed("closing", error)));
     answer(reply, outcome);
 }
@@ -176,7 +193,7 @@ fn store_group(file: &mut File, group: Vec<WriteCommand>) {
             }
         }
         // The next one would meet the same, after the same wait.
-        Err(error) if is_transient(&error) => {
+        Err(error) if cause(&error) == Cause::Store => {
             for write in group {
                 answer(write.reply, Err(StoreError::transient(format!("sqlite: writing a batch: {error}"))));
             }

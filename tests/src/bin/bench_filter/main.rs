@@ -29,7 +29,7 @@ use self::results::Results;
 const SECONDS: f64 = 1.5;
 /// A side is measured this often in a round, each time for its part of the seconds, and the sides take turns: what else
 /// the machine does only ever adds to what a side takes, so that the least of them is nearest to the truth.
-const LAPS: u32 = 6;
+const LAPS: u32 = 10;
 const WARM_UP: Duration = Duration::from_millis(50);
 
 /// Every load of the second part, under the name that `MESHTAP_BENCH_LOADS` has for it.

@@ -27,7 +27,9 @@ fn main() -> ExitCode {
         eprintln!("chaos: ROUNDS is a number from 1 up, SEED a number");
         return ExitCode::from(2);
     };
-    println!("round  store       seed        kills: collector, store  answered  repeated  stored  corrected");
+    println!(
+        "round  store       seed        kills: collector, store  answered  repeated  stored  corrected  excess"
+    );
     let mut failed = 0;
     let mut running = None;
     for number in 0..rounds {
@@ -48,7 +50,7 @@ fn main() -> ExitCode {
 
 fn show(number: usize, report: &Report) {
     println!(
-        "{number:>5}  {:<10}  {:<10}  {:>16}  {:>5}  {:>8}  {:>8}  {:>6}  {:>9}  {}",
+        "{number:>5}  {:<10}  {:<10}  {:>16}  {:>5}  {:>8}  {:>8}  {:>6}  {:>9}  {:>6}  {}",
         report.store,
         report.seed,
         report.collector_kills,
@@ -57,6 +59,7 @@ fn show(number: usize, report: &Report) {
         report.repeated,
         report.stored,
         report.corrected,
+        report.excess,
         if report.mistakes.is_empty() { "passed".to_owned() } else { report.mistakes.join("; ") },
     );
 }
