@@ -88,11 +88,14 @@ where
 
     /// Waits until something comes, without a deadline, unless something is there already. False at the end of the body.
     pub async fn begins(&mut self) -> Result<bool, ExportError> {
-        if self.arrived.is_empty() {
-            self.deadline = None;
-            return self.more().await;
+        if !self.arrived.is_empty() {
+            return Ok(true);
         }
-        Ok(true)
+        // The time of a stop goes on.
+        if self.stopped.is_some() {
+            self.deadline = None;
+        }
+        self.more().await
     }
 
     /// Waits until so many bytes are there. False when the body ends before.
@@ -194,5 +197,85 @@ async fn or_never<F: Future<Output = ()> + ?Sized>(future: Option<&mut Pin<Box<F
     match future {
         Some(future) => future.await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::StreamExt as _;
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+
+    use super::*;
+    use crate::config::Config;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn incoming() -> Incoming {
+        let mut receive = Config::default().receive;
+        (receive.body_timeout, receive.drain_timeout) = (30 * SECOND, SECOND);
+        receive.limits.max_incoming_bytes = 10;
+        Incoming::new(&receive)
+    }
+
+    /// Sends these bytes, and nothing more.
+    fn endless(
+        chunks: Vec<&'static [u8]>,
+    ) -> StreamBody<impl futures_util::Stream<Item = Result<Frame<Bytes>, Infallible>> + Unpin> {
+        let frames = chunks.into_iter().map(|bytes| Ok(Frame::data(Bytes::from_static(bytes))));
+        StreamBody::new(futures_util::stream::iter(frames).chain(futures_util::stream::pending()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_has_its_time_and_a_stop_leaves_it_less() {
+        let start = Instant::now();
+        let incoming = incoming();
+        let late = incoming.read(endless(vec![b"12"])).whole(10).await;
+        assert_eq!((late, start.elapsed().as_secs()), (Err(ExportError::Late(30 * SECOND)), 30));
+        let (whole, ()) = tokio::join!(incoming.read(endless(vec![b"12"])).whole(10), async {
+            tokio::time::sleep(5 * SECOND).await;
+            incoming.stopping().cancel();
+        });
+        assert_eq!((whole, start.elapsed().as_secs()), (Err(AppendError::Closed.into()), 36));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_need_not_come_has_time_until_the_stop() {
+        let start = Instant::now();
+        let incoming = incoming();
+        let mut reading = incoming.read(endless(vec![b"ab"]));
+        assert_eq!(reading.reach(2).await, Ok(true));
+        assert_eq!(reading.take(2), &b"ab"[..]);
+        let (begun, ()) = tokio::join!(reading.begins(), async {
+            tokio::time::sleep(100 * SECOND).await;
+            incoming.stopping().cancel();
+        });
+        assert_eq!((begun, start.elapsed().as_secs()), (Err(AppendError::Closed.into()), 101));
+        // A sender that goes on after the stop has no more time than one that does not.
+        let mut reading = incoming.read(endless(vec![b"ab", b"cd"]));
+        for _ in 0..2 {
+            assert_eq!((reading.begins().await, reading.reach(2).await), (Ok(true), Ok(true)));
+            drop(reading.take(2));
+        }
+        let begun = tokio::time::timeout(100 * SECOND, reading.begins()).await;
+        assert_eq!(begun, Ok(Err(AppendError::Closed.into())));
+    }
+
+    #[tokio::test]
+    async fn what_has_come_counts_until_it_is_taken() {
+        let incoming = incoming();
+        let mut one = incoming.read(endless(vec![b"123456"]));
+        assert_eq!(one.reach(6).await, Ok(true));
+        let full = incoming.read(endless(vec![b"1234", b"5"])).whole(10).await;
+        assert_eq!(full, Err(ExportError::TooManyBytes));
+        drop(one.take(2));
+        let mut other = incoming.read(endless(vec![b"1234", b"5", b"6"]));
+        assert_eq!(other.reach(6).await, Ok(true));
+        drop((one, other));
+        assert_eq!(incoming.bytes.available_permits(), 10);
+        let long = incoming.read(endless(vec![b"1234", b"5"])).whole(4).await;
+        assert_eq!(long, Err(ExportError::TooLarge(4)));
     }
 }

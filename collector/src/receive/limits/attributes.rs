@@ -4,6 +4,9 @@ use super::value::Pair;
 use super::{Limits, Refused, decoded, refuse};
 use crate::telemetry::metrics::Rejection;
 
+/// So much of a name is shown.
+const SHOWN: usize = 64;
+
 /// What has attributes: a span, an event, a link, a resource, a scope.
 pub(super) struct Owner {
     name: &'static str,
@@ -28,17 +31,19 @@ impl Owner {
         if pair.value.too_deep {
             return refuse(Rejection::ValueTooDeep, || {
                 format!(
-                    "attribute {:?} of {} has more than {} arrays and maps within each other \
+                    "attribute {} of {} has more than {} arrays and maps within each other \
                      (receive.limits.max_value_depth)",
-                    pair.key, self.name, limits.max_value_depth
+                    shown(pair.key),
+                    self.name,
+                    limits.max_value_depth
                 )
             });
         }
         if pair.value.bytes > limits.max_attribute_value_bytes {
             return refuse(Rejection::ValueTooLong, || {
                 format!(
-                    "attribute {:?} of {} has {} bytes, {}",
-                    pair.key,
+                    "attribute {} of {} has {} bytes, {}",
+                    shown(pair.key),
                     self.name,
                     pair.value.bytes,
                     limits.allowed()
@@ -65,4 +70,10 @@ impl Owner {
             )
         })
     }
+}
+
+/// A name in a message, which is not as long as its sender likes.
+fn shown(name: &str) -> String {
+    let start: String = name.chars().take(SHOWN).collect();
+    format!("{start:?}")
 }

@@ -218,6 +218,15 @@ fn heartbeats_are_recognized_by_name_and_scope() {
 }
 
 #[test]
+fn what_is_said_of_a_span_is_short() {
+    let limits = Limits { max_attribute_value_bytes: 10_000, ..LIMITS };
+    let long = Span { attributes: vec![text(&"\u{1}".repeat(10_000), &"x".repeat(10_001))], ..good() };
+    let refused = limits.check_span(&long.encode_to_vec(), &any_time()).unwrap_err();
+    assert_eq!(refused.reason, Rejection::ValueTooLong);
+    assert!(refused.message.len() < 1_000, "{}", refused.message.len());
+}
+
+#[test]
 fn ids_of_links() {
     use opentelemetry_proto::tonic::trace::v1::span::Link;
     let whole = Link { trace_id: vec![1; 16], span_id: vec![2; 8], ..Link::default() };
