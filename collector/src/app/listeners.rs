@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use super::open::StartError;
-use crate::config::{self, Config};
-use crate::receive::listener::BoundedListener;
+use crate::config::Config;
+use crate::receive::intake::Intake;
+use crate::receive::listener::{BoundedListener, Patience};
 use crate::receive::tls::SecureListener;
-use crate::telemetry::metrics::Metrics;
 use crate::tls::Certificates;
 
 pub(super) struct Listener {
@@ -19,19 +19,33 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) fn bounded(self, config: &Config, metrics: &Arc<Metrics>) -> BoundedListener {
-        let config::Receive { max_connections, idle_timeout, .. } = config.receive;
-        BoundedListener::new(self.name, self.socket, max_connections, idle_timeout, Arc::clone(metrics))
+    pub(super) fn bounded(self, config: &Config, patience: Patience) -> BoundedListener {
+        BoundedListener::new(self.socket, config.receive.max_connections, patience)
+    }
+
+    /// Of one that takes spans in.
+    pub(super) fn receiving(self, config: &Config, intake: &Intake) -> BoundedListener {
+        let patience = self.patience(config, intake);
+        self.bounded(config, patience)
     }
 
     pub(super) fn secure(
         self,
         config: &Config,
         certificates: Option<Certificates>,
-        metrics: &Arc<Metrics>,
+        intake: &Intake,
     ) -> SecureListener<BoundedListener> {
-        let name = self.name;
-        SecureListener::new(name, self.bounded(config, metrics), certificates, Arc::clone(metrics))
+        let patience = self.patience(config, intake);
+        SecureListener::new(self.bounded(config, patience.clone()), certificates, patience)
+    }
+
+    pub(super) fn patience(&self, config: &Config, intake: &Intake) -> Patience {
+        Patience {
+            name: self.name,
+            idle_timeout: config.receive.idle_timeout,
+            stop: intake.incoming.stopping().clone(),
+            metrics: Arc::clone(&intake.metrics),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::App;
@@ -25,6 +26,7 @@ use crate::queue::log::Backlog;
 use crate::receive::http as otlp_http;
 use crate::receive::http1::Serving;
 use crate::receive::intake::Intake;
+use crate::receive::listener::Patience;
 use crate::stage::{Drain, Failures, Stage};
 use crate::store::Store;
 use crate::upkeep::Upkeep;
@@ -47,6 +49,9 @@ pub enum RunError {
 pub(super) struct Running {
     pub(super) failures: Failures,
     lifecycle: Arc<Lifecycle>,
+    intake: Intake,
+    /// What senders get to end the calls that are under way.
+    drain_timeout: Duration,
     /// What brings spans in, and what looks after the store.
     stages: Vec<Stage>,
     queue: Queue,
@@ -63,8 +68,7 @@ impl Running {
         let failures = Failures::new(metrics.tasks().clone());
         let lifecycle = Arc::new(Lifecycle::new(failures.clone()));
         let sidecars = metrics.sidecars();
-        let intake =
-            Intake::new(config.limits(), queue.appender(), Arc::clone(&sidecars), Arc::clone(&metrics));
+        let intake = Intake::new(&config, queue.appender(), Arc::clone(&sidecars), Arc::clone(&metrics));
         let api = Api::new(&config.http, Arc::clone(&store), sidecars, Arc::clone(&metrics));
         let backends = exporters.iter().map(Exporter::status).collect();
         let (store_of_admin, metrics_of_admin) = (Arc::clone(&store), Arc::clone(&metrics));
@@ -92,31 +96,33 @@ impl Running {
             }),
             Stage::spawn("upkeep", &failures, |stop| upkeep.run(stop)),
             Stage::spawn("retry", &failures, |stop| retrier.run(stop)),
-            serve::grpc(grpc.secure(&config, certificates.grpc, &metrics), intake.clone(), &failures),
+            serve::grpc(grpc.secure(&config, certificates.grpc, &intake), intake.clone(), &failures),
         ];
         stages.extend(
             llmtrace.map(|llmtrace| {
-                serve::llmtrace(llmtrace.bounded(&config, &metrics), intake.clone(), &failures)
+                serve::llmtrace(llmtrace.receiving(&config, &intake), intake.clone(), &failures)
             }),
         );
         stages.push(serve::http(
             serving("otlp_http"),
-            otlp_http.secure(&config, certificates.otlp_http, &metrics),
-            otlp_http::routes(intake),
+            otlp_http.secure(&config, certificates.otlp_http, &intake),
+            otlp_http::routes(intake.clone()),
             &failures,
         ));
-        let http = serve::http(serving("http"), http.bounded(&config, &metrics), routes, &failures);
-        Self { failures, lifecycle, stages, queue, drains, http, store }
+        // It goes on to answer while the rest stops.
+        let patience = Patience { stop: CancellationToken::new(), ..http.patience(&config, &intake) };
+        let http = serve::http(serving("http"), http.bounded(&config, patience), routes, &failures);
+        let drain_timeout = config.receive.drain_timeout;
+        Self { failures, lifecycle, intake, drain_timeout, stages, queue, drains, http, store }
     }
 
     pub(super) async fn stop(mut self, time: Duration) -> Result<(), RunError> {
         self.lifecycle.stop();
         let deadline = Instant::now() + time;
-        let mut received = Ok(());
-        for stage in &mut self.stages {
-            received = received.and(tokio::time::timeout_at(deadline, stage.stop()).await);
-            stage.stop_within(GRACE).await;
-        }
+        // Senders that are slow are cut off first: what is in the queue has the rest of the time.
+        self.intake.stop();
+        let receiving = (self.drain_timeout + GRACE).min(time);
+        join_all(self.stages.iter_mut().map(|stage| stage.stop_within(receiving))).await;
         let drained = async {
             self.queue.close().await;
             join_all(self.drains.iter_mut().map(Drain::finish)).await;
@@ -131,7 +137,10 @@ impl Running {
         if let Some(task) = self.failures.found() {
             return Err(RunError::Failed { task });
         }
-        received.map_err(|_| RunError::Unfinished { deadline: time })
+        if !self.intake.is_idle() {
+            return Err(RunError::Unfinished { deadline: time });
+        }
+        Ok(())
     }
 }
 

@@ -18,15 +18,12 @@ use crate::stage::{Failures, Stage};
 
 /// Dead peers are noticed by it; a sender's idle connection is kept.
 const KEEPALIVE: Duration = Duration::from_mins(1);
-/// A call that takes longer, its message included, is cut.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn grpc(listener: SecureListener<BoundedListener>, intake: Intake, failures: &Failures) -> Stage {
     let max_calls = u32::try_from(intake.limits.max_concurrent_batches).unwrap_or(u32::MAX);
     let router = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .max_concurrent_streams(max_calls)
-        .timeout(CALL_TIMEOUT)
         .add_service(Served(TraceService::new(intake)));
     Stage::spawn("grpc", failures, |stop| async move {
         let served =

@@ -17,6 +17,10 @@ pub struct Receive {
     pub max_connections: usize,
     /// How long a connection may take to begin, and one of HTTP/1.1 to bring the head of its next request.
     pub idle_timeout: Duration,
+    /// How long the body of a request may take to come.
+    pub body_timeout: Duration,
+    /// The same from the moment on when the collector is to stop.
+    pub drain_timeout: Duration,
     pub limits: Limits,
 }
 
@@ -41,7 +45,10 @@ pub struct OtlpHttp {
 pub struct Limits {
     /// Of one request, after decompression.
     pub max_message_bytes: usize,
-    /// Requests beyond it are answered with RESOURCE_EXHAUSTED or 429.
+    /// Of all requests that are still coming in, as they are on the wire; one beyond it is answered with
+    /// RESOURCE_EXHAUSTED or 429.
+    pub max_incoming_bytes: usize,
+    /// Requests that are there and worked on; one beyond it is answered with RESOURCE_EXHAUSTED or 429.
     pub max_concurrent_batches: usize,
     pub max_spans_per_batch: usize,
     /// Also bounds a resource's, an event's and a link's attributes.
@@ -75,6 +82,8 @@ pub enum SpanAge {
 
 /// One request may hold this much at most, whatever is configured.
 const MAX_MESSAGE_BYTES: usize = 256 << 20;
+/// All that are coming in together.
+const MAX_INCOMING_BYTES: usize = 2 << 30;
 /// What decodes the values goes a hundred messages deep, and each map in a value is three.
 const MAX_VALUE_DEPTH: usize = 24;
 
@@ -91,6 +100,8 @@ pub(super) fn read(reader: &mut Reader) -> Receive {
         llmtrace: llmtrace::read(reader),
         max_connections: reader.count("receive.max_connections", 4_096),
         idle_timeout: reader.duration("receive.idle_timeout", "2m"),
+        body_timeout: reader.duration("receive.body_timeout", "30s"),
+        drain_timeout: reader.duration("receive.drain_timeout", "1s"),
         limits: read_limits(reader),
     }
 }
@@ -101,8 +112,10 @@ fn read_limits(reader: &mut Reader) -> Limits {
     let max_attribute_value_bytes = bytes("receive.limits.max_attribute_value_bytes", "64KiB");
     let max_span_bytes = bytes("receive.limits.max_span_bytes", "256KiB");
     let max_resource_bytes = bytes("receive.limits.max_resource_bytes", "16KiB");
+    let max_incoming_bytes = reader.size("receive.limits.max_incoming_bytes", "64MiB", MAX_INCOMING_BYTES);
     Limits {
         max_message_bytes,
+        max_incoming_bytes,
         max_concurrent_batches: reader.count("receive.limits.max_concurrent_batches", 64),
         max_spans_per_batch: reader.count("receive.limits.max_spans_per_batch", 10_000),
         max_attributes_per_span: reader.count("receive.limits.max_attributes_per_span", 256),
@@ -136,6 +149,13 @@ fn read_age(reader: &mut Reader) -> SpanAge {
 pub(super) fn check(receive: &Receive, mistakes: &mut Mistakes) {
     tls::check(receive.grpc.tls.as_ref(), mistakes);
     tls::check(receive.http.tls.as_ref(), mistakes);
+    if receive.limits.max_incoming_bytes < receive.limits.max_message_bytes {
+        mistakes.add(
+            "receive.limits.max_incoming_bytes",
+            "is less than receive.limits.max_message_bytes",
+            "the largest request has to have room",
+        );
+    }
     if receive.limits.max_value_depth > MAX_VALUE_DEPTH {
         mistakes.add(
             "receive.limits.max_value_depth",

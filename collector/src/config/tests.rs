@@ -79,6 +79,15 @@ fn values_are_checked() {
     check("http: {listen: '127.0.0.1:4317'}", "http.listen: is 127.0.0.1:4317, like receive.grpc.listen");
     check("http: {listen: '127.0.0.1:4318'}", "http.listen: is 127.0.0.1:4318, like receive.http.listen");
     check("receive: {limits: {max_value_depth: 25}}", "receive.limits.max_value_depth: is more than 24");
+    check(
+        "receive: {limits: {max_incoming_bytes: 1MiB}}",
+        "receive.limits.max_incoming_bytes: is less than receive.limits.max_message_bytes",
+    );
+    check(
+        "receive: {limits: {max_span_age: old}}",
+        "receive.limits.max_span_age: is not a duration: \"old\"",
+    );
+    check("receive: {limits: {max_clock_skew: 0s}}", "receive.limits.max_clock_skew: is not a duration");
     check("queue: {path: ''}", "queue.path: is empty");
     check("queue: {max_bytes: 64MiB}", "queue.max_bytes: is less than 4 times queue.segment_bytes");
     check("pump: {max_backoff: 10ms}", "pump.max_backoff: is less than pump.min_backoff");
@@ -92,6 +101,16 @@ fn values_are_checked() {
     check("store: {clickhouse: {database: 'a; b'}}", "is not a name of a database");
     check("shutdown: {deadline: 0s}", "shutdown.deadline: is not a duration");
     check("wasm: {module: /nowhere/filter.wasm}", "wasm.module: cannot read /nowhere/filter.wasm");
+}
+
+#[test]
+fn spans_are_taken_as_long_as_they_are_kept_unless_told_otherwise() {
+    let age = |text: &str| parse(text, &[]).unwrap().limits().max_span_age;
+    assert_eq!(age(""), SpanAge::Within(Duration::from_hours(30 * 24)));
+    assert_eq!(age("store: {retention: 7d}"), SpanAge::Within(Duration::from_hours(7 * 24)));
+    assert_eq!(age("store: {retention: forever}"), SpanAge::Unlimited);
+    assert_eq!(age("receive: {limits: {max_span_age: 1h}}"), SpanAge::Within(Duration::from_hours(1)));
+    assert_eq!(age("receive: {limits: {max_span_age: unlimited}}"), SpanAge::Unlimited);
 }
 
 #[test]

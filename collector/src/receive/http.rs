@@ -3,9 +3,6 @@
 //! Statuses after the OTLP specification: 200 with the partial success, 400 and 413 for what must not be sent again, 429
 //! and 503 with `Retry-After` for what must. Errors have a `google.rpc.Status` as body, in the request's own format.
 
-use std::io::Read;
-use std::time::Duration;
-
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -13,20 +10,15 @@ use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use bytes::Bytes;
-use http_body_util::LengthLimitError;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
 use serde_json::json;
 use tonic::Code;
 
+use super::coding::Coding;
 use super::intake::{ExportError, Intake, RETRY_DELAY};
 use super::json;
 use crate::queue::AppendError;
-
-/// A sender that takes longer for a body has gone.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// 8 MiB, which RFC 8878 asks every decoder to read.
-const MAX_WINDOW_LOG: u32 = 23;
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
@@ -41,19 +33,11 @@ enum Format {
     Json,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Coding {
-    Identity,
-    Gzip,
-    Zstd,
-}
-
 /// Why a request is answered with an error.
 enum Failure {
     Export(ExportError),
     Format(String),
     Coding(String),
-    Timeout,
 }
 
 impl From<ExportError> for Failure {
@@ -81,21 +65,22 @@ async fn export(
     request: Request<Body>,
 ) -> Result<ExportTraceServiceResponse, Failure> {
     let coding = coding(request.headers())?;
-    let slot = intake.slot()?;
+    let failed = |error| intake.failed(error, 0);
     let max = intake.limits.max_message_bytes;
-    let body = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(request.into_body(), max)).await;
-    let body = body.map_err(|_| Failure::Timeout)?;
-    let body = body.map_err(|error| intake.failed(body_error(error, max), 0))?;
-    let message = decompressed(coding, body, max).map_err(|error| intake.failed(error, 0))?;
-    let message = match format {
-        Format::Protobuf => message,
-        Format::Json => {
-            let read = json::to_protobuf(&message, intake.limits.max_value_depth)
-                .map_err(|error| ExportError::Malformed(error.to_string()));
-            read.map_err(|error| intake.failed(error, 0))?
-        }
-    };
+    let body = intake.incoming.read(request.into_body()).whole(max).await.map_err(failed)?;
+    let slot = intake.slot()?;
+    let message = message(intake, format, coding, body).map_err(failed)?;
     Ok(intake.export(slot, message).await?)
+}
+
+/// The request in protobuf.
+fn message(intake: &Intake, format: Format, coding: Coding, body: Bytes) -> Result<Bytes, ExportError> {
+    let text = coding.decompressed(body, intake.limits.max_message_bytes)?;
+    match format {
+        Format::Protobuf => Ok(text),
+        Format::Json => json::to_protobuf(&text, intake.limits.max_value_depth)
+            .map_err(|error| ExportError::Malformed(error.to_string())),
+    }
 }
 
 fn format(headers: &HeaderMap) -> Result<Format, Failure> {
@@ -111,49 +96,13 @@ fn format(headers: &HeaderMap) -> Result<Format, Failure> {
 }
 
 fn coding(headers: &HeaderMap) -> Result<Coding, Failure> {
-    match text(headers, header::CONTENT_ENCODING).to_ascii_lowercase().as_str() {
-        "" | "identity" => Ok(Coding::Identity),
-        "gzip" => Ok(Coding::Gzip),
-        "zstd" => Ok(Coding::Zstd),
-        other => Err(Failure::Coding(format!("content-encoding {other:?} is not known; send gzip or zstd"))),
-    }
-}
-
-/// Beyond the bound, or the connection broke: then nobody reads the answer.
-fn body_error(error: axum::Error, max: usize) -> ExportError {
-    let error = error.into_inner();
-    if error.is::<LengthLimitError>() {
-        ExportError::TooLarge(max)
-    } else {
-        ExportError::Malformed(format!("the body did not come to its end: {error}"))
-    }
+    let given = text(headers, header::CONTENT_ENCODING);
+    let unknown = || Failure::Coding(format!("content-encoding {given:?} is not known; send gzip or zstd"));
+    Coding::of(given).ok_or_else(unknown)
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-fn decompressed(coding: Coding, body: Bytes, max: usize) -> Result<Bytes, ExportError> {
-    match coding {
-        Coding::Identity => Ok(body),
-        Coding::Gzip => read_bounded(flate2::read::MultiGzDecoder::new(&*body), max),
-        Coding::Zstd => {
-            let mut decoder = zstd::Decoder::with_buffer(&*body).map_err(unpacking)?;
-            decoder.window_log_max(MAX_WINDOW_LOG).map_err(unpacking)?;
-            read_bounded(decoder, max)
-        }
-    }
-}
-
-fn read_bounded(reader: impl Read, max: usize) -> Result<Bytes, ExportError> {
-    let mut message = Vec::new();
-    reader.take(max as u64 + 1).read_to_end(&mut message).map_err(unpacking)?;
-    if message.len() > max { Err(ExportError::TooLarge(max)) } else { Ok(message.into()) }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "to be handed to `map_err`")]
-fn unpacking(error: std::io::Error) -> ExportError {
-    ExportError::Malformed(format!("the body cannot be decompressed: {error}"))
 }
 
 fn success(format: Format, answer: &ExportTraceServiceResponse) -> Response {
@@ -180,12 +129,6 @@ fn failed(intake: &Intake, format: Format, failure: Failure) -> Response {
             drop(intake.failed(ExportError::Malformed(String::new()), 0));
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, message)
         }
-        Failure::Timeout => {
-            drop(intake.failed(ExportError::Malformed(String::new()), 0));
-            let message = format!("the body did not come within {} seconds", BODY_TIMEOUT.as_secs());
-            // Not 408, which OTLP's senders do not repeat.
-            (StatusCode::SERVICE_UNAVAILABLE, Code::DeadlineExceeded, message)
-        }
     };
     let body = match format {
         Format::Protobuf => {
@@ -202,11 +145,17 @@ fn failed(intake: &Intake, format: Format, failure: Failure) -> Response {
 
 const fn codes(error: &ExportError) -> (StatusCode, Code) {
     match error {
-        ExportError::Malformed(_) => (StatusCode::BAD_REQUEST, Code::InvalidArgument),
+        ExportError::Malformed(_) | ExportError::Broken(_) => {
+            (StatusCode::BAD_REQUEST, Code::InvalidArgument)
+        }
         ExportError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, Code::InvalidArgument),
-        ExportError::Overloaded | ExportError::Queue(AppendError::Full | AppendError::DiskFull) => {
+        ExportError::Overloaded
+        | ExportError::TooManyBytes
+        | ExportError::Queue(AppendError::Full | AppendError::DiskFull) => {
             (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted)
         }
+        // Not 408, which OTLP's senders do not repeat.
+        ExportError::Late(_) => (StatusCode::SERVICE_UNAVAILABLE, Code::DeadlineExceeded),
         ExportError::Queue(AppendError::Failed(_) | AppendError::Closed) => {
             (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)
         }
@@ -226,6 +175,7 @@ fn respond(status: StatusCode, format: Format, body: Vec<u8>) -> Response {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::*;
 
@@ -234,6 +184,8 @@ mod tests {
         let failed = AppendError::Failed(Arc::from("read-only"));
         for (error, expected) in [
             (ExportError::Overloaded, 429),
+            (ExportError::TooManyBytes, 429),
+            (ExportError::Late(Duration::ZERO), 503),
             (AppendError::Full.into(), 429),
             (AppendError::DiskFull.into(), 429),
             (failed.into(), 503),

@@ -4,7 +4,7 @@
 //! refused is cut out of them, and the queue keeps them. Nothing is decoded but heartbeats, which end here.
 //!
 //! `Ok` means that everything that was not refused is durable. An error means that nothing may be taken as accepted;
-//! all of them but [`ExportError::Malformed`] ask the sender to try again.
+//! all of them but [`ExportError::Malformed`] and [`ExportError::TooLarge`] ask the sender to try again.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,8 +15,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::admission::Admission;
 use super::cutter;
+use super::incoming::Incoming;
 use super::limits::Limits;
 use super::refusals::Refusals;
+use crate::config::Config;
 use crate::queue::{AppendError, Appender};
 use crate::sidecars::{Sidecars, Vm};
 use crate::telemetry::metrics::{BatchFailure, Metrics};
@@ -31,6 +33,7 @@ pub const RETRY_DELAY: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Intake {
     pub limits: Limits,
+    pub incoming: Incoming,
     slots: Arc<Semaphore>,
     queue: Appender,
     sidecars: Arc<Sidecars>,
@@ -42,6 +45,14 @@ pub struct Intake {
 pub enum ExportError {
     #[error("too many batches at the same time (receive.limits.max_concurrent_batches); try again later")]
     Overloaded,
+    #[error(
+        "too many bytes of requests are coming in at the same time (receive.limits.max_incoming_bytes); try again later"
+    )]
+    TooManyBytes,
+    #[error("the request did not come within {0:?} (receive.body_timeout); try again")]
+    Late(Duration),
+    #[error("the request did not come to its end: {0}")]
+    Broken(String),
     #[error("the request is no OTLP: {0}")]
     Malformed(String),
     #[error(
@@ -55,7 +66,9 @@ pub enum ExportError {
 impl ExportError {
     const fn reason(&self) -> BatchFailure {
         match self {
-            Self::Overloaded => BatchFailure::Overloaded,
+            Self::Overloaded | Self::TooManyBytes => BatchFailure::Overloaded,
+            Self::Late(_) => BatchFailure::Timeout,
+            Self::Broken(_) => BatchFailure::Interrupted,
             Self::Malformed(_) => BatchFailure::Malformed,
             Self::TooLarge(_) => BatchFailure::TooLarge,
             Self::Queue(AppendError::Full) => BatchFailure::QueueFull,
@@ -73,15 +86,26 @@ impl From<Malformed> for ExportError {
 }
 
 impl Intake {
-    pub fn new(limits: Limits, queue: Appender, sidecars: Arc<Sidecars>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(config: &Config, queue: Appender, sidecars: Arc<Sidecars>, metrics: Arc<Metrics>) -> Self {
+        let limits = config.limits();
         let slots = Arc::new(Semaphore::new(limits.max_concurrent_batches));
-        Self { limits, slots, queue, sidecars, metrics }
+        Self { limits, incoming: Incoming::new(&config.receive), slots, queue, sidecars, metrics }
     }
 
-    /// To be taken before the body of a request is read, and kept until it is answered: it bounds what requests hold
-    /// in memory.
+    /// A place for a request whose body is there, to be kept until it is answered: it bounds what requests that are worked
+    /// on hold in memory.
     pub fn slot(&self) -> Result<Slot, ExportError> {
         Arc::clone(&self.slots).try_acquire_owned().map_err(|_| self.failed(ExportError::Overloaded, 0))
+    }
+
+    /// Senders that are slow are cut off, within `receive.drain_timeout`.
+    pub fn stop(&self) {
+        self.incoming.stopping().cancel();
+    }
+
+    /// Whether no request is worked on.
+    pub fn is_idle(&self) -> bool {
+        self.slots.available_permits() == self.limits.max_concurrent_batches
     }
 
     /// Counts what a transport could not hand over.
@@ -142,69 +166,4 @@ struct Admitted {
     received: usize,
     heartbeats: Vec<Vm>,
     refusals: Refusals,
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future::poll_fn;
-    use std::pin::pin;
-    use std::task::Poll;
-
-    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-    use prost::Message as _;
-
-    use super::*;
-    use crate::config::Config;
-    use crate::queue::Opened;
-
-    fn sample(metrics: &Metrics, name: &str) -> u64 {
-        let (_, text) = metrics.render("").unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map_or(0, |value| value.parse().unwrap())
-    }
-
-    /// Every span that is received ends where it is counted, also when nobody waits for the answer.
-    #[tokio::test]
-    async fn a_call_that_is_given_up_is_counted_to_its_end() {
-        let folder = std::env::temp_dir().join(format!("meshtap-intake-{}", std::process::id()));
-        drop(std::fs::remove_dir_all(&folder));
-        let mut config = Config::default();
-        config.receive.limits.max_clock_skew = None;
-        config.store.retention = None;
-        let metrics = Arc::new(Metrics::new(&config.metrics));
-        let opened = Opened::in_folder(&folder, &config.queue, Arc::clone(metrics.queue())).unwrap();
-        let queue = opened.start().unwrap();
-        let intake = Intake::new(config.limits(), queue.appender(), metrics.sidecars(), Arc::clone(&metrics));
-
-        let good = Span {
-            trace_id: vec![1; 16],
-            span_id: vec![1; 8],
-            start_time_unix_nano: 1,
-            end_time_unix_nano: 2,
-            ..Span::default()
-        };
-        let scope_spans = vec![ScopeSpans { spans: vec![good, Span::default()], ..ScopeSpans::default() }];
-        let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
-        let request: Bytes = ExportTraceServiceRequest { resource_spans }.encode_to_vec().into();
-        for _ in 0..20 {
-            let mut call = pin!(intake.export(intake.slot().unwrap(), request.clone()));
-            poll_fn(|context| {
-                drop(call.as_mut().poll(context));
-                Poll::Ready(())
-            })
-            .await;
-        }
-        let all_counted = async {
-            while sample(&metrics, "meshtap_spans_received_total") < 40
-                || sample(&metrics, "meshtap_batches_in_flight") > 0
-            {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_mins(1), all_counted).await.unwrap();
-        assert_eq!(sample(&metrics, "meshtap_queue_spans_in_total"), 20);
-        assert_eq!(sample(&metrics, "meshtap_spans_rejected_total{reason=\"invalid_trace_id\"}"), 20);
-        drop(std::fs::remove_dir_all(&folder));
-    }
 }

@@ -1,6 +1,5 @@
 //! Listening sockets with a bound on open connections: one that comes when the house is full is closed at once, and
-//! counted. So is one that does not begin in time: `receive.idle_timeout` for the first bytes, as many as HTTP/2 starts
-//! with. From there on it is up to the protocol.
+//! counted. So is one that does not begin in time (`beginning`).
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,30 +16,23 @@ use tokio_stream::Stream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 use tracing::{debug, warn};
 
-use crate::telemetry::metrics::Metrics;
+use super::beginning::Beginning;
+pub use super::beginning::Patience;
 
 /// After an error that the next attempt would meet as well, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub struct BoundedListener {
-    name: &'static str,
     socket: TcpListener,
     slots: Arc<Semaphore>,
-    idle_timeout: Duration,
-    metrics: Arc<Metrics>,
+    patience: Patience,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl BoundedListener {
-    pub fn new(
-        name: &'static str,
-        socket: TcpListener,
-        max: usize,
-        idle_timeout: Duration,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        Self { name, socket, slots: Arc::new(Semaphore::new(max)), idle_timeout, metrics, pause: None }
+    pub fn new(socket: TcpListener, max: usize, patience: Patience) -> Self {
+        Self { socket, slots: Arc::new(Semaphore::new(max)), patience, pause: None }
     }
 
     fn poll_connection(&mut self, context: &mut Context<'_>) -> Poll<(Connection<TcpStream>, SocketAddr)> {
@@ -57,7 +49,7 @@ impl BoundedListener {
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    warn!(listener = self.name, %error, "a connection cannot be accepted");
+                    warn!(listener = self.patience.name, %error, "a connection cannot be accepted");
                     self.pause = Some(Box::pin(tokio::time::sleep(PAUSE)));
                 }
             }
@@ -66,16 +58,13 @@ impl BoundedListener {
 
     fn admit(&self, stream: TcpStream) -> Option<Connection<TcpStream>> {
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
-            self.metrics.connections().refused(self.name);
+            self.patience.metrics.connections().refused(self.patience.name);
             return None;
         };
         if let Err(error) = stream.set_nodelay(true) {
-            debug!(listener = self.name, %error, "a connection without TCP_NODELAY");
+            debug!(listener = self.patience.name, %error, "a connection without TCP_NODELAY");
         }
-        let deadline = Box::pin(tokio::time::sleep(self.idle_timeout));
-        let metrics = Arc::clone(&self.metrics);
-        let beginning = Some(Beginning { missing: FIRST_BYTES, deadline, name: self.name, metrics });
-        Some(Connection { stream, beginning, _slot: slot })
+        Some(Connection { stream: Beginning::new(stream, &self.patience), _slot: slot })
     }
 }
 
@@ -105,34 +94,10 @@ impl axum::serve::Listener for BoundedListener {
     }
 }
 
-/// The preface of HTTP/2; no request of HTTP/1.1 with a `host` is shorter.
-const FIRST_BYTES: usize = 24;
-
-/// A connection whose first bytes have not all come.
-#[derive(Debug)]
-struct Beginning {
-    missing: usize,
-    deadline: Pin<Box<Sleep>>,
-    name: &'static str,
-    metrics: Arc<Metrics>,
-}
-
-impl Beginning {
-    /// Whether it took too long.
-    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
-        let over = self.deadline.as_mut().poll(context).is_ready();
-        if over {
-            self.metrics.connections().timed_out(self.name);
-        }
-        over
-    }
-}
-
 /// A connection that gives its place free when it is dropped.
 #[derive(Debug)]
 pub struct Connection<S> {
-    stream: S,
-    beginning: Option<Beginning>,
+    stream: Beginning<S>,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -140,7 +105,7 @@ impl Connected for Connection<TcpStream> {
     type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+        self.stream.inner().connect_info()
     }
 }
 
@@ -150,18 +115,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let come = buffer.filled().len() - before;
-        let Some(beginning) = &mut self.beginning else { return read };
-        beginning.missing = beginning.missing.saturating_sub(come);
-        if beginning.missing == 0 {
-            self.beginning = None;
-        } else if read.is_pending() && beginning.is_over(context) {
-            self.beginning = None;
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        read
+        Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 

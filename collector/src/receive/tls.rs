@@ -20,7 +20,7 @@ use tokio_stream::Stream;
 use tonic::transport::server::Connected;
 use tracing::debug;
 
-use crate::telemetry::metrics::Metrics;
+use super::beginning::{Beginning, Patience};
 use crate::telemetry::tls::HandshakeFailure;
 use crate::tls::Certificates;
 
@@ -35,29 +35,22 @@ pub const HTTP1: &[&[u8]] = &[b"http/1.1"];
 type Accepted<L> = (SecureStream<<L as Listener>::Io>, <L as Listener>::Addr);
 
 pub struct SecureListener<L: Listener> {
-    name: &'static str,
     inner: L,
     certificates: Option<Arc<Certificates>>,
-    metrics: Arc<Metrics>,
+    patience: Patience,
     handshakes: JoinSet<Option<Accepted<L>>>,
 }
 
 impl<L: Listener> std::fmt::Debug for SecureListener<L> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SecureListener").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("SecureListener").field("name", &self.patience.name).finish_non_exhaustive()
     }
 }
 
 impl<L: Listener<Addr: 'static>> SecureListener<L> {
-    /// Without certificates connections pass as they are. `name` is the listener's in logs and metrics.
-    pub fn new(
-        name: &'static str,
-        inner: L,
-        certificates: Option<Certificates>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        let certificates = certificates.map(Arc::new);
-        Self { name, inner, certificates, metrics, handshakes: JoinSet::new() }
+    /// Without certificates connections pass as they are.
+    pub fn new(inner: L, certificates: Option<Certificates>, patience: Patience) -> Self {
+        Self { inner, certificates: certificates.map(Arc::new), patience, handshakes: JoinSet::new() }
     }
 
     pub fn into_stream(self) -> impl Stream<Item = io::Result<SecureStream<L::Io>>> {
@@ -68,19 +61,21 @@ impl<L: Listener<Addr: 'static>> SecureListener<L> {
     }
 
     fn shake_hands(&mut self, certificates: Arc<Certificates>, stream: L::Io, peer: L::Addr) {
-        let (name, metrics) = (self.name, Arc::clone(&self.metrics));
+        let patience = self.patience.clone();
         self.handshakes.spawn(async move {
             let handshake = async { TlsAcceptor::from(certificates.current().await).accept(stream).await };
             let outcome = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await;
             let reason = match outcome {
-                Ok(Ok(stream)) => return Some((SecureStream::Tls(Box::new(stream)), peer)),
+                Ok(Ok(stream)) => {
+                    return Some((SecureStream::Tls(Box::new(Beginning::new(stream, &patience))), peer));
+                }
                 Ok(Err(error)) => {
-                    debug!(listener = name, %error, "a handshake failed");
+                    debug!(listener = patience.name, %error, "a handshake failed");
                     reason(&error)
                 }
                 Err(_) => HandshakeFailure::Timeout,
             };
-            metrics.tls().handshake_failed(name, reason);
+            patience.metrics.tls().handshake_failed(patience.name, reason);
             None
         });
     }
@@ -133,7 +128,7 @@ impl<L: Listener<Addr: 'static>> Listener for SecureListener<L> {
 #[derive(Debug)]
 pub enum SecureStream<S> {
     Plain(S),
-    Tls(Box<TlsStream<S>>),
+    Tls(Box<Beginning<TlsStream<S>>>),
 }
 
 impl<S> Connected for SecureStream<S> {

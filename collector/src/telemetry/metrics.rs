@@ -99,6 +99,8 @@ reasons! {
     /// Why a whole batch was answered with an error.
     BatchFailure {
         Overloaded = "overloaded",
+        Timeout = "timeout",
+        Interrupted = "interrupted",
         TooLarge = "too_large",
         Malformed = "malformed",
         QueueFull = "queue_full",

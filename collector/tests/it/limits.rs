@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use prost::Message as _;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tonic::Code;
 use tonic::codec::CompressionEncoding;
@@ -120,32 +120,6 @@ async fn a_message_beyond_the_bound_is_refused_for_good() {
     assert_eq!(zipping.export(request(vec![large])).await.unwrap_err().code(), Code::InvalidArgument);
     assert_eq!(collector.metric("meshtap_batches_failed_total{reason=\"too_large\"}").await, Some(2.0));
     zipping.export(request(vec![span(1)])).await.unwrap();
-}
-
-#[tokio::test]
-async fn beyond_the_bound_on_batches_senders_are_asked_to_come_back() {
-    let collector = Running::with(|config| config.receive.limits.max_concurrent_batches = 1).await;
-    // A sender that does not come to the end of its request has the only place.
-    let mut slow = TcpStream::connect(collector.otlp_http).await.unwrap();
-    let head = "POST /v1/traces HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{";
-    slow.write_all(head.as_bytes()).await.unwrap();
-    let status = loop {
-        if let Err(status) = collector.send(request(vec![span(2)])).await {
-            break status;
-        }
-    };
-    assert_eq!(status.code(), Code::ResourceExhausted);
-    assert!(status.get_details_retry_info().and_then(|info| info.retry_delay).is_some());
-    let (status, head, _) = collector.post(&[("content-type", "application/json")], b"{}").await;
-    assert_eq!(status, 429);
-    assert!(head.contains("retry-after: 1"), "{head}");
-    assert_eq!(collector.metric("meshtap_batches_failed_total{reason=\"overloaded\"}").await, Some(2.0));
-
-    slow.write_all(b"}").await.unwrap();
-    let mut answer = [0; 15];
-    slow.read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 200 OK");
-    collector.export(request(vec![span(2)])).await.unwrap();
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ mod otlp;
 #[cfg(test)]
 mod running;
 #[cfg(test)]
+mod slow;
+#[cfg(test)]
 mod stop;
 #[cfg(test)]
 mod tls;

@@ -1,6 +1,7 @@
 //! TLS on the listeners, with real clients.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use meshtap_collector::config::{Config, Metrics as MetricsConfig, Tls, TlsKeys};
+use meshtap_collector::receive::listener::Patience;
 use meshtap_collector::receive::tls::{HTTP1, SecureListener};
 use meshtap_collector::telemetry::metrics::Metrics;
 use meshtap_collector::tls::Certificates;
@@ -19,6 +21,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::client::TlsStream;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 use crate::otlp::{request, span};
@@ -198,20 +202,8 @@ async fn certificates_are_changed_without_a_restart() {
     assert!(sends(&collector, trusting(&old)).await);
 }
 
-/// As the listener of OTLP/HTTP is served.
-#[tokio::test]
-async fn axum_is_served_over_it() {
-    let authority = Authority::new("ours");
-    let files = Files::new("http", &authority.server());
-    let metrics = MetricsConfig { max_label_values: 10, max_label_combinations: 10 };
-    let metrics = Arc::new(Metrics::new(&metrics));
-    let certificates = Certificates::load(files.tls(None), HTTP1, Arc::clone(&metrics)).unwrap();
-    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = socket.local_addr().unwrap();
-    let listener = SecureListener::new("otlp_http", socket, Some(certificates), metrics);
-    let routes = Router::new().route("/", get(|| async { "secure" }));
-    let server = tokio::spawn(async move { axum::serve(listener, routes).await });
-
+/// A connection with the handshake done.
+async fn secured(address: SocketAddr, authority: &Authority) -> TlsStream<TcpStream> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -222,7 +214,48 @@ async fn axum_is_served_over_it() {
         .with_no_client_auth();
     let stream = TcpStream::connect(address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
-    let mut stream = tokio_rustls::TlsConnector::from(Arc::new(client)).connect(name, stream).await.unwrap();
+    tokio_rustls::TlsConnector::from(Arc::new(client)).connect(name, stream).await.unwrap()
+}
+
+/// The handshake is no beginning: what HTTP/2 starts with has to come too.
+#[tokio::test]
+async fn a_connection_that_says_nothing_after_its_handshake_is_closed() {
+    let authority = Authority::new("ours");
+    let files = Files::new("nothing-more", &authority.server());
+    let collector = Running::with(|config| {
+        config.receive.grpc.tls = Some(files.tls(None));
+        config.receive.idle_timeout = Duration::from_millis(300);
+    })
+    .await;
+    for (connections, said) in [(1.0, &b""[..]), (2.0, b"PRI * HTTP/2")] {
+        let mut stream = secured(collector.grpc(), &authority).await;
+        stream.write_all(said).await.unwrap();
+        // Its own beginning, and then nothing more.
+        let closed = tokio::time::timeout(Duration::from_mins(1), stream.read_to_end(&mut Vec::new())).await;
+        drop(closed.expect("it is closed"));
+        let sample = "meshtap_connections_timed_out_total{listener=\"grpc\"}";
+        collector.until(sample, connections).await;
+    }
+    assert!(sends(&collector, trusting(&authority)).await);
+}
+
+/// As the listener of OTLP/HTTP is served.
+#[tokio::test]
+async fn axum_is_served_over_it() {
+    let authority = Authority::new("ours");
+    let files = Files::new("http", &authority.server());
+    let metrics = MetricsConfig { max_label_values: 10, max_label_combinations: 10 };
+    let metrics = Arc::new(Metrics::new(&metrics));
+    let certificates = Certificates::load(files.tls(None), HTTP1, Arc::clone(&metrics)).unwrap();
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let patience = Patience { name: "otlp_http", idle_timeout: Duration::from_mins(1), stop, metrics };
+    let listener = SecureListener::new(socket, Some(certificates), patience);
+    let routes = Router::new().route("/", get(|| async { "secure" }));
+    let server = tokio::spawn(async move { axum::serve(listener, routes).await });
+
+    let mut stream = secured(address, &authority).await;
     stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
     let mut answer = Vec::new();
     // The server closes without a notice of it.

@@ -12,6 +12,7 @@ use crate::model::MAX_UNIX_NANOS;
 
 const LIMITS: Limits = Limits {
     max_message_bytes: 1000,
+    max_incoming_bytes: 1000,
     max_concurrent_batches: 1,
     max_value_depth: 2,
     max_spans_per_batch: 2,

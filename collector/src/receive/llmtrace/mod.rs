@@ -7,24 +7,20 @@
 //!
 //! Written from the wire format alone; names and numbers of fields are those of LLMTrace.
 
-use std::pin::Pin;
-
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use bytes::Bytes;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
-use tokio_stream::StreamExt as _;
+use tonic::Status;
 use tonic::body::Body;
-use tonic::codec::{CompressionEncoding, EnabledCompressionEncodings};
 use tonic::codegen::http;
-use tonic::server::{ClientStreamingService, Grpc, UnaryService};
-use tonic::{Request, Response, Status, Streaming};
-use tonic_prost::ProstCodec;
 
-use self::wire::{Answer, Batch};
-use super::grpc::status;
-use super::intake::Intake;
+use self::span::Mistake;
+use self::wire::{Answer, SPANS};
+use super::call::{self, Failure, Messages};
+use super::intake::{ExportError, Intake, Slot};
 use super::service;
+use crate::wire as otlp;
+use crate::wire::{Malformed, RESOURCE_SPANS, SCOPE, SCOPE_SPANS, messages, put_message, put_nested};
 
 mod span;
 pub mod wire;
@@ -34,8 +30,6 @@ pub const SCOPE_NAME: &str = "llmtrace";
 
 const INGEST: &str = "/llmtrace.ingest.v1.TraceIngestionService/IngestTraces";
 const STREAM: &str = "/llmtrace.ingest.v1.TraceIngestionService/StreamTraces";
-
-type Answering = Pin<Box<dyn Future<Output = Result<Response<Answer>, Status>> + Send>>;
 
 /// In front of the core of all transports.
 #[derive(Clone, Debug)]
@@ -48,89 +42,96 @@ impl Ingestion {
         Self { intake }
     }
 
-    async fn stream(self, mut batches: Streaming<Batch>) -> Result<Answer, Status> {
+    async fn unary(&self, request: http::Request<Body>) -> Result<Answer, Failure> {
+        let (slot, batch) = Messages::of(&self.intake, request)?.only().await?;
+        Ok(self.take(slot, batch).await?)
+    }
+
+    async fn stream(&self, request: http::Request<Body>) -> Result<Answer, Failure> {
+        let mut messages = Messages::of(&self.intake, request)?;
         let mut answer = Answer::default();
-        while let Some(batch) = batches.next().await {
-            answer.add(self.take(batch?).await?);
+        while let Some((slot, batch)) = messages.next().await? {
+            answer.add(self.take(slot, batch).await?);
         }
         Ok(answer)
     }
 
     /// An error means that nothing of the batch may be taken as kept.
-    async fn take(&self, batch: Batch) -> Result<Answer, Status> {
-        let mut answer = Answer::default();
-        let mut spans = Vec::with_capacity(batch.spans.len());
-        self.intake.metrics.llmtrace().received(batch.spans.len());
-        for span in batch.spans {
-            match span::otlp(span, self.intake.limits.max_attribute_value_bytes) {
-                Ok(span) => spans.push(span),
-                Err(mistake) => {
-                    self.intake.metrics.llmtrace().rejected(mistake.reason());
-                    answer.add(Answer::rejected(1, mistake.to_string()));
-                }
-            }
-        }
-        if !spans.is_empty() {
-            answer.add(self.export(spans).await?);
+    async fn take(&self, slot: Slot, batch: Bytes) -> Result<Answer, ExportError> {
+        let converted = self.convert(&batch).map_err(|malformed| self.intake.failed(malformed.into(), 0))?;
+        drop(batch);
+        let Converted { request, spans, mut answer } = converted;
+        if spans > 0 {
+            let response = self.intake.export(slot, request.into()).await?;
+            let partial = response.partial_success.unwrap_or_default();
+            answer.accepted_spans = spans - partial.rejected_spans;
+            answer.add(Answer::rejected(partial.rejected_spans, partial.error_message));
         }
         Ok(answer)
     }
 
-    async fn export(&self, spans: Vec<Span>) -> Result<Answer, Status> {
-        let all = count(spans.len());
-        let scope = InstrumentationScope { name: SCOPE_NAME.to_owned(), ..InstrumentationScope::default() };
-        let scope_spans = ScopeSpans { scope: Some(scope), spans, ..ScopeSpans::default() };
-        let resource_spans = ResourceSpans { scope_spans: vec![scope_spans], ..ResourceSpans::default() };
-        let request = ExportTraceServiceRequest { resource_spans: vec![resource_spans] };
-        let slot = self.intake.slot().map_err(|error| status(&error))?;
-        let exported = self.intake.export(slot, request.encode_to_vec().into()).await;
-        let response = exported.map_err(|error| status(&error))?;
-        let (rejected, message) = response
-            .partial_success
-            .map_or((0, String::new()), |part| (part.rejected_spans, part.error_message));
-        let mut answer = Answer { accepted_spans: all - rejected, ..Answer::default() };
-        answer.add(Answer::rejected(rejected, message));
-        Ok(answer)
+    /// One span after the other: what is held beside the batch is what it becomes.
+    fn convert(&self, batch: &[u8]) -> Result<Converted, Malformed> {
+        // Nothing is counted of what is no batch.
+        let received = messages(batch, SPANS).try_fold(0, |count, span| span.map(|_| count + 1))?;
+        self.intake.metrics.llmtrace().received(received);
+        let mut converted = Converted { request: Vec::new(), spans: 0, answer: Answer::default() };
+        let mut request = Vec::with_capacity(batch.len());
+        put_nested(&mut request, RESOURCE_SPANS, |out| {
+            put_nested(out, SCOPE_SPANS, |out| {
+                put_message(out, SCOPE, &scope().encode_to_vec());
+                messages(batch, SPANS).try_for_each(|span| {
+                    self.convert_span(span?, out, &mut converted);
+                    Ok(())
+                })
+            })
+        })?;
+        Ok(Converted { request, ..converted })
     }
+
+    fn convert_span(&self, span: &[u8], out: &mut Vec<u8>, converted: &mut Converted) {
+        let span = wire::Span::decode(span).map_err(|error| Mistake::Malformed(error.to_string()));
+        match span.and_then(|span| span::otlp(span, self.intake.limits.max_attribute_value_bytes)) {
+            Ok(span) => {
+                put_message(out, otlp::SPANS, &span.encode_to_vec());
+                converted.spans += 1;
+            }
+            Err(mistake) => {
+                self.intake.metrics.llmtrace().rejected(mistake.reason());
+                converted.answer.add(Answer::rejected(1, mistake.to_string()));
+            }
+        }
+    }
+}
+
+/// What becomes of a batch.
+struct Converted {
+    /// OTLP.
+    request: Vec<u8>,
+    spans: i64,
+    /// About what could not become a span.
+    answer: Answer,
+}
+
+fn scope() -> InstrumentationScope {
+    InstrumentationScope { name: SCOPE_NAME.to_owned(), ..InstrumentationScope::default() }
 }
 
 impl service::Answer for Ingestion {
     const NAME: &'static str = "llmtrace.ingest.v1.TraceIngestionService";
 
     async fn answer(self, request: http::Request<Body>) -> http::Response<Body> {
-        let mut compressions = EnabledCompressionEncodings::default();
-        compressions.enable(CompressionEncoding::Gzip);
-        let mut grpc = Grpc::new(ProstCodec::<Answer, Batch>::default())
-            .apply_compression_config(compressions, EnabledCompressionEncodings::default())
-            .apply_max_message_size_config(Some(self.intake.limits.max_message_bytes), None);
-        match request.uri().path() {
-            INGEST => grpc.unary(self, request).await,
-            STREAM => grpc.client_streaming(self, request).await,
-            _ => Status::unimplemented("only IngestTraces and StreamTraces are served here").into_http(),
+        let outcome = match request.uri().path() {
+            INGEST => self.unary(request).await,
+            STREAM => self.stream(request).await,
+            _ => {
+                let message = "only IngestTraces and StreamTraces are served here";
+                return Status::unimplemented(message).into_http();
+            }
+        };
+        match outcome {
+            Ok(answer) => call::answer(&answer),
+            Err(failure) => call::failed(&self.intake, failure),
         }
-    }
-}
-
-fn count(spans: usize) -> i64 {
-    i64::try_from(spans).unwrap_or(i64::MAX)
-}
-
-impl UnaryService<Batch> for Ingestion {
-    type Response = Answer;
-    type Future = Answering;
-
-    fn call(&mut self, request: Request<Batch>) -> Answering {
-        let this = self.clone();
-        Box::pin(async move { this.take(request.into_inner()).await.map(Response::new) })
-    }
-}
-
-impl ClientStreamingService<Batch> for Ingestion {
-    type Response = Answer;
-    type Future = Answering;
-
-    fn call(&mut self, request: Request<Streaming<Batch>>) -> Answering {
-        let this = self.clone();
-        Box::pin(async move { this.stream(request.into_inner()).await.map(Response::new) })
     }
 }

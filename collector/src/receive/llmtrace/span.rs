@@ -30,6 +30,8 @@ pub(super) enum Mistake {
     Tenant(String),
     #[error("end_time_unix_nano and duration_ms are not set: the span has not ended; send it when it has")]
     Running,
+    #[error("the span is none: {0}")]
+    Malformed(String),
 }
 
 impl Mistake {
@@ -38,6 +40,7 @@ impl Mistake {
             Self::Id { .. } => "invalid_id",
             Self::Tenant(_) => "invalid_tenant_id",
             Self::Running => "not_ended",
+            Self::Malformed(_) => "malformed",
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// The number of [`Batch::spans`].
+pub(super) const SPANS: u32 = 1;
+
 /// `IngestTracesRequest` and `StreamTracesRequest`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Batch {
