@@ -205,6 +205,7 @@ impl App {
         let Listeners { grpc, otlp_http, llmtrace, http } = listeners;
         let lifecycle = Arc::new(Lifecycle::default());
         let sidecars = metrics.sidecars();
+        sidecars.know_modules(modules.by_build());
         let intake =
             Intake::new(config.receive.limits, queue.appender(), Arc::clone(&sidecars), Arc::clone(&metrics));
         let api = Api::new(&config.http, Arc::clone(&store), sidecars, Arc::clone(&metrics));
