@@ -68,6 +68,7 @@ impl Running {
         let failures = Failures::new(metrics.tasks().clone());
         let lifecycle = Arc::new(Lifecycle::new(failures.clone()));
         let sidecars = metrics.sidecars();
+        sidecars.know_modules(modules.by_build());
         let intake = Intake::new(&config, queue.appender(), Arc::clone(&sidecars), Arc::clone(&metrics));
         let api = Api::new(&config.http, Arc::clone(&store), sidecars, Arc::clone(&metrics));
         let backends = exporters.iter().map(Exporter::status).collect();
