@@ -22,14 +22,14 @@ fn a_span_that_both_have_taken_is_there_once() {
     let server = ClickHouse::start(&sandbox);
     let database = server.database("both");
     let store = Store::ClickHouse { url: server.url(), database: database.clone() };
-    let collectors =
-        ["one", "other"].map(|name| Collector::start(&sandbox, name, &store));
+    let collectors = ["one", "other"].map(|name| Collector::start(&sandbox, name, &store));
 
     let requests: Vec<String> = (0..10).map(request).collect();
     for (number, request) in requests.iter().enumerate() {
         for collector in &collectors {
             // In another order, so that no two batches are the same.
-            let request = if std::ptr::eq(collector, &collectors[0]) { request } else { &requests[9 - number] };
+            let request =
+                if std::ptr::eq(collector, &collectors[0]) { request } else { &requests[9 - number] };
             post(collector, request);
         }
     }

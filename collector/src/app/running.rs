@@ -99,11 +99,9 @@ impl Running {
             Stage::spawn("retry", &failures, |stop| retrier.run(stop)),
             serve::grpc(grpc.secure(&config, certificates.grpc, &intake), intake.clone(), &failures),
         ];
-        stages.extend(
-            llmtrace.map(|llmtrace| {
-                serve::llmtrace(llmtrace.receiving(&config, &intake), intake.clone(), &failures)
-            }),
-        );
+        stages.extend(llmtrace.map(|llmtrace| {
+            serve::llmtrace(llmtrace.receiving(&config, &intake), intake.clone(), &failures)
+        }));
         stages.push(serve::http(
             serving("otlp_http"),
             otlp_http.secure(&config, certificates.otlp_http, &intake),
