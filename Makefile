@@ -18,7 +18,7 @@ export MESHTAP_CACHE MESHTAP_MESH_CACHE ISTIO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help toolchain tools wasm noop trap oci pin build demo test mesh-tools mesh-requirements mesh test-mesh scenarios conformance bench-filter bench-store bench-collector soak outage chaos fmt fmt-check lint doc deny fuzz size clean ci
+.PHONY: help toolchain tools wasm noop oci pin build demo test mesh-tools mesh-requirements mesh test-mesh scenarios conformance bench-filter bench-store bench-collector soak outage chaos fmt fmt-check lint doc deny fuzz size clean ci
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -55,12 +55,6 @@ wasm: toolchain ## Build the filter as target/filter.wasm
 noop: toolchain
 	@cargo build $(CARGO_FLAGS) -p meshtap-noop-filter --profile wasm --target $(WASM_TARGET)
 	@tests/tools/wasm-opt.sh $(MESHTAP_CACHE) $(TARGET)/$(WASM_TARGET)/wasm/meshtap_noop_filter.wasm $(NOOP)
-
-# What the mesh's scenarios have trap, to see what Envoy does then. Under a folder of its own: the same crate otherwise.
-trap: export RUSTFLAGS = $(WASM_RUSTFLAGS)
-trap: toolchain
-	@cargo build $(CARGO_FLAGS) -p meshtap-noop-filter --features trap --profile wasm --target $(WASM_TARGET) --target-dir $(TARGET)/trap
-	@cp $(TARGET)/trap/$(WASM_TARGET)/wasm/meshtap_noop_filter.wasm $(TARGET)/trap.wasm
 
 oci: wasm ## Make OCI images of the filter, without Docker: target/oci/compat and target/oci/artifact
 	cargo build $(CARGO_FLAGS) -p meshtap-collector
@@ -114,9 +108,9 @@ test-mesh: ## What docs/istio.md says, against Istio itself (ISTIO=1.30; UPDATE_
 	else case "$$CI" in ""|false) echo "make test-mesh: SKIPPED: no scenario ran" >&2 ;; *) exit 2 ;; esac; fi
 
 # One set of packages for all builds: with another, cargo builds the collector again.
-scenarios: wasm trap tools mesh-tools
+scenarios: wasm tools mesh-tools
 	cargo build $(CARGO_FLAGS) --workspace
-	cargo test $(CARGO_FLAGS) --workspace --test scenarios -- $(SCENARIOS)
+	cargo test $(CARGO_FLAGS) --workspace --test scenarios --test isolation -- $(SCENARIOS)
 
 conformance: wasm build ## Recorded exchanges of real APIs through the module: CORPUS='FILE…', or ../shared/corpus
 	@$(TARGET)/debug/conformance $(CORPUS)
@@ -158,7 +152,7 @@ fmt-check: toolchain ## Fail when the code is not formatted
 
 lint: toolchain ## Run clippy on every member, and on the filter as Envoy gets it
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
-	cargo clippy $(CARGO_FLAGS) --workspace --test scenarios -- -D warnings
+	cargo clippy $(CARGO_FLAGS) --workspace --test scenarios --test isolation -- -D warnings
 	cargo clippy $(CARGO_FLAGS) -p meshtap-filter -p meshtap-noop-filter --target $(WASM_TARGET) -- -D warnings
 
 doc: toolchain ## Build the code's documentation, without warnings
@@ -185,4 +179,4 @@ clean: ## Remove what was built; the pinned parts stay
 	cargo clean
 	rm -rf .demo
 
-ci: fmt-check lint doc test ## What CI runs
+ci: fmt-check lint doc test ## What CI runs before the mesh

@@ -3,7 +3,7 @@
 //! Kept in memory alone, and bounded: a collector that starts knows them all again within one interval of theirs.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use meshtap_filter::semconv;
@@ -28,6 +28,8 @@ pub struct Vm {
     pub vm_id: String,
     pub module_version: Option<String>,
     pub module_build: Option<String>,
+    /// Of the one module that is served and was built so.
+    pub module_sha256: Option<String>,
     pub config_sha256: Option<String>,
     pub config_problems: Option<u64>,
     pub config_problem_paths: Vec<String>,
@@ -62,6 +64,7 @@ impl Vm {
             vm_id: text(semconv::MESHTAP_VM_ID)?,
             module_version: text(semconv::MESHTAP_MODULE_VERSION),
             module_build: text(semconv::MESHTAP_MODULE_BUILD),
+            module_sha256: None,
             config_sha256: text(semconv::MESHTAP_CONFIG_SHA256),
             config_problems: count(semconv::MESHTAP_CONFIG_PROBLEMS),
             config_problem_paths: paths.take(MAX_PATHS).map(bounded).collect(),
@@ -102,11 +105,20 @@ impl VmFilter {
 pub struct Sidecars {
     /// By pod or, without one, by the proxy's id, and by VM.
     vms: Mutex<HashMap<(Option<String>, String), Vm>>,
+    /// The digest of the module that a build names.
+    digests: OnceLock<HashMap<String, String>>,
 }
 
 impl Sidecars {
+    /// Which digests the builds in heartbeats stand for; told once, before the first of them.
+    pub fn know_modules(&self, digest_by_build: HashMap<String, String>) {
+        let _ = self.digests.set(digest_by_build);
+    }
+
     /// Takes a heartbeat in. Those that come late or again change nothing.
-    pub fn seen(&self, vm: Vm) {
+    pub fn seen(&self, mut vm: Vm) {
+        let build = vm.module_build.as_ref();
+        vm.module_sha256 = build.and_then(|build| self.digests.get()?.get(build)).cloned();
         let key = (vm.origin.pod.clone().or_else(|| vm.instance.clone()), vm.vm_id.clone());
         let mut vms = self.lock();
         if let Some(known) = vms.get_mut(&key) {
@@ -168,6 +180,18 @@ mod tests {
         let (seen, truncated) = sidecars.list(&since, 1);
         assert_eq!((seen.len(), truncated), (1, true));
         assert_eq!(sidecars.list(&since, 2).0[1].last_seen_unix_nanos, now + 9);
+    }
+
+    #[test]
+    fn the_module_of_a_known_build_has_its_digest() {
+        let sidecars = Sidecars::default();
+        sidecars.know_modules(HashMap::from([("known".to_owned(), "digest".to_owned())]));
+        for (id, build) in [("1", "known"), ("2", "other")] {
+            sidecars.seen(Vm { module_build: Some(build.to_owned()), ..vm("a", id, now()) });
+        }
+        let digests: Vec<_> =
+            sidecars.list(&VmFilter::default(), 9).0.into_iter().map(|vm| vm.module_sha256).collect();
+        assert_eq!(digests, [Some("digest".to_owned()), None]);
     }
 
     #[test]

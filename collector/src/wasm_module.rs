@@ -4,6 +4,7 @@
 //! name the old one can start while others have the new one, and going back needs no file. Files are read once, at the
 //! start: what a digest names never changes.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ const MAGIC: &[u8] = b"\0asm";
 /// What a digest names is the same for ever; what is current is asked for anew.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const ASK_AGAIN: &str = "no-cache";
+/// Digits of the build that a module carries, and names in its heartbeats.
+const BUILD_DIGITS: usize = 16;
 
 /// Where a module is served under a name that stands for these bytes and no others.
 pub fn immutable_path(sha256: &str) -> String {
@@ -56,6 +59,13 @@ impl WasmModule {
 
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Every text in it that could be its build.
+    fn builds(&self) -> impl Iterator<Item = &str> {
+        let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let runs = self.bytes.split(move |byte| !is_digit(byte));
+        runs.flat_map(|run| run.windows(BUILD_DIGITS)).filter_map(|text| str::from_utf8(text).ok())
     }
 
     /// The module, or 304 for who has it.
@@ -142,6 +152,23 @@ impl Modules {
             serde_json::json!(Entry { sha256, bytes: bytes.len(), path: immutable_path(sha256), current })
         };
         serde_json::json!({"modules": self.all().map(entry).collect::<Vec<_>>()})
+    }
+
+    /// The digest of the module that a build names. A module cannot know its own digest, so its heartbeats name its build,
+    /// which stands in its bytes. Builds that several of the modules carry name none.
+    pub fn by_build(&self) -> HashMap<String, String> {
+        let mut digests: HashMap<&str, Option<&str>> = HashMap::new();
+        for module in self.all() {
+            for build in module.builds() {
+                let digest = digests.entry(build).or_insert(Some(&module.sha256));
+                if *digest != Some(&module.sha256) {
+                    *digest = None;
+                }
+            }
+        }
+        let known =
+            digests.into_iter().filter_map(|(build, digest)| Some((build.to_owned(), digest?.to_owned())));
+        known.collect()
     }
 
     fn all(&self) -> impl Iterator<Item = &WasmModule> {
@@ -239,6 +266,20 @@ mod tests {
         assert_eq!(index["modules"][0]["current"], true);
         assert_eq!(index["modules"][2]["path"], immutable_path(&module(3).sha256));
         assert_eq!(index["modules"][2]["bytes"], 5);
+    }
+
+    #[test]
+    fn a_build_names_the_module_that_carries_it() {
+        let with = |text: &str| WasmModule::new([b"\0asm\x01", text.as_bytes()].concat()).unwrap();
+        let (one, other) =
+            (with("c0dd1d443bb23d59 0123456789abcdef"), with("=a1b2c3d4e5f60718f 0123456789abcdef"));
+        let digests = [one.sha256.clone(), other.sha256.clone()];
+        let modules = Modules { current: Some(one), older: vec![other] };
+        let known = modules.by_build();
+        assert_eq!(known.get("c0dd1d443bb23d59"), Some(&digests[0]));
+        assert_eq!(known.get("a1b2c3d4e5f60718"), Some(&digests[1]), "beside other digits too");
+        assert_eq!(known.get("0123456789abcdef"), None, "both carry it");
+        assert_eq!(known.get("c0dd1d443bb23d5"), None);
     }
 
     #[test]

@@ -447,7 +447,12 @@ fn read_limits(section: &mut Section<'_, '_>, default: &Limits) -> Limits {
         ),
         max_frame_bytes: section.number("max_frame_bytes", 1 << 10, 1 << 20, default.max_frame_bytes),
         max_window_bytes: section.number("max_window_bytes", 32 << 10, 64 << 20, default.max_window_bytes),
-        max_decoder_bytes: section.number("max_decoder_bytes", 64 << 10, 1 << 30, default.max_decoder_bytes),
+        max_decoder_bytes: section.number(
+            "max_decoder_bytes",
+            64 << 10,
+            MAX_DECODER_BYTES,
+            default.max_decoder_bytes,
+        ),
         max_unread_bytes: section.number("max_unread_bytes", 0, 64 << 20, default.max_unread_bytes),
         max_expansion_ratio: u64::from(section.number("max_expansion_ratio", 2, 10_000, 256_u32)),
     }
@@ -486,6 +491,9 @@ fn read_redaction(section: &mut Section<'_, '_>) -> Rc<Redactor> {
     Rc::new(redactor)
 }
 
+/// The largest value that `limits.max_decoder_bytes` may have: a VM has 1 GiB at most, in which everything else has to fit
+/// too, and traps beyond it.
+pub const MAX_DECODER_BYTES: usize = 256 << 20;
 /// The largest value that `limits.max_attribute_bytes` may have.
 pub const MAX_ATTRIBUTE_BYTES: usize = 4_096;
 /// The largest value that `content.max_message_bytes` and `content.max_span_bytes` may have.
@@ -1171,6 +1179,28 @@ mod tests {
             let reported = problems(document);
             assert!(reported.len() == 1 && !reported[0].contains("s3cret"), "{reported:?}");
         }
+    }
+
+    /// What a VM holds at most, apart from the exchanges in progress: the queue, the copies that a VM which ends makes of it,
+    /// and what of several exchanges is bounded together.
+    #[test]
+    fn the_largest_bounds_fit_a_vm_together() {
+        const VM_BYTES: u32 = 1 << 30;
+        let largest = |wanted: &str| {
+            settings()
+                .iter()
+                .find_map(|setting| match setting.values {
+                    Values::Number { max, .. } if setting.path == wanted => Some(max),
+                    _ => None,
+                })
+                .unwrap()
+        };
+        let queue = 3 * largest("queue.max_bytes");
+        let together = queue + largest("limits.max_decoder_bytes") + largest("limits.max_unread_bytes");
+        assert!(together <= VM_BYTES / 2, "{together}");
+        assert!(largest("limits.max_window_bytes") <= largest("limits.max_decoder_bytes"));
+        let expected = "limits.max_decoder_bytes: expected a whole number from 65536 to 268435456, found 1073741824; using 67108864";
+        assert_eq!(problems(r#"{"limits": {"max_decoder_bytes": 1073741824}}"#), [expected]);
     }
 
     #[test]

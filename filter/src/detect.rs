@@ -18,7 +18,9 @@ mod path;
 mod verdicts;
 
 pub use path::split_authority;
-use path::{between, decoded, ends_with, has_end, lower_case, model_before_method, segment_after, split};
+use path::{
+    between, decoded, ends_with, has_end, lower_case, model_before_method, query_value, segment_after, split,
+};
 pub use verdicts::Verdicts;
 
 /// What an exchange was recognised as.
@@ -42,32 +44,25 @@ pub struct Detected {
 /// `None` when the exchange is not an LLM call, or not one of a host that is looked at.
 pub fn detect(method: &[u8], authority: &[u8], path: &[u8], mode: Detect, rules: &Rules) -> Option<Detected> {
     let is_read = method == b"GET";
-    if !is_read && method != b"POST" {
+    // HEAD asks how a call would be answered: an exchange like any other, without bodies.
+    if !is_read && method != b"POST" && method != b"HEAD" {
         return None;
     }
     let (host, _) = split_authority(authority);
     let host = lower_case(std::str::from_utf8(host).ok()?);
-    let mut path = std::str::from_utf8(path.split(|byte| *byte == b'?').next()?).ok()?;
+    let mut parts = path.splitn(2, |byte| *byte == b'?');
+    let path = std::str::from_utf8(parts.next()?).ok()?;
+    let query = parts.next().unwrap_or_default();
     if !rules.allow(&host, path) {
         return None;
     }
     let rule = rules.rule(&host, path);
     let mode = rule.and_then(|rule| rule.detect).unwrap_or(mode);
-    if is_read {
-        // Of all that can be read back only a batch says something new: what it took. Its id is the last segment.
-        path = path.rsplit_once('/')?.0;
-    }
     let known = HOSTS.iter().find(|known| known.matches(&host));
     if known.is_none() && mode == Detect::Known {
         return None;
     }
-    let mut detected = known
-        .and_then(|known| known.path(path, false))
-        .or_else(|| by_path(path))
-        .or_else(|| known.and_then(|known| known.path(path, true)))?;
-    if is_read && detected.adapter.operation != Operation::Batch {
-        return None;
-    }
+    let mut detected = if is_read { read(known, path, query)? } else { at(known, path)? };
     // A file that was uploaded before is put into a store.
     if detected.adapter.operation == Operation::FileUpload && split(path, "/vector_stores/").is_some() {
         return None;
@@ -79,6 +74,24 @@ pub fn detect(method: &[u8], authority: &[u8], path: &[u8], mode: Detect, rules:
         detected.provider_name = Cow::Borrowed(known.provider_name);
     }
     Some(detected)
+}
+
+fn at(known: Option<&KnownHost>, path: &str) -> Option<Detected> {
+    known
+        .and_then(|known| known.path(path, false))
+        .or_else(|| by_path(path))
+        .or_else(|| known.and_then(|known| known.path(path, true)))
+}
+
+/// What begins with GET: a session. Of all that can be read back only a batch says something new: what it took. Its id is
+/// the last segment.
+fn read(known: Option<&KnownHost>, path: &str, query: &[u8]) -> Option<Detected> {
+    if let Some((_, compatible_with, adapter)) = SESSIONS.iter().find(|(end, ..)| ends_with(path, end)) {
+        let model = query_value(query, "model").or_else(|| query_value(query, "deployment"));
+        return Some(Detected { model, ..Detected::as_at(compatible_with, adapter) });
+    }
+    let (path, _) = path.rsplit_once('/')?;
+    at(known, path).filter(|detected| detected.adapter.operation == Operation::Batch)
 }
 
 /// Where a host name has to match.
@@ -307,6 +320,14 @@ static ENDINGS: &[(&str, &str, &Adapter)] = &[
     ("/text/generation_stream", "ibm.watsonx.ai", &watsonx::GENERATION),
 ];
 
+/// Sessions over WebSockets, which are opened with GET. The model stands in the query, if anywhere before the session.
+static SESSIONS: &[(&str, &str, &Adapter)] = &[
+    ("/v1/realtime", "openai", &openai_media::REALTIME),
+    ("/openai/realtime", "openai", &openai_media::REALTIME),
+    (".GenerativeService.BidiGenerateContent", "gcp.gemini", &openai_media::LIVE),
+    (".LlmBidiService/BidiGenerateContent", "gcp.vertex_ai", &openai_media::LIVE),
+];
+
 /// Methods of Google's APIs, behind a colon.
 static METHODS: &[(&str, &Adapter, Option<bool>)] = &[
     ("generateContent", &gemini::GENERATE_CONTENT, Some(false)),
@@ -400,6 +421,8 @@ pub fn adapters() -> Vec<&'static Adapter> {
         &bedrock_invoke::OPAQUE,
         &bedrock_agent::INVOKE_AGENT,
         &gemini::PREDICT_EMBEDDINGS,
+        &openai_media::REALTIME,
+        &openai_media::LIVE,
     ];
     let mut adapters: Vec<&'static Adapter> = Vec::new();
     for adapter in endings.chain(at_hosts).chain(methods).chain(families).chain(others) {

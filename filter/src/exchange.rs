@@ -248,6 +248,7 @@ impl Exchange {
         match (ending, self.http.status) {
             (_, None) => "no_response",
             (_, Some(400..)) => "error_response",
+            (_, Some(SWITCHING_PROTOCOLS)) => "upgraded",
             (End::Complete, _) if self.reading.observer.facts().error => "error_response",
             (End::Complete, _) if self.reading.observer.facts().invalid_count => "invalid",
             (End::Complete, _) => "not_sent",

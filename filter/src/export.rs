@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 
 use crate::config::Config;
 use crate::otlp::{self, EncodedSpan};
-use crate::span::UnixNanos;
 use crate::stats::{Metric, Stats};
+use crate::steady::SteadyNanos;
 
 /// Spans that travel together, encoded as one request.
 #[derive(Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Outcome {
 struct InFlight {
     token: u32,
     batch: Batch,
-    lost_after: UnixNanos,
+    lost_after: SteadyNanos,
 }
 
 #[derive(Debug)]
@@ -122,7 +122,7 @@ pub struct Exporter {
     in_flight: Vec<InFlight>,
     in_flight_bytes: usize,
     failures_in_a_row: u32,
-    paused_until: UnixNanos,
+    paused_until: SteadyNanos,
 }
 
 const NANOS_PER_MILLI: u64 = 1_000_000;
@@ -185,20 +185,20 @@ impl Exporter {
     }
 
     /// Whether a batch may leave that is as large as it gets, or that was sent before: neither waits for the tick.
-    pub fn is_due(&self, now: UnixNanos) -> bool {
+    pub fn is_due(&self, now: SteadyNanos) -> bool {
         let limits = &self.config.batch;
         let is_full = self.waiting.len() >= limits.max_spans || self.waiting_bytes >= limits.max_bytes;
         (is_full || !self.again.is_empty()) && self.may_send(now)
     }
 
     /// While calls fail, one at a time is enough to learn that they no longer do.
-    fn may_send(&self, now: UnixNanos) -> bool {
+    fn may_send(&self, now: SteadyNanos) -> bool {
         let most = if self.failures_in_a_row > 0 { 1 } else { self.config.queue.max_in_flight };
         now >= self.paused_until && self.in_flight.len() < most
     }
 
     /// The next batch that may leave now. Whoever takes it reports `sent` or `not_sent`.
-    pub fn next_batch(&mut self, now: UnixNanos, stats: &mut Stats) -> Option<Batch> {
+    pub fn next_batch(&mut self, now: SteadyNanos, stats: &mut Stats) -> Option<Batch> {
         if !self.may_send(now) {
             return None;
         }
@@ -210,7 +210,7 @@ impl Exporter {
     }
 
     /// The call was made; its answer comes under `token`.
-    pub fn sent(&mut self, token: u32, batch: Batch, now: UnixNanos, stats: &mut Stats) {
+    pub fn sent(&mut self, token: u32, batch: Batch, now: SteadyNanos, stats: &mut Stats) {
         stats.add(Metric::ExportCalls, 1);
         stats.add(Metric::ExportBytes, batch.message.len());
         self.in_flight_bytes = self.in_flight_bytes.saturating_add(batch.message.len());
@@ -219,7 +219,7 @@ impl Exporter {
     }
 
     /// The call could not be made.
-    pub fn not_sent(&mut self, batch: Batch, now: UnixNanos, random: u64, stats: &mut Stats) {
+    pub fn not_sent(&mut self, batch: Batch, now: SteadyNanos, random: u64, stats: &mut Stats) {
         self.settle(batch, Outcome::NotSent, now, random, stats);
     }
 
@@ -228,7 +228,7 @@ impl Exporter {
         &mut self,
         token: u32,
         outcome: Outcome,
-        now: UnixNanos,
+        now: SteadyNanos,
         random: u64,
         stats: &mut Stats,
     ) -> bool {
@@ -242,7 +242,7 @@ impl Exporter {
     }
 
     /// Gives up on answers that are long past their deadline: the host lost them.
-    pub fn expire(&mut self, now: UnixNanos, random: u64, stats: &mut Stats) {
+    pub fn expire(&mut self, now: SteadyNanos, random: u64, stats: &mut Stats) {
         const DEADLINE_EXCEEDED: u32 = 4;
         while let Some(token) =
             self.in_flight.iter().find(|call| call.lost_after < now).map(|call| call.token)
@@ -256,7 +256,7 @@ impl Exporter {
         self.failures_in_a_row
     }
 
-    fn settle(&mut self, batch: Batch, outcome: Outcome, now: UnixNanos, random: u64, stats: &mut Stats) {
+    fn settle(&mut self, batch: Batch, outcome: Outcome, now: SteadyNanos, random: u64, stats: &mut Stats) {
         if outcome.is_retryable() {
             stats.add(Metric::ExportRetries, 1);
             self.back_off(now, random);
@@ -281,7 +281,7 @@ impl Exporter {
 
     /// Doubles with every failure in a row; jitter takes up to half of it away, so that pods do not come back at once.
     /// Calls that were under way together and fail together are one failure.
-    fn back_off(&mut self, now: UnixNanos, random: u64) {
+    fn back_off(&mut self, now: SteadyNanos, random: u64) {
         if now < self.paused_until {
             return;
         }

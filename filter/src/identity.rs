@@ -59,17 +59,8 @@ pub fn resource_attributes(
     property: &mut dyn FnMut(&[&str]) -> Option<Vec<u8>>,
     environment: &mut dyn FnMut(&str) -> Option<String>,
 ) -> Vec<(&'static str, String)> {
-    let mut node = |path: &[&str]| {
-        let bytes = property(&root.path(path))?;
-        let text = std::str::from_utf8(bytes.get(..MAX_VALUE_BYTES).unwrap_or(&bytes)).ok()?.trim();
-        (!text.is_empty()).then(|| text.to_owned())
-    };
-    let mut variable = |name: &str| {
-        let mut text = environment(name)?;
-        text.truncate(text.floor_char_boundary(MAX_VALUE_BYTES));
-        let text = text.trim();
-        (!text.is_empty()).then(|| text.to_owned())
-    };
+    let mut node = |path: &[&str]| value(std::str::from_utf8(&property(&root.path(path))?).ok()?);
+    let mut variable = |name: &str| value(&environment(name)?);
     let mut metadata = |key: &str, name: &str| node(&["node", "metadata", key]).or_else(|| variable(name));
     let namespace = metadata("NAMESPACE", "POD_NAMESPACE");
     let workload = metadata("WORKLOAD_NAME", "ISTIO_META_WORKLOAD_NAME");
@@ -104,6 +95,12 @@ pub fn resource_attributes(
     .into_iter()
     .filter_map(|(name, value)| value.map(|value| (name, value)))
     .collect()
+}
+
+/// Cut between characters; `None` when nothing is left.
+fn value(text: &str) -> Option<String> {
+    let text = text.get(..text.floor_char_boundary(MAX_VALUE_BYTES)).unwrap_or(text).trim();
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// `kubernetes://apis/apps/v1/namespaces/shop/deployments/checkout` -> `checkout`.
@@ -197,6 +194,14 @@ mod tests {
         ];
         let seen = attributes(PropertyRoot::Xds, &known);
         assert_eq!(seen, expected.map(|(name, value)| (name, value.to_owned())));
+    }
+
+    #[test]
+    fn long_values_are_cut_between_characters() {
+        let long = format!("{}é{}", "a".repeat(MAX_VALUE_BYTES - 1), "b".repeat(MAX_VALUE_BYTES));
+        let known = [("xds/node/metadata/WORKLOAD_NAME", long.as_str())];
+        let kept = "a".repeat(MAX_VALUE_BYTES - 1);
+        assert_eq!(attributes(PropertyRoot::Xds, &known), vec![("service.name", kept)]);
     }
 
     #[test]

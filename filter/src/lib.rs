@@ -12,7 +12,7 @@
 //! - [`span`] is what it becomes in the end, with counts as [`usage`] and causes as [`ending`] define them;
 //! - [`otlp`] encodes it under the names of [`semconv`], behind the pod's [`identity`];
 //! - [`redact`] takes personal data and credentials out of text;
-//! - [`export`] batches, retries and, past its bound, drops and counts ([`stats`]).
+//! - [`export`] batches, retries and, past its bound, drops and counts ([`stats`]), by a clock of its own ([`steady`]).
 //!
 //! Everything but `envoy` is pure: no host, no clock, no randomness of its own. It builds and is tested natively.
 
@@ -44,12 +44,14 @@ pub mod identity;
 pub mod otlp;
 mod protobuf;
 pub mod provider;
+pub mod push;
 pub mod recording;
 pub mod redact;
 pub mod rules;
 pub mod semconv;
 pub mod span;
 pub mod stats;
+pub mod steady;
 pub mod trace_context;
 pub mod usage;
 pub mod wire;

@@ -32,6 +32,8 @@ metrics! {
     SpansDroppedQueueFull = "meshtap_spans_dropped_queue_full_total", "spans dropped because the queue was full, oldest first";
     SpansDroppedRefused = "meshtap_spans_dropped_refused_total", "spans dropped because the collector refused their batch for good";
     SpansRejected = "meshtap_spans_rejected_total", "spans that the collector rejected out of an accepted batch";
+    SpansLeft = "meshtap_spans_left_total", "spans that the last VM of a module left behind when it ended";
+    SpansTakenOver = "meshtap_spans_taken_over_total", "spans that a VM took over from one that ended";
     ExportBytes = "meshtap_export_bytes_total", "bytes of batches handed to Envoy, retries included";
     ExportCalls = "meshtap_export_calls_total", "batches handed to Envoy, retries included";
     ExportRetries = "meshtap_export_retries_total", "batches put back because the collector could not be reached or asked to wait";
@@ -73,7 +75,7 @@ metrics! {
     RedactedIpAddress = "meshtap_content_redacted_ip_address_total", "IP addresses taken out of content before it left the pod";
     RedactedLiteral = "meshtap_content_redacted_literal_total", "literals of redaction.literals taken out of content before it left the pod";
     RedactedPattern = "meshtap_content_redacted_pattern_total", "matches of redaction.patterns taken out of content before it left the pod";
-    ConfigProblems = "meshtap_config_problems_total", "mistakes in a plugin configuration, counted once for each configuration";
+    ConfigProblems = "meshtap_config_problems_total", "mistakes in a plugin configuration, counted once for each push of it";
     ExchangesSeenTwice = "meshtap_exchanges_seen_twice_total", "calls that another plugin of the same proxy makes the span of";
     HostErrors = "meshtap_host_errors_total", "calls to the proxy that failed where they should not";
 }

@@ -127,7 +127,7 @@ fn headers_go_with_every_call() {
 }
 
 /// The attributes of one span, as text.
-fn attribute(span: &Span, name: &str) -> Option<String> {
+pub(super) fn attribute(span: &Span, name: &str) -> Option<String> {
     let attribute = span.attributes.iter().find(|attribute| attribute.key == name)?;
     match attribute.value.as_ref()?.value.as_ref()? {
         Any::StringValue(text) => Some(text.clone()),

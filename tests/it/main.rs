@@ -9,6 +9,8 @@
 //! - [`faults`]: disks of the queue that are full, read-only or fail to sync.
 //! - [`instrumentations`]: spans that other tracers make around the official SDKs.
 //! - [`export`]: how spans leave the sidecar.
+//! - [`pushes`]: configurations and modules that change while Envoy runs.
+//! - [`trap_sites`]: what has made modules trap.
 //! - [`store_clickhouse`]: the stores' conformance suite against the real server.
 //! - [`two_collectors`]: on one ClickHouse, with the same spans.
 //! - [`replay`]: recorded exchanges through the module without Envoy.
@@ -31,7 +33,9 @@ mod instrumentations;
 mod manifests;
 mod openai_chat;
 mod parts;
+mod pushes;
 mod replay;
 mod size;
 mod store_clickhouse;
+mod trap_sites;
 mod two_collectors;

@@ -25,13 +25,10 @@ fn a_span_that_both_have_taken_is_there_once() {
     let collectors = ["one", "other"].map(|name| Collector::start(&sandbox, name, &store));
 
     let requests: Vec<String> = (0..10).map(request).collect();
-    for (number, request) in requests.iter().enumerate() {
-        for collector in &collectors {
-            // In another order, so that no two batches are the same.
-            let request =
-                if std::ptr::eq(collector, &collectors[0]) { request } else { &requests[9 - number] };
-            post(collector, request);
-        }
+    // The other one gets them in another order, so that no two batches are the same.
+    for (of_one, of_other) in requests.iter().zip(requests.iter().rev()) {
+        post(&collectors[0], of_one);
+        post(&collectors[1], of_other);
     }
     collectors.iter().for_each(until_stored);
 
@@ -113,7 +110,8 @@ fn check_rollups(server: &ClickHouse, database: &str) -> RollupCheck {
         database: database.to_owned(),
         ..defaults.clickhouse.clone()
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
     let checked = runtime.block_on(async {
         ClickHouseStore::open(&settings, defaults.retention()).await?.check_rollups().await
     });

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds what a mesh runs from the pinned modules in tests/mesh/go: Kubernetes' API server and kubectl, and one version
-# of Istio (istiod, the agent, and the files of its charts and images that they read).
+# Builds what a mesh runs from the pinned modules in tests/mesh/go: Kubernetes' API server and kubectl, one version of
+# Istio (istiod, the agent, and the files of its charts and images that they read), and the Gateway API's definitions.
 #
 #   build.sh CACHE [1.31|1.30]
 #   build.sh --lacks CACHE [1.31|1.30]            builds nothing; says what is missing for it, exit status 2
@@ -17,7 +17,7 @@ only_ask=
 if [ "${1:-}" = --lacks ]; then only_ask=yes; shift; fi
 [ $# -ge 1 ] && [ $# -le 2 ] || { echo "usage: build.sh [--lacks] CACHE [1.31|1.30]" >&2; exit 2; }
 istio=${2:-1.31}
-modules=(kubernetes "istio-$istio")
+modules=(kubernetes "istio-$istio" gateway-api)
 
 say() { printf 'make mesh-tools: %s\n' "$*" >&2; }
 fail() { if [ -n "$only_ask" ]; then printf '%s\n' "$*"; else say "$*"; fi; exit 2; }
@@ -53,6 +53,18 @@ istio() { # into folder $1
   build "istio-$istio" "$1" "-X istio.io/istio/pkg/version.buildVersion=${version#v}" \
     istio.io/istio/pilot/cmd/pilot-discovery istio.io/istio/pilot/cmd/pilot-agent
   istio_files "$1"
+}
+
+gateway() { # into folder $1
+  local source
+  source=$(cd "$here/go/gateway-api" && go mod download -json sigs.k8s.io/gateway-api | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+  local definition
+  for definition in "$source"/config/crd/standard/gateway.networking.k8s.io_*s.yaml; do
+    case "$definition" in *_vap_*) continue ;; esac
+    echo ---
+    cat "$definition"
+  done >"$1/crds.yaml"
+  grep -q '^kind: CustomResourceDefinition' "$1/crds.yaml"
 }
 
 # Another way of building is another folder; what else changes in this file is not.

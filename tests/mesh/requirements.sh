@@ -35,12 +35,20 @@ programs() {
   done
 }
 
+# What the capture rules of Istio and the node's own need of the kernel: each table, match and target once.
+rules='ip link set lo up &&
+  ip link add rights0 type veth peer name rights1 &&
+  iptables -t nat -A OUTPUT -p tcp -m owner --uid-owner 1337 -j RETURN &&
+  iptables -t nat -A OUTPUT -p tcp -j REDIRECT --to-ports 15001 &&
+  iptables -t nat -A OUTPUT -p tcp -d 192.0.2.1 --dport 80 -j DNAT --to-destination 192.0.2.2:80 &&
+  iptables -t mangle -S && iptables -t raw -A PREROUTING -d 192.0.2.3 -j DROP'
+
 # Root, or a user who may have namespaces with a range of ids in them: a sidecar has an id of its own.
 rights() {
   local options=(--net --mount --pid --fork --kill-child=KILL --mount-proc) said
   [ "$(id -u)" = 0 ] || options+=(--user --map-root-user --map-auto)
   [ -z "$(lacking unshare:- ip:- iptables:-)" ] || return 0
-  said=$(unshare "${options[@]}" -- sh -c 'ip link set lo up && iptables -t nat -S' 2>&1 >/dev/null) && return 0
+  said=$(unshare "${options[@]}" -- sh -c "$rules" 2>&1 >/dev/null) && return 0
   says "no rights to make network namespaces and capture rules in them ($(echo "$said" | head -1)): run it as root (in a container: with" \
     "--privileged), or let $(id -un) have user namespaces: apt-get install uidmap, usermod --add-subuids 100000-165535" \
     "--add-subgids 100000-165535 $(id -un), and where the kernel forbids them sysctl kernel.unprivileged_userns_clone=1" \

@@ -52,6 +52,7 @@ pub mod standin;
 pub mod storebench;
 pub mod storm;
 pub mod tools;
+pub mod trapping;
 pub mod wait;
 pub mod wire;
 pub mod workload;

@@ -49,11 +49,6 @@ pub fn noop_filter() -> PathBuf {
     found(target().join("noop.wasm"), "make noop")
 }
 
-/// The module that traps on a request that asks for it.
-pub fn trap_filter() -> PathBuf {
-    found(target().join("trap.wasm"), "make trap")
-}
-
 /// The collector under test; `MESHTAP_BIN` names another.
 pub fn collector() -> PathBuf {
     found(env_path("MESHTAP_BIN").unwrap_or_else(|| profile_folder().join("meshtap")), "make build")

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use super::open::StartError;
 use crate::config::Config;
@@ -20,10 +19,14 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// One that takes spans in: it ends with the intake.
+    pub(super) fn bounded(self, config: &Config, patience: Patience) -> BoundedListener {
+        BoundedListener::new(self.socket, config.receive.max_connections, patience)
+    }
+
+    /// Of one that takes spans in.
     pub(super) fn receiving(self, config: &Config, intake: &Intake) -> BoundedListener {
         let patience = self.patience(config, intake);
-        BoundedListener::new(self.socket, config.receive.max_connections, patience)
+        self.bounded(config, patience)
     }
 
     pub(super) fn secure(
@@ -33,16 +36,10 @@ impl Listener {
         intake: &Intake,
     ) -> SecureListener<BoundedListener> {
         let patience = self.patience(config, intake);
-        SecureListener::new(self.receiving(config, intake), certificates, patience)
+        SecureListener::new(self.bounded(config, patience.clone()), certificates, patience)
     }
 
-    /// One that goes on to answer while the rest stops.
-    pub(super) fn lasting(self, config: &Config, intake: &Intake) -> BoundedListener {
-        let patience = Patience { stop: CancellationToken::new(), ..self.patience(config, intake) };
-        BoundedListener::new(self.socket, config.receive.max_connections, patience)
-    }
-
-    fn patience(&self, config: &Config, intake: &Intake) -> Patience {
+    pub(super) fn patience(&self, config: &Config, intake: &Intake) -> Patience {
         Patience {
             name: self.name,
             idle_timeout: config.receive.idle_timeout,

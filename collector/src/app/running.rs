@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::App;
@@ -25,6 +26,7 @@ use crate::queue::log::Backlog;
 use crate::receive::http as otlp_http;
 use crate::receive::http1::Serving;
 use crate::receive::intake::Intake;
+use crate::receive::listener::Patience;
 use crate::stage::{Drain, Failures, Stage};
 use crate::store::Store;
 use crate::upkeep::Upkeep;
@@ -48,7 +50,7 @@ pub(super) struct Running {
     pub(super) failures: Failures,
     lifecycle: Arc<Lifecycle>,
     intake: Intake,
-    /// Of senders that are slow.
+    /// What senders get to end the calls that are under way.
     drain_timeout: Duration,
     /// What brings spans in, and what looks after the store.
     stages: Vec<Stage>,
@@ -66,6 +68,7 @@ impl Running {
         let failures = Failures::new(metrics.tasks().clone());
         let lifecycle = Arc::new(Lifecycle::new(failures.clone()));
         let sidecars = metrics.sidecars();
+        sidecars.know_modules(modules.by_build());
         let intake = Intake::new(&config, queue.appender(), Arc::clone(&sidecars), Arc::clone(&metrics));
         let api = Api::new(&config.http, Arc::clone(&store), sidecars, Arc::clone(&metrics));
         let backends = exporters.iter().map(Exporter::status).collect();
@@ -105,7 +108,9 @@ impl Running {
             otlp_http::routes(intake.clone()),
             &failures,
         ));
-        let http = serve::http(serving("http"), http.lasting(&config, &intake), routes, &failures);
+        // It goes on to answer while the rest stops.
+        let patience = Patience { stop: CancellationToken::new(), ..http.patience(&config, &intake) };
+        let http = serve::http(serving("http"), http.bounded(&config, patience), routes, &failures);
         let drain_timeout = config.receive.drain_timeout;
         Self { failures, lifecycle, intake, drain_timeout, stages, queue, drains, http, store }
     }
@@ -131,7 +136,10 @@ impl Running {
         if let Some(task) = self.failures.found() {
             return Err(RunError::Failed { task });
         }
-        if self.intake.is_idle() { Ok(()) } else { Err(RunError::Unfinished { deadline: time }) }
+        if !self.intake.is_idle() {
+            return Err(RunError::Unfinished { deadline: time });
+        }
+        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::labels::OTHER;
+use crate::model::Origin;
 use crate::sidecars::{Sidecars, Vm, VmFilter};
 
 /// Longer than any sensible `heartbeat.interval_ms`, short enough for what is replaced to go away.
@@ -20,9 +21,10 @@ const RECENT: Duration = Duration::from_mins(10);
 /// Rows; VMs of others are counted in one row of [`OTHER`].
 const MAX_ROWS: usize = 1_000;
 
-/// Namespace, workload, version and build of the module, hash of the configuration.
-type Row = [String; 5];
-const LABELS: [&str; 5] = ["namespace", "workload", "module_version", "module_build", "config_sha256"];
+/// Namespace, workload, version, build and digest of the module, hash of the configuration.
+type Row = [String; LABELS.len()];
+const LABELS: [&str; 6] =
+    ["namespace", "workload", "module_version", "module_build", "module_sha256", "config_sha256"];
 
 #[derive(Debug)]
 pub(super) struct SidecarConfigs(pub(super) Arc<Sidecars>);
@@ -53,11 +55,12 @@ impl SidecarConfigs {
 fn rows(vms: Vec<Vm>) -> BTreeMap<Row, i64> {
     let mut rows = BTreeMap::new();
     for vm in vms {
+        let Origin { namespace, workload, .. } = vm.origin;
         let fields =
-            [vm.origin.namespace, vm.origin.workload, vm.module_version, vm.module_build, vm.config_sha256];
+            [namespace, workload, vm.module_version, vm.module_build, vm.module_sha256, vm.config_sha256];
         let mut row = fields.map(Option::unwrap_or_default);
         if rows.len() >= MAX_ROWS && !rows.contains_key(&row) {
-            row = [OTHER; 5].map(str::to_owned);
+            row = [OTHER; LABELS.len()].map(str::to_owned);
         }
         *rows.entry(row).or_insert(0) += 1;
     }
@@ -67,7 +70,6 @@ fn rows(vms: Vec<Vm>) -> BTreeMap<Row, i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Origin;
     use prometheus_client::registry::Registry;
 
     fn vm(workload: &str, id: &str, config: &str, age: Duration) -> Vm {
@@ -95,7 +97,7 @@ mod tests {
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         let row = |config, count| {
             format!(
-                "meshtap_sidecar_config_info{{namespace=\"\",workload=\"a\",module_version=\"\",module_build=\"\",\
+                "meshtap_sidecar_config_info{{namespace=\"\",workload=\"a\",module_version=\"\",module_build=\"\",module_sha256=\"\",\
                  config_sha256=\"{config}\"}} {count}\n"
             )
         };
@@ -109,6 +111,6 @@ mod tests {
         let vms = many.map(|n| vm(&format!("w{n:05}"), "1", "c", Duration::ZERO)).collect();
         let rows = rows(vms);
         assert_eq!(rows.len(), MAX_ROWS + 1);
-        assert_eq!(rows[&[OTHER; 5].map(str::to_owned)], 5);
+        assert_eq!(rows[&[OTHER; LABELS.len()].map(str::to_owned)], 5);
     }
 }

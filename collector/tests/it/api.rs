@@ -212,7 +212,7 @@ async fn heartbeats_show_sidecars_and_are_no_calls() {
         list,
         json!({"truncated": false, "sidecars": [{
             "namespace": "prod", "workload": "shop", "service": "shop", "pod": "shop-1", "instance": null,
-            "vm_id": "0123456789abcdef", "module_version": "0.1.0", "module_build": null, "config_sha256": "new",
+            "vm_id": "0123456789abcdef", "module_version": "0.1.0", "module_build": null, "module_sha256": null, "config_sha256": "new",
             "config_problems": 2, "config_problem_paths": [], "spans_finished": 8, "spans_dropped": null,
             "last_seen": list["sidecars"][0]["last_seen"],
         }]})

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{AT_HOSTS, ENDINGS, HOSTS, Host, METHODS, WHOLE_PATHS, adapters};
+use super::{AT_HOSTS, ENDINGS, HOSTS, Host, METHODS, SESSIONS, WHOLE_PATHS, adapters};
 use crate::provider::{
     Adapter, Field, Operation, bedrock_agent, bedrock_converse, bedrock_invoke, openai_media,
 };
@@ -43,6 +43,9 @@ fn document() -> String {
         out.push_str(&row(&format!("`POST …{before}{name}{after}`, at {at}"), provider, adapter));
     }
     out.push_str(&row("`GET` of one batch, at any host below", "", &openai_media::BATCHES));
+    for (end, provider, adapter) in SESSIONS {
+        out.push_str(&row(&format!("`GET …{end}`, a WebSocket"), provider, adapter));
+    }
     for (method, adapter, _) in METHODS {
         out.push_str(&row(&format!("`POST …/models/MODEL:{method}`"), "gcp.gemini, gcp.vertex_ai", adapter));
     }

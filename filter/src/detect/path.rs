@@ -81,6 +81,13 @@ pub(super) fn model_before_method(path: &str) -> Option<(String, &str)> {
     Some((model.to_owned(), method))
 }
 
+/// The first value of a name in a query.
+pub(super) fn query_value(query: &[u8], name: &str) -> Option<String> {
+    let pairs = std::str::from_utf8(query).ok()?.split('&');
+    let value = pairs.filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)?.1;
+    (!value.is_empty()).then(|| decoded(value))
+}
+
 /// Percent-decoded; what is no valid escape stays as it is.
 pub(super) fn decoded(segment: &str) -> String {
     let mut bytes = Vec::with_capacity(segment.len());
@@ -122,6 +129,15 @@ mod tests {
         assert_eq!(decoded("a%2Fb%zz%"), "a/b%zz%");
         assert_eq!(decoded("%ff"), "%ff");
         assert_eq!(decoded("%C3%A9"), "é");
+    }
+
+    #[test]
+    fn values_of_queries() {
+        let value = |query: &[u8]| query_value(query, "model");
+        assert_eq!(value(b"a=b&model=gpt%2Drealtime&model=other").as_deref(), Some("gpt-realtime"));
+        for none in [&b""[..], b"model", b"model=", b"xmodel=a", b"model=\xff"] {
+            assert_eq!(value(none), None);
+        }
     }
 
     #[test]

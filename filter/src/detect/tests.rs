@@ -61,6 +61,47 @@ fn other_traffic() {
 }
 
 #[test]
+fn sessions_begin_with_get() {
+    let session = |method: &[u8], authority: &str, path: &str| {
+        let detected =
+            detect(method, authority.as_bytes(), path.as_bytes(), Detect::Known, &Rules::default())?;
+        Some(format!("{} {} {:?}", detected.provider_name, detected.adapter.name, detected.model))
+    };
+    let get = |authority, path| session(b"GET", authority, path);
+    for (authority, path, expected) in [
+        (
+            "api.openai.com",
+            "/v1/realtime?model=gpt-realtime",
+            "openai openai.realtime Some(\"gpt-realtime\")",
+        ),
+        ("api.openai.com", "/v1/realtime", "openai openai.realtime None"),
+        (
+            "x.openai.azure.com",
+            "/openai/realtime?api-version=1&deployment=mine",
+            "azure.ai.openai openai.realtime Some(\"mine\")",
+        ),
+        (
+            "generativelanguage.googleapis.com",
+            "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent?key=k",
+            "gcp.gemini gemini.live None",
+        ),
+    ] {
+        assert_eq!(get(authority, path).as_deref(), Some(expected), "{path}");
+    }
+    assert_eq!(session(b"POST", "api.openai.com", "/v1/realtime"), None);
+    assert_eq!(get("api.openai.com", "/v1/realtime/sessions"), None);
+    assert_eq!(get("orders.shop", "/v1/realtime"), None);
+}
+
+#[test]
+fn head_asks_how_a_call_would_be_answered() {
+    let head = |path: &[u8]| detect(b"HEAD", b"api.openai.com", path, Detect::Known, &Rules::default());
+    assert!(head(b"/v1/chat/completions").is_some());
+    assert!(head(b"/v1/models").is_none());
+    assert!(head(b"/v1/realtime").is_none());
+}
+
+#[test]
 fn other_hosts_by_shape() {
     let by_shape = |path| detected("vllm.models:8000", path, Detect::Heuristic);
     assert_eq!(by_shape("/v1/chat/completions").as_deref(), Some("openai openai.chat"));

@@ -180,12 +180,7 @@ pub(super) fn property_integer(path: &str) -> Option<i64> {
     property(path).and_then(|bytes| bytes.try_into().ok()).map(i64::from_le_bytes)
 }
 
-/// True for the first VM of this process that asks for `key`. All VMs of one `vm_id` share the memory of it.
-pub(super) fn claim(key: &str) -> bool {
-    share(key, b"1").is_none()
-}
-
-/// What the first VM of this process shares under `key`; `None` for that VM itself. The main thread's comes before those
+/// What the first VM of this process shares under `key`; `None` for that VM itself. All VMs of one `vm_id` share it. The main thread's comes before those
 /// of the workers, so that no two are the first.
 pub(super) fn share(key: &str, value: &[u8]) -> Option<Vec<u8>> {
     const NOT_FOUND: u32 = 1;
@@ -229,6 +224,20 @@ pub(super) fn take_left(key: &str) -> Vec<u8> {
 
 /// Other workers may be at the same place.
 const TRIES: usize = 8;
+
+/// Changes what is there with `change`, which may be asked again when another VM was at the same place, and says what
+/// that came to.
+pub(super) fn change<T>(key: &str, mut change: impl FnMut(&[u8]) -> (T, Vec<u8>)) -> T {
+    let mut tries = TRIES;
+    loop {
+        let (value, cas) = shared_data(key);
+        let (came_to, value) = change(&value);
+        tries = tries.saturating_sub(1);
+        if set_shared_data(key, &value, cas) || tries == 0 {
+            return came_to;
+        }
+    }
+}
 
 /// What is there, and the number that says that nobody has changed it since.
 fn shared_data(key: &str) -> (Vec<u8>, u32) {

@@ -19,9 +19,11 @@ use crate::export::{self, Batch, Exporter, Outcome};
 use crate::fingerprint::Key;
 use crate::identity::{self, PropertyRoot};
 use crate::otlp;
+use crate::push::{self, Running};
 use crate::recording::{Held, Means, Recording};
-use crate::span::{EnvoyFacts, Kind};
+use crate::span::{EnvoyFacts, Kind, UnixNanos};
 use crate::stats::{Metric, Stats};
+use crate::steady::{SteadyClock, SteadyNanos};
 use crate::trace_context::SpanContext;
 
 /// What the streams of a root context share with it.
@@ -42,6 +44,9 @@ pub(super) struct Shared {
     metadata: Vec<u8>,
     calls: Calls,
     heartbeat: Heartbeat,
+    clock: SteadyClock,
+    /// The hash of the document that the configuration was read from.
+    document: Option<u64>,
     /// This root context, until the host is done with it.
     root_id: Option<u32>,
 }
@@ -64,7 +69,7 @@ struct Heartbeat {
     spans_finished: u64,
     spans_dropped: u64,
     /// Zero until the first.
-    due_at: u64,
+    due_at: SteadyNanos,
 }
 
 /// Whether the host takes calls to the configured service.
@@ -81,6 +86,10 @@ thread_local! {
     static LEFT_BEHIND: RefCell<Vec<Batch>> = const { RefCell::new(Vec::new()) };
     /// Root contexts of this VM that are not done.
     static ROOTS: Cell<usize> = const { Cell::new(0) };
+    /// What they run on.
+    static RUNNING: RefCell<Running> = const { RefCell::new(Running::none()) };
+    /// Tells this VM from the others of the process, once it had to.
+    static VM: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
 /// Exchanges that are read in a row: many more hold up the proxy, few save little.
@@ -116,6 +125,8 @@ impl Root {
             metadata: Vec::new(),
             calls: Calls::Untried,
             heartbeat: Heartbeat::default(),
+            clock: SteadyClock::default(),
+            document: None,
             root_id: Some(id),
         };
         ROOTS.set(ROOTS.get().saturating_add(1));
@@ -142,6 +153,7 @@ impl Drop for Root {
     fn drop(&mut self) {
         self.with(|shared| {
             shared.root_id = None;
+            shared.runs_on(None);
             shared.read_ended();
             let batches = shared.exporter.abandon(&mut shared.stats);
             LEFT_BEHIND.with_borrow_mut(|left| left.extend(batches));
@@ -172,7 +184,8 @@ impl RootContext for Root {
     /// Not for a queue of the host's: a stream found a batch that need not wait for the tick. See [`host::wake_root`].
     fn on_queue_ready(&mut self, _queue_id: u32) {
         self.with(|shared| {
-            shared.send_what_is_due(host::now());
+            let now = shared.clock.at(host::now());
+            shared.send_what_is_due(now);
             shared.report_stats();
         });
     }
@@ -206,6 +219,7 @@ impl Shared {
         self.grpc_service = otlp::encode_grpc_service(&config.collector.cluster, &config.collector.authority);
         self.metadata = host::metadata(&config.collector.headers);
         self.calls = Calls::Untried;
+        self.clock.tick_every(config.batch.max_age_ms);
         if host::set_tick_period(config.batch.max_age_ms).is_err() {
             self.stats.add(Metric::HostErrors, 1);
             host::log(LogLevel::Error, "meshtap: the proxy refuses a timer, so no span can be sent");
@@ -234,9 +248,11 @@ impl Shared {
         Key::from_text(&shared.unwrap_or(own))
     }
 
-    /// Once for each configuration, not once for each of the VMs that get it.
+    /// Once for each push, not once for each of the VMs that get it.
     fn report_problems(&mut self, document: &[u8], problems: &[Problem]) {
-        if problems.is_empty() || !host::claim(&format!("meshtap.config.{:016x}", fingerprint(document))) {
+        let document = fingerprint(document);
+        let is_first = self.runs_on(Some(document));
+        if problems.is_empty() || !is_first || !self.takes_first(document) {
             return;
         }
         self.stats.add(Metric::ConfigProblems, problems.len());
@@ -250,44 +266,77 @@ impl Shared {
         }
     }
 
+    /// What this root context runs on from now on. Whether no other of this VM does.
+    fn runs_on(&mut self, document: Option<u64>) -> bool {
+        let before = std::mem::replace(&mut self.document, document);
+        RUNNING.with_borrow_mut(|running| {
+            if let Some(before) = before {
+                running.end(before);
+            }
+            document.is_some_and(|document| running.begin(document))
+        })
+    }
+
+    /// Whether this VM is the first of the process to get this push of a configuration. Where the host shares nothing
+    /// each is: things are said by all rather than by none.
+    fn takes_first(&mut self, document: u64) -> bool {
+        let vm = VM.get().unwrap_or_else(|| self.random.next());
+        VM.set(Some(vm));
+        // Another module has VMs of its own, and reads a document in its own way.
+        let build = option_env!("MESHTAP_BUILD").unwrap_or_default();
+        let key = format!("meshtap.config.{build}.{document:016x}");
+        host::change(&key, |taken| push::take(taken, vm))
+    }
+
     fn tick(&mut self) {
         self.read_ended();
         let now = host::now();
+        let time = self.clock.at(now);
         let mut left = LEFT_BEHIND.with_borrow_mut(std::mem::take);
-        left.extend(export::unpacked(&host::take_left(LEFT_BY_VM)));
+        let taken_over = export::unpacked(&host::take_left(LEFT_BY_VM));
+        self.stats.add(Metric::SpansTakenOver, taken_over.iter().map(Batch::spans).sum::<u64>());
+        left.extend(taken_over);
         if !left.is_empty() {
             self.exporter.adopt(left, &mut self.stats);
         }
         let random = self.random.next();
-        self.exporter.expire(now, random, &mut self.stats);
-        self.beat(now);
-        while self.send_next(now) {}
+        self.exporter.expire(time, random, &mut self.stats);
+        self.beat(now, time);
+        while self.send_next(time) {}
         self.report_stats();
     }
 
-    /// Nobody comes next in this VM: a module of other bytes has one of its own.
+    /// Nobody comes next in this VM: a module of other bytes has one of its own. If none comes, what is left and the
+    /// counters end with the last VM of the process, and the log alone tells what is lost.
     fn leave_to_another_vm(&mut self) {
+        let mut left = 0_u64;
         for batch in LEFT_BEHIND.with_borrow_mut(std::mem::take) {
-            if !host::leave(
-                LEFT_BY_VM,
-                &export::packed(std::slice::from_ref(&batch)),
-                self.config.queue.max_bytes,
-            ) {
+            let packed = export::packed(std::slice::from_ref(&batch));
+            if host::leave(LEFT_BY_VM, &packed, self.config.queue.max_bytes) {
+                left = left.saturating_add(batch.spans());
+            } else {
                 self.stats.add(Metric::SpansDroppedQueueFull, batch.spans());
             }
         }
+        self.stats.add(Metric::SpansLeft, left);
+        if left > 0 {
+            let message = format!(
+                "meshtap: the last VM of this module ends: {left} spans wait for another, or are lost"
+            );
+            host::log(LogLevel::Warn, &message);
+        }
     }
 
-    fn beat(&mut self, now: u64) {
+    fn beat(&mut self, now: UnixNanos, time: SteadyNanos) {
         const NANOS_PER_MILLI: u64 = 1_000_000;
         let interval = self.config.heartbeat.interval_ms;
-        if interval == 0 || now < self.heartbeat.due_at {
+        if interval == 0 || time < self.heartbeat.due_at {
             return;
         }
         self.report_stats();
         let Heartbeat { vm_id, config_sha256, problems, spans_finished, spans_dropped, due_at } =
             &mut self.heartbeat;
-        *due_at = now.saturating_add(u64::from(interval).saturating_mul(NANOS_PER_MILLI));
+        *due_at = time.saturating_add(u64::from(interval).saturating_mul(NANOS_PER_MILLI));
         let heartbeat = otlp::Heartbeat {
             vm_id,
             config_sha256,
@@ -318,7 +367,7 @@ impl Shared {
 
     /// Takes in an exchange, and says which root context to wake when a batch need not wait for the tick.
     pub(super) fn ended(&mut self, ended: Ended) -> Option<u32> {
-        let now = ended.at;
+        let now = self.clock.at(ended.at);
         self.ended_bytes = self.ended_bytes.saturating_add(ended.recording.bytes());
         // One that has been read in part may hold a decoder, which others wait for.
         let holds_much = ended.recording.is_begun();
@@ -347,16 +396,16 @@ impl Shared {
     }
 
     /// The root context to wake when a batch need not wait for the tick.
-    fn root_to_wake(&self, now: u64) -> Option<u32> {
+    fn root_to_wake(&self, now: SteadyNanos) -> Option<u32> {
         self.root_id.filter(|_| self.calls != Calls::Refused && self.exporter.is_due(now))
     }
 
-    fn send_what_is_due(&mut self, now: u64) {
+    fn send_what_is_due(&mut self, now: SteadyNanos) {
         while self.exporter.is_due(now) && self.send_next(now) {}
     }
 
     /// `false` when there is nothing that may be sent.
-    fn send_next(&mut self, now: u64) -> bool {
+    fn send_next(&mut self, now: SteadyNanos) -> bool {
         if self.calls == Calls::Refused {
             return false;
         }
@@ -364,7 +413,7 @@ impl Shared {
         batch.map(|batch| self.send(batch, now)).is_some()
     }
 
-    fn send(&mut self, batch: Batch, now: u64) {
+    fn send(&mut self, batch: Batch, now: SteadyNanos) {
         let timeout = self.config.collector.timeout_ms;
         let call = self.probe().and_then(|()| {
             let headers = &self.config.collector.headers;
@@ -413,7 +462,7 @@ impl Shared {
         } else {
             Outcome::Status(status)
         };
-        let (random, now) = (self.random.next(), host::now());
+        let (random, now) = (self.random.next(), self.clock.at(host::now()));
         if !self.exporter.answered(token, outcome, now, random, &mut self.stats) {
             return;
         }

@@ -388,7 +388,7 @@ pub fn config(data: &[u8]) {
     assert!((0..=MAX_RAW_USAGE_BYTES).contains(&limits.max_raw_usage_bytes));
     assert!((1 << 10..=1 << 20).contains(&limits.max_frame_bytes));
     assert!((32 << 10..=64 << 20).contains(&limits.max_window_bytes));
-    assert!((64 << 10..=1 << 30).contains(&limits.max_decoder_bytes));
+    assert!((64 << 10..=config::MAX_DECODER_BYTES).contains(&limits.max_decoder_bytes));
     assert!((2..=10_000).contains(&limits.max_expansion_ratio));
     for problem in &problems {
         assert!(problem.message.len() <= 1_024 && problem.path.len() <= 512, "{problem:?}");

@@ -112,6 +112,8 @@ pub enum Operation {
     Batch,
     /// A file is handed over for later use.
     FileUpload,
+    /// A session over a WebSocket, with as many answers as it takes.
+    Realtime,
 }
 
 impl Operation {
@@ -145,6 +147,7 @@ impl Operation {
             Self::Ocr => "ocr",
             Self::Batch => "batch",
             Self::FileUpload => "file_upload",
+            Self::Realtime => "realtime",
         }
     }
 }

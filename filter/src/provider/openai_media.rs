@@ -1,5 +1,5 @@
 //! OpenAI's other calls, and those of others with the same bodies: images, audio, moderations, token counts, files,
-//! batches. Counted; tokens where the wire has them.
+//! batches, sessions. Counted; tokens where the wire has them.
 //!
 //! A batch carries its usage once it is done. Every answer that shows it says so again, under the batch's id.
 //! <https://platform.openai.com/docs/api-reference>
@@ -20,6 +20,9 @@ pub static MODERATIONS: Adapter = api("openai.moderations", Operation::Moderatio
 pub static BATCHES: Adapter = api("openai.batches", Operation::Batch);
 /// Only counted: what is handed over is not read.
 pub static FILES: Adapter = api("openai.files", Operation::FileUpload);
+/// Only counted: once it is open, it is no HTTP.
+pub static REALTIME: Adapter = api("openai.realtime", Operation::Realtime);
+pub static LIVE: Adapter = api("gemini.live", Operation::Realtime);
 pub static OCR: Adapter = api("mistral.ocr", Operation::Ocr);
 pub static COUNT_TOKENS: Adapter =
     Adapter { response: &COUNT, ..api("count_tokens", Operation::CountTokens) };

@@ -56,9 +56,19 @@ fn empty_request() {
 
 #[test]
 fn head_of_a_path_that_is_called() {
+    for (name, is_http2) in [("head", false), ("head-http2", true)] {
+        let answer =
+            Answer::nothing().head(200, &[("content-length", "321"), ("content-type", "application/json")]);
+        let case = Case::new(name, "HEAD", "api.openai.com", "/v1/chat/completions", "", answer);
+        empty(if is_http2 { case.route("http2").http2() } else { case }, 200);
+    }
+}
+
+#[test]
+fn head_of_a_path_that_is_no_call() {
     let answer = Answer::nothing().head(200, &[("content-length", "321")]);
     let unseen =
-        Case::new("head", "HEAD", "api.openai.com", "/v1/chat/completions", "", answer).observe_nothing();
+        Case::new("head-other", "HEAD", "api.openai.com", "/v1/models", "", answer).observe_nothing();
     assert_eq!((unseen.reply.status, unseen.asked.len()), (200, 1));
 }
 

@@ -17,10 +17,55 @@ fn upgrade(mut case: Case) -> Case {
     case.header("connection", "upgrade").header("upgrade", "websocket").route("websocket")
 }
 
+/// How the official SDK opens a session.
+fn realtime(name: &str, answer: Answer) -> Case {
+    upgrade(Case::new(name, "GET", "api.openai.com", "/v1/realtime?model=gpt-realtime", "", answer))
+}
+
+#[test]
+fn realtime_session() {
+    let seen = realtime("realtime", switching())
+        .says_after("", RAW)
+        .leaves_after(RAW)
+        .observe()
+        .complete()
+        .because("downstream_remote_disconnect", &["DC"])
+        .status(101)
+        .no_tokens("upgraded")
+        .no_attribute("meshtap.response.unread")
+        .no_attribute("gen_ai.response.id");
+    assert_eq!(seen.span.name, "realtime gpt-realtime");
+    assert_eq!(seen.span.request_model.as_deref(), Some("gpt-realtime"));
+    assert_eq!(seen.reply.body, RAW.as_bytes());
+}
+
+#[test]
+fn realtime_session_that_the_upstream_refuses() {
+    let seen = realtime("realtime-refused", Answer::json(401, r#"{"error":{"code":"no_key"}}"#))
+        .observe()
+        .failed("complete", "401")
+        .because("via_upstream", &[])
+        .status(401)
+        .no_tokens("error_response");
+    assert_eq!(seen.span.request_model.as_deref(), Some("gpt-realtime"));
+}
+
+#[test]
+fn realtime_session_that_the_proxy_does_not_allow() {
+    let path = "/v1/realtime?model=gpt-realtime";
+    Case::new("realtime-forbidden", "GET", "api.openai.com", path, "", switching())
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .observe()
+        .failed("local_reply", "403")
+        .because("upgrade_failed", &[])
+        .status(403)
+        .no_tokens("error_response");
+}
+
 #[test]
 fn websocket_on_a_path_that_is_no_call() {
-    let case =
-        Case::new("realtime", "GET", "api.openai.com", "/v1/realtime?model=gpt-realtime", "", switching());
+    let case = Case::new("realtime-other", "GET", "api.openai.com", "/v1/models", "", switching());
     let unseen = upgrade(case).says_after("", RAW).leaves_after(RAW).observe_nothing();
     assert_eq!((unseen.reply.status, unseen.reply.body.as_slice()), (101, RAW.as_bytes()));
 }
@@ -34,7 +79,7 @@ fn websocket_on_the_path_of_a_call() {
         .complete()
         .because("downstream_remote_disconnect", &["DC"])
         .status(101)
-        .no_tokens("not_sent")
+        .no_tokens("upgraded")
         .no_attribute("meshtap.response.unread")
         .no_attribute("meshtap.request.unread")
         .no_attribute("gen_ai.response.id");
@@ -53,7 +98,7 @@ fn websocket_that_the_upstream_closes() {
         .complete()
         .because("upstream_reset_after_response_started{connection_termination", &["UC"])
         .status(101)
-        .no_tokens("not_sent");
+        .no_tokens("upgraded");
 }
 
 #[test]

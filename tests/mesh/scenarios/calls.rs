@@ -20,9 +20,17 @@ pub(crate) fn first_span(world: &World) {
     let span = world.collector().wait_for_span("namespace=llm-apps");
     assert_eq!(span.request_model.as_deref(), Some("gpt-4o"), "{span:#?}");
     assert_eq!(span.workload.as_deref(), Some("llm-sample"), "{span:#?}");
+    let heartbeat = wait::until("a heartbeat", || world.collector().sidecars("llm-apps").pop());
+    let plugin = mesh.kube.get(&["-n", "llm-apps", "wasmplugin", "meshtap"]);
+    assert_eq!(heartbeat["module_sha256"], plugin["spec"]["sha256"], "{heartbeat:#}");
     let seen = mesh.provider.standin.exchange("first-span@mesh");
     assert_eq!(span.usage.input_tokens, seen.usage.map(|usage| usage.input), "{span:#?}");
-    world.holds("`istio/collector` and `istio/sample` applied as they stand, one call", "200, one span");
+    world.all_batches_come();
+    assert_eq!(world.collector().spans("namespace=llm-apps").len(), 1);
+    world.holds(
+        "`istio/collector` and `istio/sample` applied as they stand, one call",
+        "200, one span; the heartbeat has the digest that the WasmPlugin names, as `module_sha256`",
+    );
 }
 
 pub(crate) fn json_and_sse(world: &World) {
@@ -37,6 +45,7 @@ pub(crate) fn json_and_sse(world: &World) {
         crate::until_seen(world, &namespace.name, &pod);
         assert_eq!(pod.call(&whole).status, 200);
         assert!(pod.call(&streamed).is_whole_stream());
+        world.all_batches_come();
         let collector = world.collector();
         let span = collector.wait_for_span(&format!("{}&model=gpt-4o-mini", namespace.query()));
         assert_eq!((span.kind.as_str(), span.stream), ("client", None), "{span:#?}");
@@ -49,6 +58,8 @@ pub(crate) fn json_and_sse(world: &World) {
         world.holds(&situation, "as without the filter, one span each");
     }
 }
+
+const FINISHED: &str = "wasmcustom.meshtap_spans_finished_total";
 
 /// Without `match`, and in the collector's own namespace: the proxy that receives all spans looks at none of them.
 pub(crate) fn own_traffic(world: &World) {
@@ -75,13 +86,45 @@ pub(crate) fn own_traffic(world: &World) {
     for number in 0..5 {
         assert_eq!(pod.call(&Call::chat(&format!("own-{number}")).model("own")).status, 200);
     }
-    let spans = world.collector().wait_for_spans(&format!("{}&model=own", namespace.query()), 5);
+    world.all_batches_come();
+    let spans = world.collector().spans(&format!("{}&model=own", namespace.query()));
     assert_eq!(spans.len(), 5);
     assert!(world.collector().spans("namespace=meshtap-system").is_empty());
-    assert_eq!(world.collector().pod.stat("wasmcustom.meshtap_spans_finished_total"), 0);
+    assert_eq!(world.collector().pod.stat(FINISHED), 0);
+    // The filter was there, and is for others than itself.
+    let address = world.collector().pod.address();
+    let body = r#"{"model":"gpt-4o","messages":[]}"#;
+    let call = ureq::post(format!("http://{address}:8080/v1/chat/completions"));
+    let answer = call.header("host", OPENAI).config().http_status_as_error(false).build().send(body).unwrap();
+    assert_eq!(answer.status().as_u16(), 404);
+    wait::until("the collector's own sidecar sees a call", || {
+        (world.collector().pod.stat(FINISHED) == 1).then_some(())
+    });
     kube.tell(&["-n", "meshtap-system", "delete", "wasmplugin", "meshtap"]);
     world.holds(
         "a WasmPlugin without `match`, also in the collector's own namespace",
         "one span for each call, none of the spans' own way",
     );
+}
+
+/// The mesh writes a line for each call; with the component a namespace has lines of those that failed, and no others.
+pub(crate) fn access_log(world: &World) {
+    for (place, folders, good_line) in [
+        ("base", BASE.to_vec(), true),
+        ("access-log", [BASE, &["istio/components/access-log"]].concat(), false),
+    ] {
+        let namespace = world.namespace(&format!("llm-log-{place}"), &folders, &[]);
+        let pod = namespace.workload("checkout");
+        let line = |path: &str| pod.log().lines().any(|line| line.contains(path));
+        let call = |path: &str| {
+            let url = format!("http://{OPENAI}/v1/{path}");
+            pod.call(&Call { url, ..Call::chat(path) }).status
+        };
+        assert_eq!((call("chat/completions"), call("not-there")), (200, 404));
+        wait::until("the line of the call that failed", || line("/v1/not-there").then_some(()));
+        assert_eq!(line("/v1/chat/completions"), good_line, "{}", pod.log());
+        let outcome =
+            if good_line { "a line for each call" } else { "lines of calls that failed, and no others" };
+        world.holds(&format!("{place}: what the sidecar logs where the mesh logs every call"), outcome);
+    }
 }

@@ -1,9 +1,10 @@
 //! The collector away, or out of sight.
 
+use std::collections::BTreeSet;
 use std::thread;
-use std::time::Duration;
 
 use meshtap_mesh::app::Call;
+use meshtap_mesh::pod::Pod;
 use meshtap_tests::wait;
 use serde_json::json;
 
@@ -11,13 +12,18 @@ use crate::world::{BASE, World};
 
 const CALLS: usize = 120;
 
-/// The collector is killed and started again under load: every span that it acked before is there after, and those that
-/// it did not ack come again.
+/// The collector is killed and started again under load. What the sidecar's filter was acked, by its own count, is what is
+/// stored: each call once, none twice for its retries, none lost.
 pub(crate) fn restart_under_load(world: &World) {
     let namespace = world.namespace("llm-restart", BASE, &[]);
     let pod = namespace.workload("checkout");
     crate::until_seen(world, &namespace.name, &pod);
     let query = format!("{}&model=under-load&limit=1000", namespace.query());
+    let count = |name: &str| pod.stat(&format!("wasmcustom.meshtap_{name}_total"));
+    world.all_batches_come();
+    wait::until("the warm-up's acks", || (unacked(&pod) == 0).then_some(()));
+    let (exported, retries) = (count("spans_exported"), count("export_retries"));
+    let heartbeats = count("heartbeats");
     thread::scope(|scope| {
         let load = scope.spawn(|| {
             for number in 0..CALLS {
@@ -27,14 +33,30 @@ pub(crate) fn restart_under_load(world: &World) {
         });
         world.collector().wait_for_spans(&query, 10);
         world.collector().kill();
-        thread::park_timeout(Duration::from_secs(1));
+        wait::until("the outage is felt", || (count("export_retries") > retries).then_some(()));
         world.collector().start_again(world.mesh.node());
         load.join().unwrap();
     });
-    let spans = world.collector().wait_for_spans(&query, CALLS);
-    assert_eq!(spans.len(), CALLS);
-    assert_eq!(pod.stat("wasmcustom.meshtap_spans_dropped_queue_full_total"), 0);
-    world.holds("the collector is killed and started again under load", "every call has its one span");
+    wait::until("all acks", || (unacked(&pod) == 0).then_some(()));
+    world.all_batches_come();
+    let spans = world.collector().spans(&query);
+    let answers: BTreeSet<&str> = spans.iter().filter_map(|span| span.response_id.as_deref()).collect();
+    assert_eq!((spans.len(), answers.len()), (CALLS, CALLS), "each call has its one span");
+    let since = count("heartbeats") - heartbeats;
+    assert_eq!(count("spans_exported") - exported - since, CALLS as u64, "acked, retries not counted");
+    for dropped in ["spans_dropped_queue_full", "spans_dropped_refused", "spans_rejected"] {
+        assert_eq!(count(dropped), 0, "{dropped}");
+    }
+    world.holds(
+        "the collector is killed and started again under load",
+        "every call has its one span; `meshtap_export_retries_total` grows, `meshtap_spans_exported_total` by one for \
+         each call, and nothing is dropped",
+    );
+}
+
+/// How many spans wait, or are under way without an ack.
+fn unacked(pod: &Pod) -> u64 {
+    pod.stat("wasmcustom.meshtap_queue_spans")
 }
 
 /// A Sidecar resource without the collector takes its cluster away, and one with it brings it back.
@@ -43,6 +65,8 @@ pub(crate) fn sidecar_scope(world: &World) {
     let pod = namespace.workload("checkout");
     crate::until_seen(world, &namespace.name, &pod);
     let cluster = "outbound|4317||meshtap-collector.meshtap-system.svc.cluster.local";
+    let retries = || pod.stat("wasmcustom.meshtap_export_retries_total");
+    let before = retries();
     let has_cluster = || pod.admin("/clusters").contains(cluster);
     world.mesh.kube.apply_object(&json!({
         "apiVersion": "networking.istio.io/v1",
@@ -52,9 +76,8 @@ pub(crate) fn sidecar_scope(world: &World) {
     }));
     wait::until("the cluster is gone", || (!has_cluster()).then_some(()));
     assert_eq!(pod.call(&Call::chat("out-of-scope").model("out-of-scope")).status, 200);
-    wait::until("the filter tries again", || {
-        (pod.stat("wasmcustom.meshtap_export_retries_total") > 0).then_some(())
-    });
+    wait::until("the filter tries again", || (retries() > before).then_some(()));
+    assert!(!world.was_seen(&namespace.query(), "out-of-scope"));
     namespace.apply(&["istio/base", "istio/egress/openai", "istio/components/sidecar-scope"], &[]);
     world.collector().wait_for_span(&format!("{}&model=out-of-scope", namespace.query()));
     world.holds(

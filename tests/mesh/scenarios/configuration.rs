@@ -8,8 +8,10 @@ use meshtap_mesh::pod::Pod;
 use meshtap_tests::wait;
 use serde_json::{Value, json};
 
-use crate::changes::stream;
-use crate::world::{BASE, Namespace, World, another_build, with_module, with_setting};
+use crate::streams::Stream;
+use crate::world::{
+    BASE, Namespace, RESILIENT, World, another_build, with_module, with_setting, with_setting_as_text,
+};
 
 /// The newest heartbeat of the namespace.
 fn newest(namespace: &Namespace<'_>) -> Option<Value> {
@@ -24,28 +26,43 @@ fn in_force(namespace: &Namespace<'_>) -> Option<String> {
 
 /// Applies the base with a change of its configuration; the hash in the heartbeat after it.
 #[track_caller]
-fn push(namespace: &Namespace<'_>, patch: &Value) -> String {
+pub(crate) fn push(namespace: &Namespace<'_>, patch: &Value) -> String {
+    push_to(namespace, BASE, patch)
+}
+
+#[track_caller]
+fn push_to(namespace: &Namespace<'_>, folders: &[&str], patch: &Value) -> String {
     let before = in_force(namespace);
-    namespace.apply(BASE, std::slice::from_ref(patch));
+    namespace.apply(folders, std::slice::from_ref(patch));
     wait::until("a heartbeat with another configuration", || {
         in_force(namespace).filter(|hash| Some(hash) != before.as_ref())
     })
 }
 
 pub(crate) fn edited(world: &World) {
-    let namespace = world.namespace("llm-config", BASE, &[]);
-    let pod = namespace.workload("checkout");
-    crate::until_seen(world, &namespace.name, &pod);
-    let under_way = stream(&pod, "through-config");
-    let hash = push(&namespace, &with_setting("batch", &json!({"max_age_ms": 700})));
-    assert!(under_way.end().is_whole_stream());
-    world.collector().wait_for_span(&format!("{}&model=through-config", namespace.query()));
-    let labels = format!("config_sha256=\"{hash}\"");
-    assert!(world.collector().metric("meshtap_sidecar_config_info", &labels) > 0.0);
-    world.holds(
-        "pluginConfig is edited while a stream is under way",
-        "the stream is whole and has its span; the next heartbeat, and `meshtap_sidecar_config_info`, have the new hash",
-    );
+    let setting = json!({"max_age_ms": 700});
+    for (place, folders, patch) in [
+        ("base", BASE, with_setting("batch", &setting)),
+        ("resilient", RESILIENT, with_setting_as_text("batch", &setting)),
+    ] {
+        let namespace = world.namespace(&format!("llm-config-{place}"), folders, &[]);
+        let pod = namespace.workload("checkout");
+        crate::until_seen(world, &namespace.name, &pod);
+        let name = format!("through-config-{place}");
+        let under_way = Stream::begin(&world.mesh.provider, &pod, &name);
+        let hash = push_to(&namespace, folders, &patch);
+        crate::until_seen_as(world, &namespace.name, &pod, "after-config");
+        under_way.ends_whole();
+        world.collector().wait_for_span(&format!("{}&model={name}", namespace.query()));
+        let row = format!("namespace=\"{}\",workload=\"checkout\"", namespace.name);
+        let page = world.collector().get("/metrics").text();
+        let told = |line: &&str| line.contains(&row) && line.contains(&format!("config_sha256=\"{hash}\""));
+        assert!(page.lines().any(|line| told(&line)), "no {row} with {hash} in\n{page}");
+        world.holds(
+            &format!("{place}: the plugin configuration is edited while a stream is under way"),
+            "the stream is whole and has its span; the next heartbeat, and `meshtap_sidecar_config_info`, have the new hash",
+        );
+    }
 }
 
 pub(crate) fn absent(world: &World) {
@@ -53,11 +70,26 @@ pub(crate) fn absent(world: &World) {
     let namespace = world.namespace("llm-defaults", BASE, &[remove]);
     let pod = namespace.workload("checkout");
     crate::until_seen(world, &namespace.name, &pod);
+    assert_one_span_each(&namespace, &pod);
     assert_eq!(pod.stat("wasmcustom.meshtap_config_problems_total"), 0);
     world.holds(
         "a WasmPlugin without `pluginConfig`",
         "200, one span each: the defaults are the collector's own",
     );
+}
+
+/// Calls are answered, and have no more and no fewer spans than they should.
+#[track_caller]
+fn assert_one_span_each(namespace: &Namespace<'_>, pod: &Pod) {
+    const CALLS: usize = 3;
+    for number in 0..CALLS {
+        let name = format!("{}-{number}", namespace.name);
+        let answer = pod.call(&Call::chat(&name).model("counted"));
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    namespace.world.all_batches_come();
+    let spans = namespace.world.collector().spans(&format!("{}&model=counted", namespace.query()));
+    assert_eq!(spans.len(), CALLS, "{spans:#?}");
 }
 
 /// JSON through the API server, istiod and a protobuf `Struct`: every number is a double on its way.
@@ -69,6 +101,7 @@ pub(crate) fn wrong_numbers(world: &World) {
     let namespace = world.namespace("llm-numbers", BASE, &patches);
     let pod = namespace.workload("checkout");
     crate::until_seen(world, &namespace.name, &pod);
+    assert_one_span_each(&namespace, &pod);
     assert_eq!(pod.stat("wasmcustom.meshtap_config_problems_total"), 2);
     let heartbeat = newest(&namespace).unwrap_or_default();
     let (paths, log) = (heartbeat["config_problem_paths"].to_string(), pod.log());

@@ -1,13 +1,14 @@
-//! The filter in other places than a caller's sidecar, and calls that go other ways than to one name.
+//! The filter in other places than a caller's sidecar: in a gateway, and before a server.
 
 use meshtap_mesh::app::Call;
 use meshtap_mesh::mesh::repository;
 use meshtap_mesh::pod::Pod;
-use meshtap_mesh::provider::{BEDROCK, OPENAI, OPENAI_EU};
+use meshtap_mesh::provider::OPENAI;
+use meshtap_mesh::results::roughly;
 use meshtap_tests::wait;
 use serde_json::json;
 
-use crate::world::{World, with_setting};
+use crate::world::{World, module_bytes, with_module, with_setting};
 
 /// caller without the filter, its sidecar, the gateway with the filter, the provider.
 pub(crate) fn egress_gateway(world: &World) {
@@ -24,7 +25,7 @@ pub(crate) fn egress_gateway(world: &World) {
     let query = "namespace=llm-egress&model=through-gateway";
     wait::until("a span of the gateway", || {
         pod.call(&Call::chat("through-gateway").streamed().model("through-gateway"));
-        crate::was_seen(world, "namespace=llm-egress", "through-gateway").then_some(())
+        world.was_seen("namespace=llm-egress", "through-gateway").then_some(())
     });
     let span = world.collector().spans(query).remove(0);
     assert_eq!(span.workload.as_deref(), Some("llm-egressgateway"), "{span:#?}");
@@ -39,7 +40,47 @@ pub(crate) fn egress_gateway(world: &World) {
         "as without the filter; one span of the gateway, with the caller's identity",
     );
     both_ends(world);
-    mesh.kube.tell(&["delete", "-k", &folder.display().to_string(), "--wait=false"]);
+    gateway.delete(&mesh.kube);
+    gateways_start(world);
+    mesh.kube.tell(&["delete", "-k", &folder.display().to_string(), "--wait=false", "--ignore-not-found"]);
+}
+
+/// A gateway that starts while its module cannot be fetched: a server that drops packets.
+fn gateways_start(world: &World) {
+    let mesh = &world.mesh;
+    let module = world.modules.serve("gateway.wasm", &module_bytes());
+    let away = with_module(&module.clone().dropped());
+    let caller = world.namespace("before-gateway", &[], &[]).workload("checkout");
+    for (place, folders) in [
+        ("egress-gateway", vec!["istio/egress-gateway"]),
+        (
+            "egress-gateway, resilient-gateway",
+            vec!["istio/egress-gateway", "istio/components/resilient-gateway"],
+        ),
+    ] {
+        mesh.kube.run(&["-n", "llm-egress", "delete", "wasmplugin", "meshtap", "--ignore-not-found"]);
+        mesh.apply_to("llm-egress", &folders, &away);
+        let gateway = Pod::of(mesh.node(), "deployment", "llm-egress", "llm-egressgateway");
+        let took = roughly(gateway.ready(mesh.node()));
+        let name = format!("gateway-start-{}", folders.len());
+        let first = wait::until("an answer through the gateway", || {
+            let answer = caller.call(&Call::chat(&name).model(&name));
+            (answer.status != 503).then_some(answer)
+        });
+        let spans = if world.was_seen("namespace=llm-egress", &name) { "spans" } else { "no spans" };
+        // Once the module can be had.
+        mesh.apply_to("llm-egress", &folders, &with_module(&module));
+        let back = format!("{name}-back");
+        wait::until("a span of the gateway", || {
+            assert_eq!(caller.call(&Call::chat(&back).model(&back)).status, 200);
+            world.was_seen("namespace=llm-egress", &back).then_some(())
+        });
+        world.holds(
+            &format!("{place}: the gateway starts, and the module server drops packets"),
+            &format!("ready {took}; {}, {spans}; spans come once the module can be had", first.status),
+        );
+        gateway.delete(&mesh.kube);
+    }
 }
 
 /// The caller's sidecar has the filter as well, and sees mutual TLS to the gateway.
@@ -96,23 +137,4 @@ pub(crate) fn capture_server(world: &World) {
         "capture-server: an SSE stream from a caller without a sidecar to an inference server",
         "as without the filter; one span of the server, of kind SERVER",
     );
-}
-
-/// Names that are not the provider's one: with a region, and under a wildcard.
-pub(crate) fn other_hosts(world: &World) {
-    for (situation, folder, host) in [
-        ("a host with a region in its name", "istio/egress/aws.bedrock/us-east-1", BEDROCK),
-        ("a host that a wildcard covers", "istio/egress/openai-wildcard", OPENAI_EU),
-    ] {
-        let key = host.split('.').next().unwrap_or_default();
-        let namespace = world.namespace(&format!("llm-host-{key}"), &["istio/base", folder], &[]);
-        let pod = namespace.workload("checkout");
-        let call = Call::chat(key).to(&format!("http://{host}")).streamed().model(key);
-        let answer = pod.call(&call);
-        assert!(answer.is_whole_stream(), "{host}: {answer:?}\n{}", pod.log());
-        let span = world.collector().wait_for_span(&format!("{}&model={key}", namespace.query()));
-        assert_eq!(span.attribute("server.address").as_deref(), Some(host), "{span:#?}");
-        let situation = format!("base: an SSE stream to {situation}, as `{folder}` opens it");
-        world.holds(&situation, "as without the filter, one span");
-    }
 }

@@ -1,7 +1,12 @@
 //! Who sends spans: mutual TLS with STRICT, and the AuthorizationPolicy on.
 
+use std::net::Ipv4Addr;
+
 use meshtap_mesh::app::Call;
+use meshtap_mesh::collector::{HOST, NAME, NAMESPACE};
 use meshtap_tests::wait;
+use meshtap_tests::wire::{Headers, Next, Reply, ReplyEnd, Request, headers, http2};
+use serde_json::{Value, json};
 
 use crate::world::{BASE, World};
 
@@ -30,6 +35,7 @@ pub(crate) fn strict_and_authorized(world: &World) {
         (pod.stat("wasmcustom.meshtap_spans_dropped_refused_total") > 0).then_some(())
     });
     wait::until("the refusal in the collector's sidecar", || (denied(world) > denied_before).then_some(()));
+    world.all_batches_come();
     assert!(world.collector().spans(&strangers.query()).is_empty());
     world.holds(
         "spans from a namespace that it does not name",
@@ -37,16 +43,58 @@ pub(crate) fn strict_and_authorized(world: &World) {
     );
 }
 
-/// Plain text on 4317 is refused, and the module can still be had in plain text.
+/// OTLP in plain text, by a client that nothing but STRICT turns away: with the same policy for everybody and the mode
+/// PERMISSIVE its call is taken. The module can be had in plain text all the while.
 pub(crate) fn plain_text(world: &World) {
-    let collector = world.collector();
-    let address = collector.pod.address();
+    let address = world.collector().pod.address();
     let module = format!("http://{address}:8080/wasm/index.json");
     let index = ureq::get(&module).call().and_then(|mut reply| reply.body_mut().read_to_string());
     assert!(index.unwrap().contains("/wasm/sha256/"));
-    let otlp = ureq::get(format!("http://{address}:4317/")).call();
-    assert!(otlp.is_err(), "{otlp:?}");
-    world.holds("plain text to the collector", "refused on 4317; served on 8080");
+    let without_policy = export_in_plain_text(address);
+    assert_ne!(without_policy.end, ReplyEnd::Whole, "{without_policy:?}");
+
+    let kube = &world.mesh.kube;
+    let policy = kube.get(&["-n", NAMESPACE, "authorizationpolicy", NAME]);
+    patch(world, "authorizationpolicy", &json!([{"op": "remove", "path": "/spec/rules/0/from"}]));
+    let mode = |mode: &str| json!([{"op": "replace", "path": "/spec/mtls/mode", "value": mode}]);
+    patch(world, "peerauthentication", &mode("PERMISSIVE"));
+    wait::until("a call in plain text that is taken", || {
+        let reply = export_in_plain_text(address);
+        let taken = |list: &Headers| list.iter().any(|(name, value)| name == "grpc-status" && value == "0");
+        (reply.status == 200 && (taken(&reply.trailers) || taken(&reply.headers))).then_some(())
+    });
+    patch(world, "peerauthentication", &mode("STRICT"));
+    wait::until("a call in plain text that is cut off", || {
+        let reply = export_in_plain_text(address);
+        (reply.status == 0 && reply.end == ReplyEnd::Broken).then_some(())
+    });
+    let rules = &policy["spec"]["rules"];
+    patch(world, "authorizationpolicy", &json!([{"op": "replace", "path": "/spec/rules", "value": rules}]));
+    world.holds(
+        "plain text to the collector",
+        "4317: the connection is closed, by STRICT alone: with PERMISSIVE and a policy for everybody the same call is \
+         taken; 8080: served",
+    );
+}
+
+fn patch(world: &World, kind: &str, patch: &Value) {
+    let patch = patch.to_string();
+    world.mesh.kube.tell(&["-n", NAMESPACE, "patch", kind, NAME, "--type=json", "-p", &patch]);
+}
+
+/// An export of no spans, by gRPC over HTTP/2 without TLS and without a sidecar.
+fn export_in_plain_text(address: Ipv4Addr) -> Reply {
+    let request = Request {
+        method: "POST".to_owned(),
+        host: HOST.to_owned(),
+        path: "/opentelemetry.proto.collector.trace.v1.TraceService/Export".to_owned(),
+        headers: headers(&[("content-type", "application/grpc"), ("te", "trailers")]),
+        // Not compressed, of no bytes.
+        body: vec![0; 5],
+        ..Request::default()
+    };
+    let mut replies = http2((address, 4317).into(), &[request], |_, _| Next::Stay);
+    replies.remove(0)
 }
 
 fn denied(world: &World) -> u64 {

@@ -4,24 +4,69 @@ use std::thread;
 use std::time::Duration;
 
 use meshtap_mesh::app::Call;
-use meshtap_mesh::modules::Module;
+use meshtap_mesh::modules::{Module, sha256};
 use meshtap_mesh::pod::Pod;
 use meshtap_mesh::results::roughly;
 use meshtap_tests::wait;
 
+use crate::streams::Stream;
 use crate::world::{BASE, RESILIENT, World, another_build, module_bytes, with_module};
 
 const SLOW: Duration = Duration::from_secs(8);
 
 const PLACES: [(&str, &[&str]); 2] = [("base", BASE), ("resilient", RESILIENT)];
 
-/// A fault, as the document names it, and the agent's word for it.
+/// A fault, as the document names it, and who counts it.
 struct Fault {
     key: &'static str,
     name: &'static str,
     module: Module,
-    /// What the agent counts, if it sees anything wrong: a counter and its label.
-    counted: Option<(&'static str, &'static str)>,
+    counted: Counted,
+}
+
+/// Where a fault is seen: a counter that it moves.
+#[derive(Clone, Copy)]
+enum Counted {
+    /// Of the agent, with this label.
+    ByAgent(&'static str, &'static str),
+    /// Of istiod: Envoy refuses what it is sent, and says so in its log too.
+    ByIstiod,
+    /// It is none.
+    Nowhere,
+}
+
+impl Counted {
+    fn now(self, pod: &Pod) -> f64 {
+        match self {
+            Self::ByAgent(name, result) => pod.agent_metric(name, &format!("result=\"{result}\"")),
+            Self::ByIstiod => {
+                f64::from(u32::try_from(pod.log().matches(REFUSED).count()).unwrap_or(u32::MAX))
+            }
+            Self::Nowhere => 0.0,
+        }
+    }
+
+    /// As the document says it.
+    fn told(self) -> String {
+        match self {
+            Self::ByAgent(_, result) => format!("; the agent counts `{result}`"),
+            Self::ByIstiod => "; istiod counts `pilot_total_xds_rejects{type=\"ecds\"}`".to_owned(),
+            Self::Nowhere => String::new(),
+        }
+    }
+
+    #[track_caller]
+    fn assert_moved(self, world: &World, pod: &Pod, before: f64, fault: &str) {
+        if matches!(self, Self::Nowhere) {
+            return;
+        }
+        let moved = wait::poll(|| (self.now(pod) > before).then_some(()));
+        assert!(moved.is_some(), "{fault}: nothing moved{}\n{}", self.told(), pod.log());
+        if matches!(self, Self::ByIstiod) {
+            let rejects = || world.mesh.istiod.metric("pilot_total_xds_rejects", "type=\"ecds\"");
+            wait::until("istiod's count", || (rejects() > before).then_some(()));
+        }
+    }
 }
 
 fn faults(world: &World) -> Vec<Fault> {
@@ -29,38 +74,48 @@ fn faults(world: &World) -> Vec<Fault> {
     // The magic of a module, and then nothing of one.
     let corrupt = world.modules.serve("corrupt.wasm", b"\0asm\x01\0\0\0\xff\xff\xff\xff");
     let no_module = world.modules.serve("page.wasm", b"<html>Sign in</html>");
-    let failed = Some(("istio_agent_wasm_config_conversion_count", "fetch_failure"));
-    let mismatched = Some(("istio_agent_wasm_remote_fetch_count", "checksum_mismatched"));
+    let failed = Counted::ByAgent("istio_agent_wasm_config_conversion_count", "fetch_failure");
+    let mismatched = Counted::ByAgent("istio_agent_wasm_remote_fetch_count", "checksum_mismatched");
     let fault = |key, name, module, counted| Fault { key, name, module, counted };
     vec![
         fault("refused", "the module server refuses connections", good.clone().refused(), failed),
         fault("missing", "the module is not there (404)", world.modules.missing(), failed),
         fault("digest", "the digest is of other bytes", good.clone().with_wrong_digest(), mismatched),
         fault("page", "the bytes are no module", no_module, failed),
-        fault("corrupt", "the module is corrupt behind its first bytes", corrupt, None),
+        fault("corrupt", "the module is corrupt behind its first bytes", corrupt, Counted::ByIstiod),
         fault("dropped", "the module server drops packets", good.dropped(), failed),
     ]
 }
 
+/// What Envoy writes about a module that it cannot load.
+const REFUSED: &str = "rejected: Unable to create Wasm plugin";
+
+/// Both places at once, each fault after the other.
 pub(crate) fn at_start(world: &World) {
     for fault in faults(world) {
-        for (place, folders) in PLACES {
-            let name = format!("llm-start-{}-{place}", fault.key);
-            let namespace = world.namespace(&name, folders, &with_module(&fault.module));
-            let pod = world.mesh.workload(&namespace.name, "checkout");
-            let took = pod.ready(world.mesh.node());
-            let answer = pod.call(&Call::chat(&name));
-            let spans = world.collector().spans(&namespace.query()).len();
-            let situation = format!("{place}, pod starts: {}", fault.name);
-            assert_counted(&pod, &fault);
-            let counted = fault.counted.map(|(_, result)| format!("; the agent counts `{result}`"));
-            let counted = counted.unwrap_or_default();
-            let spans = spans_of(spans);
-            let outcome = format!("ready {}; {}, {spans}{counted}", roughly(took), answer.status);
+        let seen = thread::scope(|scope| {
+            let fault = &fault;
+            let runs =
+                PLACES.map(|(place, folders)| scope.spawn(move || a_start(world, fault, place, folders)));
+            runs.map(|run| run.join().unwrap())
+        });
+        for (situation, outcome) in seen {
             world.holds(&situation, &outcome);
-            pod.delete(&world.mesh.kube);
         }
     }
+}
+
+fn a_start(world: &World, fault: &Fault, place: &str, folders: &[&str]) -> (String, String) {
+    let name = format!("llm-start-{}-{place}", fault.key);
+    let namespace = world.namespace(&name, folders, &with_module(&fault.module));
+    let pod = world.mesh.workload(&namespace.name, "checkout");
+    let took = roughly(pod.ready(world.mesh.node()));
+    fault.counted.assert_moved(world, &pod, 0.0, fault.name);
+    let answer = pod.call(&Call::chat(&name).model(&name));
+    let spans = if world.was_seen(&namespace.query(), &name) { "spans" } else { "no spans" };
+    pod.delete(&world.mesh.kube);
+    let outcome = format!("ready {took}; {}, {spans}{}", answer.status, fault.counted.told());
+    (format!("{place}, pod starts: {}", fault.name), outcome)
 }
 
 /// Once the module can be had, pods that started without it have it as soon as the resource changes.
@@ -94,28 +149,40 @@ fn faults_of_a_pod(world: &World, place: &str, folders: &[&str]) -> Vec<(String,
     let namespace = world.namespace(&format!("llm-run-{place}"), folders, &[]);
     let pod = namespace.workload("checkout");
     crate::until_seen(world, &namespace.name, &pod);
-    let slow = world.modules.serve_slowly(&format!("slower-{place}.wasm"), &another_build(4), SLOW);
-    let slow = Fault { key: "slow", name: "the module takes 8 s to come", module: slow, counted: None };
+    let slow = another_build(if place == "base" { 4 } else { 5 });
+    let slower = world.modules.serve_slowly(&format!("slower-{place}.wasm"), &slow, SLOW);
+    let slow = Fault {
+        key: "slow",
+        name: "the module takes 8 s to come",
+        module: slower,
+        counted: Counted::Nowhere,
+    };
     let mut seen = Vec::new();
     for fault in faults(world).into_iter().chain([slow]) {
-        let before = tries(&pod);
-        let stream = Call::chat(&format!("{}-{place}", fault.key)).slowly(Duration::from_millis(150));
-        let stream = pod.begin(&stream.model("in-flight")).has_begun();
+        let (tried, counted) = (tries(&pod), fault.counted.now(&pod));
+        let name = format!("through-{}-{place}", fault.key);
+        let stream = Stream::begin(&world.mesh.provider, &pod, &name);
         namespace.apply(folders, &with_module(&fault.module));
-        let whole = stream.end().is_whole_stream();
-        wait_for_another_try(&pod, before);
+        wait_for_another_try(&pod, tried);
+        fault.counted.assert_moved(world, &pod, counted, fault.name);
+        if fault.key == "slow" {
+            wait::until("the other module", || pod.runs_module(&fault.module.sha256).then_some(()));
+        }
         let model = format!("after-{}", fault.key);
         let answer = pod.call(&Call::chat(&format!("{model}-{place}")).model(&model));
-        let spans = match (fault.key, crate::was_seen(world, &namespace.query(), &model)) {
+        let spans = match (fault.key, world.was_seen(&namespace.query(), &model)) {
             ("slow", true) => "spans go on",
             (_, true) => "the old filter goes on",
             (_, false) => "no spans",
         };
-        let stream = if whole { "a stream under way is whole" } else { "a stream under way breaks" };
-        let situation = format!("{place}, pod runs: {}", fault.name);
-        seen.push((situation, format!("{}, {spans}; {stream}", answer.status)));
+        stream.ends_whole();
+        let its = if world.was_seen(&namespace.query(), &name) { "has its span" } else { "has no span" };
+        let told = fault.counted.told();
+        let outcome = format!("{}, {spans}{told}; a stream under way is whole and {its}", answer.status);
+        seen.push((format!("{place}, pod runs: {}", fault.name), outcome));
         // Back to a module that is good, for the next fault.
         namespace.apply(folders, &[]);
+        wait::until("the good module", || pod.runs_module(&sha256(&module_bytes())).then_some(()));
         crate::until_seen_as(world, &namespace.name, &pod, &format!("well-{}", fault.key));
     }
     seen
@@ -131,18 +198,4 @@ fn tries(pod: &Pod) -> f64 {
 fn wait_for_another_try(pod: &Pod, before: f64) {
     let tried = || wait::poll(|| (tries(pod) > before).then_some(()));
     assert!(tried().or_else(tried).is_some(), "the agent has not tried\n{}", pod.log());
-}
-
-fn spans_of(count: usize) -> &'static str {
-    if count == 0 { "no spans" } else { "spans" }
-}
-
-#[track_caller]
-fn assert_counted(pod: &Pod, fault: &Fault) {
-    let Some((name, result)) = fault.counted else { return };
-    let label = format!("result=\"{result}\"");
-    let counted = wait::poll(|| (pod.agent_metric(name, &label) > 0.0).then_some(()));
-    let page = pod.local(15020, "/stats/prometheus").unwrap_or_default();
-    let lines: Vec<&str> = page.lines().filter(|line| line.starts_with("istio_agent_wasm")).collect();
-    assert!(counted.is_some(), "{}: no {name} with {label} in {lines:#?}", fault.name);
 }

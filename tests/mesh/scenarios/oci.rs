@@ -43,6 +43,8 @@ pub(crate) fn pull_secret(world: &World) {
     );
     let namespace = world.namespace("llm-oci-private", BASE, &image);
     let pod = namespace.workload("checkout");
+    assert_eq!(pod.call(&Call::chat("before-secret").model("before-secret")).status, 200);
+    assert!(!world.was_seen(&namespace.query(), "before-secret"));
     world.mesh.kube.apply_object(&registry.secret(SECRET, &namespace.name));
     namespace.apply(BASE, &with_secret(&image));
     crate::until_seen(world, &namespace.name, &pod);
@@ -79,7 +81,8 @@ fn refused(world: &World, name: &str, patches: &[Value], counted: (&str, &str)) 
     let namespace = world.namespace(name, BASE, patches);
     let pod = namespace.workload("checkout");
     let answer = pod.call(&Call::chat(name).model(name));
-    assert!(!crate::was_seen(world, &namespace.query(), name));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(!world.was_seen(&namespace.query(), name));
     assert!(pod.agent_metric(counted.0, counted.1) > 0.0, "{}", pod.log());
     answer.status
 }

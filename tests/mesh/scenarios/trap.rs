@@ -1,41 +1,53 @@
-//! A filter that traps: who pays for it.
-
-use std::time::Duration;
+//! A filter that traps: who pays for it, and how it comes back.
 
 use meshtap_mesh::app::{Answer, Call};
-use meshtap_tests::tools::trap_filter;
-use meshtap_tests::wait;
+use meshtap_tests::trapping::{TRAPPING_HEADERS, trapping_filter};
+use serde_json::json;
 
-use crate::world::{BASE, RESILIENT, World, with_module};
+use crate::streams::Stream;
+use crate::world::{BASE, RESILIENT, World, with_module, with_setting, with_setting_as_text};
 
 pub(crate) fn trap(world: &World) {
-    let bytes = std::fs::read(trap_filter()).unwrap();
-    let module = world.modules.serve("trap.wasm", &bytes);
-    for (place, folders) in [("base", BASE), ("resilient", RESILIENT)] {
+    let module = world.modules.serve("trap.wasm", &trapping_filter());
+    let setting = json!({"max_age_ms": 700});
+    for (place, folders, edit) in [
+        ("base", BASE, with_setting("batch", &setting)),
+        ("resilient", RESILIENT, with_setting_as_text("batch", &setting)),
+    ] {
         let namespace = world.namespace(&format!("llm-trap-{place}"), folders, &with_module(&module));
         let pod = namespace.workload("checkout");
-        wait::until("the module in Envoy", || {
-            let page = pod.admin("/stats?filter=wasm.*active");
-            let active =
-                page.lines().filter_map(|line| line.rsplit_once(": ")?.1.parse::<u64>().ok()).sum::<u64>();
-            (active > 0).then_some(())
-        });
-        let stream = pod
-            .begin(&Call::chat(&format!("trap-sse-{place}")).slowly(Duration::from_millis(100)))
-            .has_begun();
-        let trigger = pod.call(&Call::chat(&format!("trap-{place}")).header("x-meshtap-trap", "1"));
-        let stream = stream.end();
-        let next = pod.call(&Call::chat(&format!("trap-next-{place}")));
+        crate::until_seen(world, &namespace.name, &pod);
+        let name = format!("trap-sse-{place}");
+        let stream = Stream::begin(&world.mesh.provider, &pod, &name);
+        let trigger = pod.call(&many_headers(&format!("trap-{place}")));
+        let next = pod.call(&Call::chat(&format!("trap-next-{place}")).model("trap-next"));
+        let next_span = world.was_seen(&namespace.query(), "trap-next");
+        let stream = stream.release();
+        let stream_span = world.was_seen(&namespace.query(), &name);
+        // The same module, configured anew: a VM that has not trapped.
+        namespace.apply(folders, &[with_module(&module), vec![edit]].concat());
+        crate::until_seen_as(world, &namespace.name, &pod, "revived");
         let outcome = format!(
-            "the request that traps gets {}; a stream under way is {}; the next call gets {}",
+            "the request that traps gets {}; a stream under way is {}, {}; the next call gets {}, {}; an edit of the plugin \
+             configuration brings the filter back",
             status(&trigger),
             if stream.is_whole_stream() { "whole" } else { "cut" },
-            status(&next)
+            with_span(stream_span),
+            status(&next),
+            with_span(next_span),
         );
         world.holds(&format!("{place}: the filter traps"), &outcome);
     }
 }
 
+fn many_headers(name: &str) -> Call {
+    (0..TRAPPING_HEADERS).fold(Call::chat(name), |call, number| call.header(&format!("x-{number}"), "1"))
+}
+
 fn status(answer: &Answer) -> String {
     if answer.status == 0 { "no answer".to_owned() } else { answer.status.to_string() }
+}
+
+const fn with_span(seen: bool) -> &'static str {
+    if seen { "with its span" } else { "without a span" }
 }

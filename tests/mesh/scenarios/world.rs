@@ -1,9 +1,11 @@
 //! What all scenarios share: one mesh, one collector, and a namespace of its own for each.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use meshtap_mesh::app::Call;
 use meshtap_mesh::collector::Collector;
-use meshtap_mesh::mesh::Mesh;
+use meshtap_mesh::mesh::{Mesh, repository};
 use meshtap_mesh::modules::{Module, Modules};
 use meshtap_mesh::pod::Pod;
 use meshtap_mesh::results;
@@ -14,7 +16,14 @@ pub(crate) struct World {
     pub(crate) mesh: Mesh,
     pub(crate) modules: Modules,
     collector: Mutex<Collector>,
+    /// A pod whose filter works, by whose spans others' absence is known.
+    control: OnceLock<Pod>,
+    control_calls: AtomicUsize,
 }
+
+/// Batches of the control pod after which all other sidecars have sent theirs: a first one may begin before the call that
+/// is waited for, a second one ends a whole interval later, and one more is for a busy machine.
+const BATCHES: usize = 3;
 
 /// How a namespace gets the filter.
 pub(crate) const BASE: &[&str] = &["istio/base", "istio/egress/openai"];
@@ -25,11 +34,44 @@ pub(crate) const TRAFFIC_EXTENSION: &[&str] =
 impl World {
     pub(crate) fn new(mesh: Mesh) -> Self {
         let collector = Mutex::new(mesh.collector());
-        Self { mesh, modules: Modules::start(), collector }
+        let (control, control_calls) = (OnceLock::new(), AtomicUsize::new(0));
+        Self { mesh, modules: Modules::start(), collector, control, control_calls }
     }
 
     pub(crate) fn collector(&self) -> MutexGuard<'_, Collector> {
         self.collector.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a call that was made has a span. That it has none is known once a sidecar whose filter works, with the same
+    /// interval between its batches, has sent several that it began later.
+    #[track_caller]
+    pub(crate) fn was_seen(&self, query: &str, model: &str) -> bool {
+        let query = format!("{query}&model={model}");
+        let seen = || !self.collector().spans(&query).is_empty();
+        for _ in 0..BATCHES {
+            if seen() {
+                return true;
+            }
+            self.a_batch_goes_by();
+        }
+        seen()
+    }
+
+    /// Ends when the spans of all calls that ended before it began have come, or never will.
+    #[track_caller]
+    pub(crate) fn all_batches_come(&self) {
+        for _ in 0..BATCHES {
+            self.a_batch_goes_by();
+        }
+    }
+
+    /// A call of the control pod, until its span is there.
+    #[track_caller]
+    fn a_batch_goes_by(&self) {
+        let pod = self.control.get_or_init(|| self.namespace("llm-control", BASE, &[]).workload("control"));
+        let name = format!("control-{}", self.control_calls.fetch_add(1, Ordering::Relaxed));
+        assert_eq!(pod.call(&Call::chat(&name).model(&name)).status, 200);
+        self.collector().wait_for_span(&format!("namespace=llm-control&model={name}"));
     }
 
     /// A new namespace with folders, if any, of `istio/` applied to it.
@@ -94,6 +136,18 @@ pub(crate) fn with_module(module: &Module) -> Vec<Value> {
 /// A patch that sets one key of the WasmPlugin's configuration.
 pub(crate) fn with_setting(key: &str, value: &Value) -> Value {
     json!({"kind": "WasmPlugin", "patch": [{"op": "add", "path": format!("/spec/pluginConfig/{key}"), "value": value}]})
+}
+
+/// The same of the EnvoyFilter's, where the configuration is a text.
+pub(crate) fn with_setting_as_text(key: &str, value: &Value) -> Value {
+    let file = repository("istio/components/resilient/envoyfilter.yaml");
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    let object: Value = serde_saphyr::from_str(&text).unwrap();
+    let path = "/spec/configPatches/1/patch/value/typed_config/config/configuration/value";
+    let configuration = object.pointer(path).and_then(Value::as_str).unwrap();
+    let mut configuration: Value = serde_json::from_str(configuration).unwrap();
+    configuration[key] = value.clone();
+    json!({"kind": "EnvoyFilter", "patch": [{"op": "replace", "path": path, "value": configuration.to_string()}]})
 }
 
 /// The filter under test.

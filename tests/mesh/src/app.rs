@@ -9,7 +9,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use meshtap_tests::standin::{CALL, CHUNK_MS};
+use meshtap_tests::standin::scenario::Scenario;
+use meshtap_tests::standin::{CALL, CHUNK_MS, SCENARIO};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::{Value, json};
 use ureq::Agent;
@@ -17,7 +18,9 @@ use ureq::Agent;
 use crate::pod::Pod;
 use crate::relay::join;
 
-const TIMEOUT: Duration = Duration::from_secs(40);
+/// Longer than a stream is held: an agent that waits for packets gives up after 30 s.
+const TIMEOUT: Duration = Duration::from_mins(3);
+const FIRST_BYTE: Duration = Duration::from_secs(40);
 
 /// A request of an application.
 #[derive(Clone, Debug)]
@@ -47,6 +50,18 @@ impl Call {
     #[must_use]
     pub fn slowly(self, pause: Duration) -> Self {
         self.streamed().header(CHUNK_MS, &pause.as_millis().to_string())
+    }
+
+    /// Streamed up to its middle, and on when the stand-in is told to release it.
+    #[must_use]
+    pub fn held(self) -> Self {
+        self.behaving(Scenario::Held).streamed()
+    }
+
+    /// With a provider that behaves so.
+    #[must_use]
+    pub fn behaving(self, scenario: Scenario) -> Self {
+        self.header(SCENARIO, scenario.name())
     }
 
     #[must_use]
@@ -100,7 +115,7 @@ impl Pending {
     #[must_use]
     #[track_caller]
     pub fn has_begun(self) -> Self {
-        let begun = self.first_byte.recv_timeout(TIMEOUT);
+        let begun = self.first_byte.recv_timeout(FIRST_BYTE);
         assert!(begun.is_ok(), "the answer did not begin");
         self
     }

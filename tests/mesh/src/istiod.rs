@@ -26,6 +26,7 @@ pub const NAMESPACE: &str = "istio-system";
 /// How sidecars and the API server call it.
 pub const HOST: &str = "istiod.istio-system.svc";
 const READY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+const METRICS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 15014);
 
 /// What Envoy's released build does not have: Istio's own extensions.
 const WITHOUT_ISTIOS_ENVOY: [(&str, &str); 2] =
@@ -74,6 +75,13 @@ impl Istiod {
     /// Ends it at once, as a crash does.
     pub fn kill(&self) {
         *self.lock() = None;
+    }
+
+    /// A counter of it, summed over what has these labels.
+    pub fn metric(&self, name: &str, labels: &str) -> f64 {
+        let page = http::get(METRICS, "/metrics").map(|reply| reply.text()).unwrap_or_default();
+        let lines = page.lines().filter(|line| line.starts_with(name) && line.contains(labels));
+        lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
     }
 
     pub fn log(&self) -> String {

@@ -28,6 +28,9 @@ const AGENT: u16 = 15020;
 /// Enough for a module server that drops packets.
 const START_DEADLINE: Duration = Duration::from_secs(90);
 
+/// On the EndpointSlice that is for one pod alone.
+const POD_OF_SLICE: &str = "meshtap.test/pod";
+
 /// The agent writes a line each time that it is asked and not ready.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -150,7 +153,8 @@ impl Pod {
     /// A page of Envoy's administration.
     #[track_caller]
     pub fn admin(&self, path: &str) -> String {
-        self.local(ADMIN, path).unwrap_or_default()
+        let page = self.local(ADMIN, path);
+        page.unwrap_or_else(|| panic!("Envoy in {} does not answer {path}\n{}", self.name, self.log()))
     }
 
     /// A page on the pod's loopback, where it answers.
@@ -170,6 +174,12 @@ impl Pod {
             .unwrap_or(0)
     }
 
+    /// Whether Envoy has taken a filter whose bytes have this digest: the agent names its files by it.
+    #[track_caller]
+    pub fn runs_module(&self, sha256: &str) -> bool {
+        self.admin("/config_dump?resource=ecds_filters").contains(sha256)
+    }
+
     /// A counter of the agent, summed over what has these labels, such as `result="success"`.
     #[track_caller]
     pub fn agent_metric(&self, name: &str, labels: &str) -> f64 {
@@ -187,8 +197,10 @@ impl Pod {
         self.sidecar.as_ref()
     }
 
-    /// Removes the pod, as `kubectl delete` does.
+    /// Removes the pod, as `kubectl delete` does, and its place behind Services, as the endpoints' controller does.
     pub fn delete(self, kube: &Kube) {
+        let own = format!("{POD_OF_SLICE}={}", self.name);
+        kube.run(&["-n", &self.namespace, "delete", "endpointslices", "-l", &own, "--wait=false"]);
         kube.run(&[
             "-n",
             &self.namespace,
@@ -412,7 +424,7 @@ fn publish_service(node: Node<'_>, pod: &Pod, service: &Value) {
         "metadata": {
             "name": format!("{name}-{}", pod.name),
             "namespace": pod.namespace,
-            "labels": {"kubernetes.io/service-name": name},
+            "labels": {"kubernetes.io/service-name": name, POD_OF_SLICE: pod.name},
         },
         "addressType": "IPv4",
         "ports": ports,

@@ -1,13 +1,14 @@
 //! The outside world: the stand-in for a provider behind TLS, at the address and under the names that the real ones
 //! have here.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 
 use meshtap_tests::standin::Standin;
 use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
@@ -27,6 +28,26 @@ pub const OPENAI_EU: &str = "eu.api.openai.com";
 /// Under which names it answers.
 pub const PROVIDER_HOSTS: [&str; 3] = [OPENAI, OPENAI_EU, BEDROCK];
 
+/// One that no connection leads to, under a wildcard and under a name of its own.
+pub const OPENAI_AWAY: &str = "us.api.openai.com";
+pub const TOGETHER_AWAY: &str = "api.together.xyz";
+const AWAY: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 30);
+
+/// What is wrong with a provider's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    Expired,
+    OtherName,
+    UnknownAuthority,
+}
+
+/// Providers with such certificates, each at an address of its own.
+pub const FLAWED: [(Flaw, &str, Ipv4Addr); 3] = [
+    (Flaw::Expired, "api.deepseek.com", Ipv4Addr::new(203, 0, 113, 11)),
+    (Flaw::OtherName, "api.mistral.ai", Ipv4Addr::new(203, 0, 113, 12)),
+    (Flaw::UnknownAuthority, "api.cerebras.ai", Ipv4Addr::new(203, 0, 113, 13)),
+];
+
 /// Runs as long as the program.
 pub struct Provider {
     pub standin: Standin,
@@ -38,17 +59,33 @@ impl Provider {
         for name in names {
             network.name(name, PROVIDER.into());
         }
-        let (certificate, key) = authority.certificate(names);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("ring has them")
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
-            .expect("a certificate with its key");
-        serve_tls((PROVIDER, 443).into(), standin.address(), config);
+        serve_tls((PROVIDER, 443).into(), standin.address(), server(authority.certificate(names)));
+        for (flaw, name, address) in FLAWED {
+            Network::outside(address);
+            network.name(name, address.into());
+            let certificate = match flaw {
+                Flaw::Expired => authority.expired_certificate(name),
+                Flaw::OtherName => authority.certificate(&["www.example.com"]),
+                Flaw::UnknownAuthority => Authority::unknown().certificate(&[name]),
+            };
+            serve_tls((address, 443).into(), standin.address(), server(certificate));
+        }
+        Network::outside(AWAY);
+        for name in [OPENAI_AWAY, TOGETHER_AWAY] {
+            network.name(name, AWAY.into());
+        }
         Self { standin }
     }
+}
+
+fn server((certificate, key): (CertificateDer<'static>, PrivateKeyDer<'static>)) -> ServerConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring has them")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .expect("a certificate with its key")
 }
 
 fn serve_tls(address: SocketAddr, behind: SocketAddr, config: ServerConfig) {

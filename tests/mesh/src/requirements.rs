@@ -2,7 +2,7 @@
 //! builds anything; this adds what only a build brings.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use meshtap_tests::tools::workspace;
 
@@ -20,7 +20,8 @@ pub enum Purpose {
 /// One line each; none where a mesh can start.
 pub fn missing(purpose: Purpose, istio: &str) -> Vec<String> {
     let mut missing = of_the_system(purpose, istio);
-    let built = [tools::kubernetes("kube-apiserver"), tools::istio(istio, "pilot-discovery")];
+    let built =
+        [tools::kubernetes("kube-apiserver"), tools::istio(istio, "pilot-discovery"), tools::gateway_api()];
     for file in built.iter().filter(|file| !file.exists()) {
         missing.push(format!("{} is missing: run `make mesh-tools ISTIO={istio}`", file.display()));
     }
@@ -53,6 +54,19 @@ pub fn namespaces() -> Vec<&'static str> {
 /// Of them, what makes root of who is not.
 pub(crate) fn user_namespace() -> &'static [&'static str] {
     if rustix::process::geteuid().is_root() { &[] } else { &["--user", "--map-root-user", "--map-auto"] }
+}
+
+/// Says what a test lacks: loud, and a failure where it has to be one.
+#[expect(clippy::print_stderr, reason = "a skip is loud")]
+pub fn refuse(missing: &[String]) -> ExitCode {
+    for line in missing {
+        eprintln!("mesh: {line}");
+    }
+    if in_ci() {
+        return ExitCode::from(2);
+    }
+    eprintln!("mesh: SKIPPED: no scenario ran");
+    ExitCode::SUCCESS
 }
 
 /// Whether this is CI, where what is missing fails instead of being skipped.

@@ -47,6 +47,11 @@ pub fn istio(version: &str, name: &str) -> PathBuf {
     built(&format!("istio-{version}"), name)
 }
 
+/// The Gateway API's definitions, for `kubectl apply`.
+pub fn gateway_api() -> PathBuf {
+    built("gateway-api", "crds.yaml")
+}
+
 pub fn kubernetes(name: &str) -> PathBuf {
     built("kubernetes", name)
 }

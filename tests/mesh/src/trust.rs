@@ -20,36 +20,55 @@ pub struct Authority {
 }
 
 impl Authority {
+    /// One that everybody in the mesh trusts.
     pub fn start(sandbox: &Sandbox) -> Self {
+        let authority = Self::unknown();
+        let mut roots = fs::read(ROOTS).unwrap_or_default();
+        roots.extend(authority.issuer.pem().into_bytes());
+        let roots = sandbox.write("roots.pem", roots);
+        mount_over(&roots, Path::new(ROOTS));
+        authority
+    }
+
+    /// One that nobody trusts.
+    pub fn unknown() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "meshtap test authority");
         let key = KeyPair::generate().expect("a key");
         let issuer = CertifiedIssuer::self_signed(params, key).expect("a certificate");
-        let mut roots = fs::read(ROOTS).unwrap_or_default();
-        roots.extend(issuer.pem().into_bytes());
-        let roots = sandbox.write("roots.pem", roots);
-        mount_over(&roots, Path::new(ROOTS));
         Self { issuer }
     }
 
     /// A certificate for these names, with its key.
     pub fn certificate(&self, names: &[&str]) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
-        let (certificate, key) = self.sign(names);
-        (certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+        as_der(&self.sign(names, |_| ()))
+    }
+
+    /// The same, out of date since long ago.
+    pub fn expired_certificate(&self, name: &str) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+        as_der(&self.sign(&[name], |params| {
+            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        }))
     }
 
     /// The same as programs read it from files.
     pub fn pem(&self, names: &[&str]) -> (String, String) {
-        let (certificate, key) = self.sign(names);
+        let (certificate, key) = self.sign(names, |_| ());
         (certificate.pem(), key.serialize_pem())
     }
 
-    fn sign(&self, names: &[&str]) -> (Certificate, KeyPair) {
+    fn sign(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (Certificate, KeyPair) {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let params = CertificateParams::new(names).expect("names of hosts");
+        let mut params = CertificateParams::new(names).expect("names of hosts");
+        change(&mut params);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         (certificate, key)
     }
+}
+
+fn as_der((certificate, key): &(Certificate, KeyPair)) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+    (certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der()).into())
 }

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use serde_json::{Map, Value, json};
 
 use super::{Filter, Listener, Settings};
-use crate::tools;
 use crate::workload::Workload;
 
 pub(super) fn json(workload: &Workload, listeners: &[Listener]) -> Value {
@@ -85,7 +84,7 @@ impl Filter {
                 "vm_config": {
                     "runtime": "envoy.wasm.runtime.v8",
                     "vm_id": self.name,
-                    "code": {"local": {"filename": tools::filter()}},
+                    "code": {"local": {"filename": self.module}},
                 },
                 "configuration": {
                     "@type": "type.googleapis.com/google.protobuf.StringValue",
@@ -95,6 +94,17 @@ impl Filter {
         });
         typed(&self.name, &plugin)
     }
+
+    pub fn collector_cluster(&self) -> Value {
+        let mut collector = cluster(&self.cluster, self.collector);
+        collector["typed_extension_protocol_options"] = json!({
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http2_protocol_options": {}},
+            },
+        });
+        collector
+    }
 }
 
 /// The provider's cluster, and the collector's where the listener has the filter.
@@ -103,14 +113,7 @@ fn clusters(listener: &Listener) -> Vec<Value> {
     merge(&mut provider, &listener.settings.provider);
     let mut clusters = vec![provider];
     if let Some(filter) = &listener.filter {
-        let mut collector = cluster(&filter.cluster, filter.collector);
-        collector["typed_extension_protocol_options"] = json!({
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "explicit_http_config": {"http2_protocol_options": {}},
-            },
-        });
-        clusters.push(collector);
+        clusters.push(filter.collector_cluster());
     }
     clusters.extend(listener.settings.clusters.iter().cloned());
     clusters

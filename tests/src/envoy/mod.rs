@@ -3,12 +3,15 @@
 //! Each listener forwards to one provider, with the filter or without it, so that one Envoy can show both.
 
 mod bootstrap;
+mod pushed;
 
 pub use self::bootstrap::{cluster, typed};
+pub use self::pushed::Pushed;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Map, Value, json};
@@ -89,6 +92,7 @@ pub struct Filter {
     collector: SocketAddr,
     cluster: String,
     configuration: String,
+    module: PathBuf,
 }
 
 impl Filter {
@@ -106,7 +110,13 @@ impl Filter {
             "heartbeat": {"interval_ms": 0},
             "api_key": {"fingerprint_key": "of the tests of meshtap"},
         });
-        Self { name: "meshtap".to_owned(), collector, cluster, configuration: configuration.to_string() }
+        Self {
+            name: "meshtap".to_owned(),
+            collector,
+            cluster,
+            configuration: configuration.to_string(),
+            module: tools::filter(),
+        }
     }
 
     /// Another name than `meshtap`, for a second plugin in the same proxy.
@@ -120,6 +130,13 @@ impl Filter {
     #[must_use]
     pub fn cluster(mut self, name: &str) -> Self {
         name.clone_into(&mut self.cluster);
+        self
+    }
+
+    /// Other bytes than those of `make wasm`.
+    #[must_use]
+    pub fn module(mut self, path: &Path) -> Self {
+        path.clone_into(&mut self.module);
         self
     }
 
@@ -140,6 +157,13 @@ impl Filter {
         self.configuration = configuration.to_string();
         self
     }
+}
+
+/// Envoy's virtual machines of Wasm: how many were ever made, and how many live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Machines {
+    pub created: u64,
+    pub active: u64,
 }
 
 /// A running Envoy.
@@ -184,6 +208,40 @@ impl Envoy {
             Some((name.to_owned(), value.parse().ok()?))
         };
         Counters(page.lines().filter_map(parse).collect())
+    }
+
+    pub fn machines(&self) -> Machines {
+        let page = http::get(self.admin, "/stats?filter=wasm_vm|wasm.envoy").map(|reply| reply.text());
+        let page = page.unwrap_or_default();
+        let value = |end: &str| {
+            let line = page.lines().find_map(|line| line.split_once(end))?;
+            line.1.trim().parse().ok()
+        };
+        Machines {
+            created: value("v8.created:").unwrap_or_default(),
+            active: value("v8.active:").unwrap_or_default(),
+        }
+    }
+
+    /// Envoy's own counters of VMs that failed and modules that did not load, by name.
+    pub fn wasm_troubles(&self) -> BTreeMap<String, u64> {
+        const SIGNS: [&str; 5] = ["fail", "error", "reload", "crash", "trap"];
+        let page = http::get(self.admin, "/stats?filter=^wasm%5C.").map(|reply| reply.text());
+        let counter = |line: &str| {
+            let (name, value) = line.split_once(": ")?;
+            let is_sign = SIGNS.iter().any(|sign| name.contains(sign));
+            is_sign.then_some((name.to_owned(), value.trim().parse().ok()?))
+        };
+        page.unwrap_or_default().lines().filter_map(counter).collect()
+    }
+
+    /// Lines of the log that a module which died would leave, a few of them at most.
+    pub fn complaints(&self) -> Vec<String> {
+        const SIGNS: [&str; 6] =
+            ["panicked", "Plugin failed", "Uncaught", "Wasm VM failed", "in-VM backtrace", "[critical]"];
+        let log = self.log();
+        let lines = log.lines().filter(|line| SIGNS.iter().any(|sign| line.contains(sign)));
+        lines.take(20).map(str::to_owned).collect()
     }
 
     /// Waits for the filter's counters to satisfy `condition`.

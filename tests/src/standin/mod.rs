@@ -65,6 +65,16 @@ impl Standin {
     pub fn exchange(&self, call: &str) -> Exchange {
         wait::until(&format!("the end of the exchange {call} at the stand-in"), || self.records.ended(call))
     }
+
+    /// How often a call of this name has come in.
+    pub fn times(&self, call: &str) -> usize {
+        self.records.times(call)
+    }
+
+    /// Lets a stream of the scenario [`scenario::Scenario::Held`] go on to its end.
+    pub fn release(&self, call: &str) {
+        self.records.release(call);
+    }
 }
 
 impl Drop for Standin {

@@ -175,7 +175,11 @@ fn streamed(request: &Request, asked: &Asked) -> Script {
     }
     let pauses = std::iter::once(Duration::ZERO).chain(std::iter::repeat(request.chunk_pause));
     let events = pauses.zip(events).flat_map(|(pause, event)| [Step::Pause(pause), Step::Send(event.into())]);
-    let steps = events.chain(last).collect();
+    let mut steps: Vec<Step> = events.chain(last).collect();
+    if request.scenario == Scenario::Held {
+        // A pause and a write for each event.
+        steps.insert(2 * EVENTS_BEFORE, Step::Hold);
+    }
     Script { status: 200, headers, steps, response_id: answer.id, response_model: answer.model, usage }
 }
 

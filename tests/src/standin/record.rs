@@ -1,6 +1,6 @@
 //! What the stand-in remembers of each exchange.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Token counts as the provider reported them; the input includes what came from a cache or went into it.
@@ -47,11 +47,21 @@ pub struct Exchange {
 #[derive(Default)]
 pub(super) struct Records {
     exchanges: Mutex<HashMap<String, Exchange>>,
+    /// How often each has begun.
+    times: Mutex<HashMap<String, usize>>,
+    /// The calls that need not wait any longer.
+    released: Mutex<HashSet<String>>,
 }
 
 impl Records {
     pub(super) fn begin(&self, call: &str, exchange: Exchange) {
         self.lock().insert(call.to_owned(), exchange);
+        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        *times.entry(call.to_owned()).or_default() += 1;
+    }
+
+    pub(super) fn times(&self, call: &str) -> usize {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).get(call).copied().unwrap_or_default()
     }
 
     pub(super) fn sent(&self, call: &str, bytes: &[u8]) {
@@ -64,6 +74,14 @@ impl Records {
 
     pub(super) fn ended(&self, call: &str) -> Option<Exchange> {
         self.lock().get(call).filter(|exchange| exchange.end.is_some()).cloned()
+    }
+
+    pub(super) fn release(&self, call: &str) {
+        self.released.lock().unwrap_or_else(PoisonError::into_inner).insert(call.to_owned());
+    }
+
+    pub(super) fn is_released(&self, call: &str) -> bool {
+        self.released.lock().unwrap_or_else(PoisonError::into_inner).contains(call)
     }
 
     fn change(&self, call: &str, change: impl FnOnce(&mut Exchange)) {

@@ -28,6 +28,8 @@ pub enum Scenario {
     ResetMidStream,
     /// The stream stops in the middle, and the connection stays.
     HangMidStream,
+    /// The stream stops in the middle, with a comment now and then, until it is released.
+    Held,
     /// A whole stream, to its end marker, on a response that does not end.
     NoEnd,
     /// A JSON body that is none.
@@ -39,7 +41,7 @@ pub enum Scenario {
 }
 
 impl Scenario {
-    const NAMES: [(Self, &'static str); 16] = [
+    const NAMES: [(Self, &'static str); 17] = [
         (Self::Answer, "answer"),
         (Self::ToolCall, "tool-call"),
         (Self::Details, "details"),
@@ -52,6 +54,7 @@ impl Scenario {
         (Self::ResetBeforeHeaders, "reset-before-headers"),
         (Self::ResetMidStream, "reset-mid-stream"),
         (Self::HangMidStream, "hang-mid-stream"),
+        (Self::Held, "held"),
         (Self::NoEnd, "no-end"),
         (Self::MalformedJson, "malformed-json"),
         (Self::TruncatedSse, "truncated-sse"),

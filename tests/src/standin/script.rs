@@ -33,6 +33,8 @@ pub(super) enum Step {
     /// One write.
     Send(Bytes),
     Pause(Duration),
+    /// A comment of a stream now and then, until the call is released.
+    Hold,
     /// Nothing more, until the other side closes.
     Hang,
     /// As the first step: instead of a status line.

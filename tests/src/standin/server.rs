@@ -28,6 +28,9 @@ use super::{CALL, CHUNK_MS, SCENARIO, THINK_MS};
 use super::{anthropic, openai};
 
 const DEFAULT_CHUNK_MS: u64 = 2;
+/// What a stream that is held says, as real ones do that wait for their model.
+const HELD: &[u8] = b": held\n\n";
+const BETWEEN_COMMENTS: Duration = Duration::from_millis(100);
 
 /// Listens on a free port, reports it, and serves until `stopped`.
 pub(super) fn run(records: Arc<Records>, started: &Started<SocketAddr>, stopped: oneshot::Receiver<()>) {
@@ -130,6 +133,15 @@ async fn steps(
                 () = sleep(pause) => {}
                 () = frames.closed() => return End::ClientGone,
             },
+            Step::Hold => {
+                while !records.is_released(call) {
+                    records.sent(call, HELD);
+                    if frames.send(Ok(Bytes::from_static(HELD))).await.is_err() {
+                        return End::ClientGone;
+                    }
+                    sleep(BETWEEN_COMMENTS).await;
+                }
+            }
             Step::Hang => {
                 frames.closed().await;
                 return End::ClientGone;

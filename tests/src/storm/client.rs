@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::CALL;
-use crate::overhead::traffic::gzip;
+use super::bodies::coded;
 
 /// Longer than the provider ever keeps anybody waiting.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -120,40 +120,96 @@ async fn write_in_pieces(connection: &mut TcpStream, bytes: &[u8], random: &mut 
 
 fn request(random: &mut Rng) -> Vec<u8> {
     let is_call = random.u8(..) < 200;
-    let places = if is_call { CALLS.as_slice() } else { &OTHERS };
-    let (host, path) = places[random.usize(..places.len())];
-    let mut head =
-        format!("POST {path} HTTP/1.1\r\nhost: {host}\r\n{CALL}: {}\r\n", if is_call { "y" } else { "n" });
-    head.push_str(one_of(
-        random,
-        &[
-            "content-type: application/json\r\n",
-            "content-type: application/json; charset=\"utf-8\"\r\n",
-            "content-type: multipart/form-data; boundary=xyz\r\n",
-            "content-type: multipart/form-data; boundary=\r\n",
-            "content-type: text/plain\r\n",
-            "content-type: ;;;\r\n",
-            "",
-        ],
-    ));
-    let mut body = body(random);
-    if random.u8(..) < 30 {
-        head.push_str("content-encoding: gzip\r\n");
-        if random.bool() {
-            body = gzip(&body);
-            body.truncate(random.usize(..=body.len()));
-        }
+    match random.u8(..20) {
+        0 | 1 => session(is_call, random),
+        2 => bodiless("HEAD", is_call, random),
+        3 => bodiless("GET", false, random),
+        _ => post(is_call, random),
     }
-    let mut head = head.into_bytes();
-    for _ in 0..random.usize(..3) {
-        odd_header(&mut head, random);
+}
+
+fn place(is_call: bool, random: &mut Rng) -> (&'static str, &'static str) {
+    let places = if is_call { CALLS.as_slice() } else { &OTHERS };
+    places[random.usize(..places.len())]
+}
+
+/// A WebSocket, which the provider may take or refuse, and what looks like frames of it at once.
+fn session(is_call: bool, random: &mut Rng) -> Vec<u8> {
+    let path = if is_call { "/v1/realtime?model=gpt-realtime" } else { "/v1/models" };
+    let mut request = head("GET", ("api.openai.com", path), is_call, random);
+    request.extend_from_slice(one_of(random, &UPGRADES).as_bytes());
+    request.extend_from_slice(b"\r\n");
+    if random.bool() {
+        let length = random.usize(..500);
+        request.extend(noise(random, length));
+    }
+    request
+}
+
+const UPGRADES: [&str; 4] = [
+    "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
+    "connection: Upgrade, keep-alive\r\nupgrade: WebSocket\r\n",
+    "connection: upgrade\r\nupgrade: h2c\r\n",
+    "upgrade: websocket\r\n",
+];
+
+fn bodiless(method: &str, is_call: bool, random: &mut Rng) -> Vec<u8> {
+    let mut request = head(method, place(is_call, random), is_call, random);
+    request.extend_from_slice(b"\r\n");
+    request
+}
+
+fn post(is_call: bool, random: &mut Rng) -> Vec<u8> {
+    let mut request = head("POST", place(is_call, random), is_call, random);
+    request.extend_from_slice(
+        one_of(
+            random,
+            &[
+                "content-type: application/json\r\n",
+                "content-type: application/json; charset=\"utf-8\"\r\n",
+                "content-type: multipart/form-data; boundary=xyz\r\n",
+                "content-type: multipart/form-data; boundary=\r\n",
+                "content-type: text/plain\r\n",
+                "content-type: ;;;\r\n",
+                "",
+            ],
+        )
+        .as_bytes(),
+    );
+    let mut body = body(random);
+    if random.u8(..) < 80 {
+        let (header, packed) = coded(&body, random);
+        request.extend(header.bytes());
+        body = packed;
     }
     if random.bool() {
-        head.extend(format!("content-length: {}\r\n\r\n", body.len()).bytes());
-        head.extend(body);
+        request.extend(format!("content-length: {}\r\n\r\n", body.len()).bytes());
+        request.extend(body);
     } else {
-        head.extend(b"transfer-encoding: chunked\r\n\r\n");
-        chunked(&mut head, &body, random);
+        request.extend(b"transfer-encoding: chunked\r\n\r\n");
+        chunked(&mut request, &body, random);
+    }
+    request
+}
+
+/// Without the empty line. Paths of calls stay such, whatever is behind the question mark.
+fn head(method: &str, (host, path): (&str, &str), is_call: bool, random: &mut Rng) -> Vec<u8> {
+    let mut head = format!("{method} {path}").into_bytes();
+    if random.u8(..) < 20 {
+        head.push(if path.contains('?') { b'&' } else { b'?' });
+        head.extend((0..random.usize(1..30)).map(|_| random.u8(0x80..)));
+    }
+    head.extend(
+        format!(" HTTP/1.1\r\nhost: {host}\r\n{CALL}: {}\r\n", if is_call { "y" } else { "n" }).bytes(),
+    );
+    let odd = if random.u8(..) < 10 { random.usize(..200) } else { random.usize(..3) };
+    for _ in 0..odd {
+        odd_header(&mut head, random);
+    }
+    if random.u8(..) < 20 {
+        // The same once more, and another of the name.
+        let (twice, more) = ("content-type: text/plain\r\n", "content-type: \r\naccept: a\r\naccept: b\r\n");
+        head.extend_from_slice(one_of(random, &[twice, more, "x-api-key: \r\nx-api-key: k\r\n"]).as_bytes());
     }
     head
 }
@@ -199,7 +255,11 @@ pub(super) fn chunked(out: &mut Vec<u8>, body: &[u8], random: &mut Rng) {
         out.extend_from_slice(b"\r\n");
         rest = after;
     }
-    out.extend_from_slice(b"0\r\n\r\n");
+    out.extend_from_slice(b"0\r\n");
+    if random.u8(..) < 60 {
+        odd_header(out, random);
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 fn body(random: &mut Rng) -> Vec<u8> {

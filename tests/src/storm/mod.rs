@@ -1,12 +1,15 @@
 //! A storm: clients and a provider that do everything wrong, with Envoy and the filter between them.
 //!
-//! - `client` sends odd heads and bodies in random cuts, hangs up, resets, keeps half-open, or talks garbage.
-//! - `provider` answers like that.
+//! - `client` sends odd heads and bodies in random cuts, with trailers, HEAD and WebSockets among them, hangs up, resets,
+//!   keeps half-open, or talks garbage.
+//! - `provider` answers like that, and opens sessions or refuses to.
+//! - `bodies` compresses what both send, and breaks it.
 //! - [`Storm`] starts both around one Envoy, and keeps the books: Envoy's own access log says which calls there were, and
 //!   each of them must have become one span.
 //!
 //! What is sent is drawn at random, differently in every run: what matters is that everything is accounted for.
 
+mod bodies;
 mod client;
 mod provider;
 
@@ -19,11 +22,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::envoy::{Envoy, Filter, Listener, Settings, typed};
+use crate::envoy::{Counters, Envoy, Filter, Listener, Machines, Settings, typed};
 use crate::http;
 use crate::overhead::sink::Sink;
 use crate::sandbox::Sandbox;
@@ -43,6 +46,7 @@ pub struct Storm {
     sink: Sink,
     access_log: PathBuf,
     machines: Machines,
+    troubles: BTreeMap<String, u64>,
     stop: Arc<AtomicBool>,
     attempts: Arc<AtomicU64>,
     clients: Vec<JoinHandle<()>>,
@@ -65,6 +69,8 @@ pub struct Books {
     pub counters: BTreeMap<String, u64>,
     pub machines_before: Machines,
     pub machines_after: Machines,
+    /// Envoy's own counters of what goes wrong with Wasm that moved.
+    pub troubles: BTreeMap<String, u64>,
     /// Lines of Envoy's log that a module which died would leave.
     pub complaints: Vec<String>,
     /// Whether a normal call after all this became a span.
@@ -81,35 +87,18 @@ impl Books {
             }
         };
         check(self.calls == self.finished, format!("{} calls, {} finished", self.calls, self.finished));
-        check(self.calls == self.arrived, format!("{} calls, {} spans arrived", self.calls, self.arrived));
+        let (finished, arrived, dropped) = (self.finished, self.arrived, self.dropped);
+        check(
+            finished == arrived + dropped,
+            format!("{finished} spans made, {arrived} arrived, {dropped} dropped and counted"),
+        );
         check(self.dropped == 0, format!("{} spans dropped", self.dropped));
         let machines = (&self.machines_before, &self.machines_after);
         check(machines.0 == machines.1, format!("the virtual machines changed: {machines:?}"));
+        check(self.troubles.is_empty(), format!("Envoy counts troubles: {:?}", self.troubles));
         check(self.complaints.is_empty(), format!("Envoy complains: {:?}", self.complaints));
         check(self.calm, "a normal call at the end became no span".to_owned());
         mistakes
-    }
-}
-
-/// Envoy's virtual machines of Wasm: how many were ever made, and how many live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Machines {
-    pub created: u64,
-    pub active: u64,
-}
-
-impl Machines {
-    fn of(envoy: &Envoy) -> Self {
-        let page = http::get(envoy.admin(), "/stats?filter=wasm_vm|wasm.envoy").map(|reply| reply.text());
-        let page = page.unwrap_or_default();
-        let value = |end: &str| {
-            let line = page.lines().find_map(|line| line.split_once(end))?;
-            line.1.trim().parse().ok()
-        };
-        Self {
-            created: value("v8.created:").unwrap_or_default(),
-            active: value("v8.active:").unwrap_or_default(),
-        }
     }
 }
 
@@ -124,12 +113,22 @@ impl Storm {
             .set("/queue", json!({"max_bytes": 16 << 20, "max_in_flight": 16}));
         let listener = Listener::new(LISTENER, upstream).filter(filter).settings(&logging_to(&access_log));
         let envoy = Envoy::start(sandbox, &Workload::new("storm", "bench"), &[listener]);
-        let machines = Machines::of(&envoy);
+        let (machines, troubles) = (envoy.machines(), envoy.wasm_troubles());
         let (stop, attempts) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
         let to = envoy.address(LISTENER);
         let start = |_| runtime.spawn(client::run(to, Arc::clone(&stop), Arc::clone(&attempts)));
         let clients = (0..clients).map(start).collect();
-        Self { runtime: runtime.clone(), envoy, sink, access_log, machines, stop, attempts, clients }
+        Self {
+            runtime: runtime.clone(),
+            envoy,
+            sink,
+            access_log,
+            machines,
+            troubles,
+            stop,
+            attempts,
+            clients,
+        }
     }
 
     pub fn attempts(&self) -> u64 {
@@ -173,13 +172,19 @@ impl Storm {
                 "meshtap_spans_rejected_total",
             ]),
             endings,
-            counters: counters.since(&crate::envoy::Counters::default()),
+            counters: counters.since(&Counters::default()),
             machines_before: self.machines,
-            machines_after: Machines::of(&self.envoy),
-            complaints: complaints(&self.envoy.log()),
+            machines_after: self.envoy.machines(),
+            troubles: moved(&self.troubles, self.envoy.wasm_troubles()),
+            complaints: self.envoy.complaints(),
             calm: calm && self.sink.has(&format!("chat {CALM_MODEL}")),
         }
     }
+}
+
+fn moved(before: &BTreeMap<String, u64>, mut after: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    after.retain(|name, count| before.get(name).copied().unwrap_or(0) != *count);
+    after
 }
 
 /// A call as any other. Whether it was answered, at the latest when Envoy has used up the connections to the upstream
@@ -198,15 +203,27 @@ fn calm(to: SocketAddr) -> bool {
     })
 }
 
-/// A line for every stream: its call, and how it ended.
+/// A line for every stream: its call, and how it ended. Trailers and WebSockets pass.
 fn logging_to(path: &Path) -> Settings {
     let log = json!({
         "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
         "path": path,
         "log_format": {"text_format_source": {"inline_string": format!("%REQ({CALL})% %RESPONSE_CODE_DETAILS%\n")}},
     });
-    let manager = json!({"access_log": [typed("envoy.access_loggers.file", &log)]});
-    Settings { manager: manager.as_object().cloned().unwrap_or_default(), ..Settings::default() }
+    let with_trailers = json!({"enable_trailers": true});
+    let manager = json!({
+        "access_log": [typed("envoy.access_loggers.file", &log)],
+        "http_protocol_options": with_trailers,
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+    });
+    let provider = json!({"typed_extension_protocol_options": {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": {"http_protocol_options": with_trailers},
+        },
+    }});
+    let fields = |object: Value| object.as_object().cloned().unwrap_or_default();
+    Settings { manager: fields(manager), provider: fields(provider), ..Settings::default() }
 }
 
 /// The calls, and all streams by their ending.
@@ -222,12 +239,4 @@ fn read_access_log(path: &Path) -> (u64, BTreeMap<String, u64>) {
         *endings.entry(ending.to_owned()).or_default() += 1;
     }
     (calls, endings)
-}
-
-fn complaints(log: &str) -> Vec<String> {
-    let signs = ["panicked", "Plugin failed", "Uncaught", "wasm log", "[critical]"];
-    let mut lines: Vec<String> =
-        log.lines().filter(|line| signs.iter().any(|sign| line.contains(sign))).map(str::to_owned).collect();
-    lines.truncate(20);
-    lines
 }

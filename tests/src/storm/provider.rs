@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
+use super::bodies::coded;
 use super::client::{chunked, flipped, noise, odd_header, one_of};
-use crate::overhead::traffic::gzip;
 use crate::overhead::upstream::find;
 
 /// A request with it and [`CALM`] is answered as it should be.
@@ -55,6 +55,11 @@ async fn serve(mut connection: TcpStream) -> io::Result<()> {
             connection.write_all(&with_length("application/json", "", JSON.as_bytes(), &mut random)).await?;
             return connection.shutdown().await;
         }
+        let is_upgrade = find(&head.to_ascii_lowercase(), b"upgrade: websocket").is_some();
+        if is_upgrade && random.bool() {
+            return tunnel(&mut connection, &mut random).await;
+        }
+        let is_head = head.starts_with(b"HEAD ");
         if random.u8(..) < 200 {
             // Some of the body, for as long as it keeps coming.
             while let Ok(read) = timeout(Duration::from_millis(2), connection.read(&mut buffer)).await {
@@ -63,14 +68,27 @@ async fn serve(mut connection: TcpStream) -> io::Result<()> {
                 }
             }
         }
-        if !answer(&mut connection, &mut random).await? {
+        if !answer(&mut connection, is_head, &mut random).await? {
             return Ok(());
         }
     }
 }
 
+/// A session: what passes is no HTTP, and either side may end it in any way.
+async fn tunnel(connection: &mut TcpStream, random: &mut Rng) -> io::Result<()> {
+    connection
+        .write_all(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+        .await?;
+    for _ in 0..random.usize(..4) {
+        let bytes = if random.bool() { EVENTS.as_bytes().to_vec() } else { noise(random, 100) };
+        connection.write_all(&bytes).await?;
+        sleep(Duration::from_millis(random.u64(..3))).await;
+    }
+    if random.bool() { reset(connection).map(|_| ()) } else { Ok(()) }
+}
+
 /// Whether the connection goes on.
-async fn answer(connection: &mut TcpStream, random: &mut Rng) -> io::Result<bool> {
+async fn answer(connection: &mut TcpStream, is_head: bool, random: &mut Rng) -> io::Result<bool> {
     sleep(Duration::from_millis(random.u64(..4))).await;
     match random.u8(..20) {
         0 => return reset(connection),
@@ -86,10 +104,15 @@ async fn answer(connection: &mut TcpStream, random: &mut Rng) -> io::Result<bool
         }
         _ => {}
     }
-    if random.u8(..) < 20 {
-        connection.write_all(b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n").await?;
+    if random.u8(..) < 30 {
+        connection.write_all(one_of(random, &INFORMATIONAL).as_bytes()).await?;
     }
-    let answer = good_or_bad(random);
+    let mut answer = good_or_bad(random);
+    if is_head && random.u8(..) < 200 {
+        // A body all the same, in the others.
+        let head = find(&answer, b"\r\n\r\n").map_or(answer.len(), |end| end + 4);
+        answer.truncate(head);
+    }
     let cut = if random.u8(..) < 60 { random.usize(..=answer.len()) } else { answer.len() };
     let mut rest = &answer[..cut];
     for _ in 0..random.usize(..8) {
@@ -104,6 +127,15 @@ async fn answer(connection: &mut TcpStream, random: &mut Rng) -> io::Result<bool
     }
     Ok(random.bool())
 }
+
+/// Some of them where nobody may send them.
+const INFORMATIONAL: [&str; 5] = [
+    "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n",
+    "HTTP/1.1 100 Continue\r\n\r\n",
+    "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n",
+    "HTTP/1.1 199 Odd\r\ncontent-type: application/json\r\n\r\n",
+    "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+];
 
 fn reset(connection: &TcpStream) -> io::Result<bool> {
     connection.set_zero_linger()?;
@@ -123,7 +155,7 @@ fn good_or_bad(random: &mut Rng) -> Vec<u8> {
             "",
         ],
     );
-    let mut headers = "";
+    let mut headers = String::new();
     let plain = if random.bool() { JSON } else { EVENTS };
     let body = match random.u8(..9) {
         0 => {
@@ -131,29 +163,10 @@ fn good_or_bad(random: &mut Rng) -> Vec<u8> {
             noise(random, length)
         }
         1 => flipped(plain.as_bytes(), random),
-        2 => {
-            headers = "content-encoding: gzip\r\n";
-            let mut packed = gzip(plain.repeat(random.usize(1..40)).as_bytes());
-            packed.truncate(random.usize(..=packed.len()));
+        2..=4 => {
+            let packed;
+            (headers, packed) = coded(plain.repeat(random.usize(1..40)).as_bytes(), random);
             packed
-        }
-        3 => {
-            headers = "content-encoding: gzip\r\n";
-            flipped(&gzip(plain.as_bytes()), random)
-        }
-        4 => {
-            headers = one_of(
-                random,
-                &[
-                    "content-encoding: br\r\n",
-                    "content-encoding: zstd\r\n",
-                    "content-encoding: deflate\r\n",
-                    "content-encoding: gzip, br\r\n",
-                    "content-encoding: \u{e9}\r\n",
-                ],
-            );
-            let length = random.usize(..2_000);
-            noise(random, length)
         }
         // Frames of an event stream that lie about their length.
         5 => [[0, 0, random.u8(..4), random.u8(..)].as_slice(), &noise(random, 200)].concat(),
@@ -161,9 +174,9 @@ fn good_or_bad(random: &mut Rng) -> Vec<u8> {
         _ => plain.as_bytes().to_vec(),
     };
     if random.bool() {
-        return with_length(content_type, headers, &body, random);
+        return with_length(content_type, &headers, &body, random);
     }
-    let mut answer = head(content_type, headers, random);
+    let mut answer = head(content_type, &headers, random);
     answer.extend_from_slice(b"transfer-encoding: chunked\r\n\r\n");
     chunked(&mut answer, &body, random);
     answer
@@ -183,7 +196,8 @@ fn head(content_type: &str, headers: &str, random: &mut Rng) -> Vec<u8> {
         one_of(random, &["204 No", "304 Not", "429 Too", "500 No", "999 Odd"])
     };
     let mut head = format!("HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\n{headers}").into_bytes();
-    for _ in 0..random.usize(..2) {
+    let odd = if random.u8(..) < 10 { random.usize(..200) } else { random.usize(..2) };
+    for _ in 0..odd {
         odd_header(&mut head, random);
     }
     head

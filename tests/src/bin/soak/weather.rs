@@ -52,5 +52,6 @@ fn print(books: &Books) {
         books.calls, books.finished, books.arrived, books.dropped
     );
     println!("  virtual machines before and after: {:?}, {:?}", books.machines_before, books.machines_after);
+    println!("  counters of Envoy's about Wasm that moved: {:?}", books.troubles);
     println!("  a normal call at the end became a span: {}", books.calm);
 }

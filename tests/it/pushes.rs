@@ -1,0 +1,116 @@
+//! Plugin configurations and modules that are pushed while Envoy runs, and a plugin that is taken away.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use meshtap_tests::envoy::{Envoy, Filter, Listener, Pushed, Settings};
+use meshtap_tests::http;
+use meshtap_tests::ports;
+use meshtap_tests::receiver::{Export, Receiver};
+use meshtap_tests::sandbox::Sandbox;
+use meshtap_tests::standin::{self, Standin};
+use meshtap_tests::tools;
+use meshtap_tests::wait;
+use meshtap_tests::workload::Workload;
+
+use crate::export::attribute;
+
+const OBSERVED: &str = "observed";
+
+/// One Envoy that is told of its filter while it runs.
+pub(super) struct Rig {
+    sandbox: Sandbox,
+    _standin: Standin,
+    pub(super) pushed: Pushed,
+    pub(super) envoy: Envoy,
+}
+
+impl Rig {
+    pub(super) fn start(name: &str, filter: &Filter) -> Self {
+        let sandbox = Sandbox::new(name);
+        let standin = Standin::start();
+        let pushed = Pushed::new(&sandbox, "meshtap", filter);
+        let settings = Settings {
+            before: vec![pushed.filter()],
+            clusters: vec![filter.collector_cluster()],
+            ..Settings::default()
+        };
+        let listener = Listener::new(OBSERVED, standin.address()).settings(&settings);
+        let envoy = Envoy::start(&sandbox, &Workload::new(name, "push"), &[listener]);
+        Self { sandbox, _standin: standin, pushed, envoy }
+    }
+
+    #[track_caller]
+    pub(super) fn call(&self) {
+        let headers =
+            [("host", "api.openai.com"), ("content-type", "application/json"), (standin::CALL, "push@it")];
+        let body = br#"{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}"#;
+        let reply = http::post(self.envoy.address(OBSERVED), "/v1/chat/completions", &headers, body);
+        assert_eq!(reply.map(|reply| reply.status).ok(), Some(200));
+    }
+
+    #[track_caller]
+    fn counted(&self, name: &str, count: u64) {
+        self.envoy.wait_for_counters(&format!("{name} to be {count}"), |counters| {
+            (counters.get(name) == count).then_some(())
+        });
+    }
+}
+
+/// The worker and the main thread each say which configuration they run on.
+#[track_caller]
+fn in_force_everywhere(receiver: &Receiver, mistakes: u64) {
+    let from = receiver.exports().len();
+    let says = format!("IntValue({mistakes})");
+    wait::until(&format!("two heartbeats with {mistakes} mistakes"), || {
+        let exports = receiver.exports();
+        let beats = exports.iter().skip(from).flat_map(Export::spans);
+        let newest = beats.filter_map(|beat| {
+            let vm = attribute(beat, "meshtap.vm.id")?;
+            (attribute(beat, "meshtap.config.problems")? == says).then_some(vm)
+        });
+        let vms: BTreeSet<String> = newest.collect();
+        (vms.len() == 2).then_some(())
+    });
+}
+
+#[test]
+fn a_configuration_that_is_broken_again_is_reported_again() {
+    let receiver = Receiver::start();
+    let good = Filter::exporting_to(receiver.address()).set("/heartbeat/interval_ms", 100.into());
+    let bad = good.clone().set("/batch/max_spams", 1.into());
+    let rig = Rig::start("broken-again", &bad);
+    for times in 1..=3 {
+        in_force_everywhere(&receiver, 1);
+        rig.counted("meshtap_config_problems_total", times);
+        let log = rig.envoy.log();
+        assert_eq!(log.matches("batch.max_spams").count() as u64, times, "{log}");
+        rig.pushed.push(&good);
+        in_force_everywhere(&receiver, 0);
+        rig.pushed.push(&bad);
+    }
+}
+
+#[test]
+fn what_the_last_vm_leaves_is_said_and_taken_over() {
+    const CALLS: u64 = 3;
+    let nobody = ports::free_address();
+    let filter = Filter::exporting_to(nobody);
+    let rig = Rig::start("left", &filter);
+    (0..CALLS).for_each(|_| rig.call());
+    rig.counted("meshtap_queue_spans", CALLS);
+    // A custom section makes another module of it, with VMs of its own.
+    let mut module = fs::read(tools::filter()).unwrap();
+    module.extend(b"\x00\x05\x04test");
+    let other = rig.sandbox.path("other.wasm");
+    fs::write(&other, module).unwrap();
+    rig.pushed.push(&filter.module(&other));
+    rig.counted("meshtap_spans_taken_over_total", CALLS);
+    rig.counted("meshtap_spans_left_total", CALLS);
+    rig.counted("meshtap_queue_spans", CALLS);
+    // Envoy forgets the counters of a plugin, and what it left, with its last VM: the log remains.
+    rig.pushed.remove();
+    let line = format!("{CALLS} spans wait for another");
+    wait::until("the log to say it again", || (rig.envoy.log().matches(&line).count() == 2).then_some(()));
+    assert_eq!(rig.envoy.complaints(), Vec::<String>::new());
+}
