@@ -16,6 +16,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::export::Status;
 use crate::query::error::ApiError;
@@ -32,6 +34,8 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 pub struct Admin {
     store: Arc<dyn Store>,
+    store_check: Arc<Shared>,
+    queue_check: Arc<Shared>,
     backends: Vec<Arc<Status>>,
     queue: Appender,
     log: Arc<Log>,
@@ -50,7 +54,34 @@ impl Admin {
         modules: Modules,
     ) -> Self {
         let log = Arc::clone(queue.log());
-        Self { store, backends, queue: queue.appender(), log, metrics, lifecycle, modules: Arc::new(modules) }
+        Self {
+            store,
+            store_check: Arc::default(),
+            queue_check: Arc::default(),
+            backends,
+            queue: queue.appender(),
+            log,
+            metrics,
+            lifecycle,
+            modules: Arc::new(modules),
+        }
+    }
+}
+
+/// A check that many may ask for: one is under way at a time, and who came meanwhile takes what it finds.
+#[derive(Debug, Default)]
+struct Shared(Mutex<Option<(Instant, Result<(), String>)>>);
+
+impl Shared {
+    async fn outcome(&self, check: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+        let asked = Instant::now();
+        let mut last = self.0.lock().await;
+        if let Some((_, outcome)) = last.as_ref().filter(|(found, _)| *found > asked) {
+            return outcome.clone();
+        }
+        let outcome = check.await;
+        *last = Some((Instant::now(), outcome.clone()));
+        outcome
     }
 }
 
@@ -191,12 +222,14 @@ async fn startup(State(admin): State<Admin>) -> Health {
 
 impl Admin {
     async fn ping(&self) -> Result<(), String> {
-        in_time(self.store.ping()).await?.map_err(|error| error.chain())
+        let ping = async { in_time(self.store.ping()).await?.map_err(|error| error.chain()) };
+        self.store_check.outcome(ping).await
     }
 
     /// Whether the queue can be written to.
     async fn probe(&self) -> Result<(), String> {
-        let outcome = in_time(self.queue.probe()).await?.map_err(|error| error.to_string());
+        let probe = async { in_time(self.queue.probe()).await?.map_err(|error| error.to_string()) };
+        let outcome = self.queue_check.outcome(probe).await;
         if outcome.is_ok() {
             self.lifecycle.started.store(true, Ordering::Release);
         }
@@ -267,6 +300,22 @@ mod tests {
 
     use super::*;
     use crate::telemetry::tasks::TaskMetrics;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_check_is_made_once_for_all_who_ask() {
+        let (shared, checks) = (Shared::default(), std::sync::atomic::AtomicUsize::new(0));
+        let ask = || {
+            shared.outcome(async {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let check = checks.fetch_add(1, Ordering::Relaxed);
+                if check == 0 { Err("away".to_owned()) } else { Ok(()) }
+            })
+        };
+        let (one, other) = tokio::join!(ask(), ask());
+        assert_eq!((one, other), (Err("away".to_owned()), Err("away".to_owned())));
+        assert_eq!(ask().await, Ok(()));
+        assert_eq!(checks.load(Ordering::Relaxed), 2);
+    }
 
     #[test]
     fn a_task_that_failed_is_said_until_the_end() {

@@ -4,15 +4,18 @@
 //! start. One that may open later is tried again, with pauses, and until then every operation fails as one that may
 //! pass.
 
-use std::sync::{Arc, OnceLock};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::model::TraceId;
+use crate::stage::panic_message;
 use crate::store::{
     Batch, Cutoffs, Expired, LatencyReport, Page, RollupCheck, SpanFilter, SpanPage, SpanReader, SpanWriter,
     Store, StoreError, TraceSpans, UsageQuery, UsageReport, Written,
@@ -25,6 +28,8 @@ const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 pub struct LateStore {
     store: Arc<OnceLock<Arc<dyn Store>>>,
+    /// Why the last attempt at opening it failed.
+    failure: Arc<Mutex<Option<String>>>,
     opening: JoinHandle<()>,
 }
 
@@ -35,21 +40,23 @@ impl LateStore {
     where
         F: Future<Output = Result<Arc<dyn Store>, StoreError>> + Send,
     {
-        let store = Arc::new(OnceLock::new());
-        let place = Arc::clone(&store);
+        let (store, failure) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(None)));
+        let (place, failed) = (Arc::clone(&store), Arc::clone(&failure));
         let (first, decided) = oneshot::channel();
         let opening = tokio::spawn(async move {
             let mut first = Some(first);
             let mut pause = MIN_PAUSE;
             loop {
-                match open().await {
+                match attempt(open()).await {
                     Ok(store) => {
                         drop(place.set(store));
                         info!("the store is open");
                         return;
                     }
                     Err(error) => {
-                        warn!(error = error.chain(), "the store cannot be opened; it is tried again");
+                        let why = error.chain();
+                        warn!(error = why, "the store cannot be opened; it is tried again");
+                        *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
                         if let Some(first) = first.take() {
                             let ends = !error.is_transient();
                             drop(first.send(error));
@@ -65,16 +72,29 @@ impl LateStore {
         });
         match tokio::time::timeout(PATIENCE, decided).await {
             Ok(Ok(error)) if !error.is_transient() => Err(error),
-            _ => Ok(Self { store, opening }),
+            _ => Ok(Self { store, failure, opening }),
         }
     }
 
     fn store(&self) -> Result<&dyn Store, StoreError> {
-        self.store
-            .get()
-            .map(|store| &**store)
-            .ok_or_else(|| StoreError::transient("the store is not open yet"))
+        self.store.get().map(|store| &**store).ok_or_else(|| self.not_open())
     }
+
+    fn not_open(&self) -> StoreError {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        StoreError::transient(match &*failure {
+            Some(why) => format!("the store is not open yet: {why}"),
+            None => "the store is not open yet".to_owned(),
+        })
+    }
+}
+
+/// A panic is a failure like others: it is said, and another attempt is made.
+async fn attempt<T>(open: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let opened = AssertUnwindSafe(open).catch_unwind().await;
+    opened.unwrap_or_else(|panic| {
+        Err(StoreError::transient(format!("opening the store panicked: {}", panic_message(&*panic))))
+    })
 }
 
 impl Drop for LateStore {
@@ -143,6 +163,7 @@ mod tests {
         let store = LateStore::open(move || {
             let attempt = count.fetch_add(1, Ordering::Relaxed);
             async move {
+                assert!(attempt != 1, "a panic of the test");
                 if attempt < 3 {
                     return Err(StoreError::transient("connection refused"));
                 }
@@ -153,6 +174,7 @@ mod tests {
         .unwrap();
         let error = store.ping().await.unwrap_err();
         assert!(error.is_transient(), "{error}");
+        assert_eq!(error.to_string(), "the store is not open yet: connection refused");
         while store.ping().await.is_err() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -279,8 +279,8 @@ impl SpanRecord {
     }
 }
 
-/// The total order of spans: by start, then by identity, so that a position in a list is unambiguous.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What a span is known by, and the total order of spans: by start, then by ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SpanKey {
     pub start_unix_nanos: u64,
     pub trace_id: TraceId,

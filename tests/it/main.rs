@@ -6,6 +6,7 @@
 //! - [`collector_export`]: what the collector sends onward, to a second one.
 //! - [`content`]: what messages say arrives redacted, where that is asked for.
 //! - [`chaos`]: killed under load, everything that was answered is there once.
+//! - [`overload`]: a ClickHouse with too little memory for a whole batch.
 //! - [`faults`]: disks of the queue that are full, read-only or fail to sync.
 //! - [`instrumentations`]: spans that other tracers make around the official SDKs.
 //! - [`export`]: how spans leave the sidecar.
@@ -32,6 +33,7 @@ mod faults;
 mod instrumentations;
 mod manifests;
 mod openai_chat;
+mod overload;
 mod parts;
 mod pushes;
 mod replay;

@@ -110,7 +110,7 @@ async fn collectors_that_start_together_make_one_schema() {
         start.await.unwrap().unwrap_or_else(|error| panic!("{}", error.chain()));
     }
     let ledger = "SELECT count(), max(version) FROM together.schema_migrations";
-    assert_eq!(mesh.clickhouse.query(ledger).trim(), "2\t2");
+    assert_eq!(mesh.clickhouse.query(ledger).trim(), "3\t3");
     assert_eq!(mesh.clickhouse.query("EXISTS TABLE together.schema_lock").trim(), "0");
 
     // One that may not change the schema finds it good, or says what to do.
@@ -146,7 +146,7 @@ async fn users_with_few_rights_can_do_their_part() {
     let retention = Retention { spans: month, content: month, rollups: month };
     let version = ClickHouseStore::migrate(&settings, retention).await;
     let version = version.unwrap_or_else(|error| panic!("{}", error.chain()));
-    assert_eq!((version.before, version.now), (0, 2));
+    assert_eq!((version.before, version.now), (0, 3));
 
     settings.user = "meshtap_collector".to_owned();
     settings.password = config::Secret::new("c".to_owned());
@@ -179,7 +179,8 @@ fn users(sandbox: &Sandbox) -> String {
         )
     };
     let migrate = [
-        "SELECT, INSERT, CREATE DATABASE, CREATE TABLE, CREATE VIEW, ALTER TTL, DROP TABLE ON meshtap.*",
+        "SELECT, INSERT, CREATE DATABASE, CREATE TABLE, CREATE VIEW, ALTER TTL, ALTER ADD COLUMN, ALTER ORDER BY, \
+         DROP TABLE ON meshtap.*",
         "TABLE ENGINE ON *",
     ];
     let collector = ["SELECT, INSERT ON meshtap.*"];
@@ -278,7 +279,7 @@ async fn the_lock_of_a_collector_that_died_is_taken_over() {
     std::fs::File::options().append(true).open(file).unwrap().set_modified(long_ago).unwrap();
     let (one, other) =
         tokio::join!(open(&settings, Retention::default()), open(&settings, Retention::default()));
-    assert_eq!(server.query("SELECT count() FROM locked.schema_migrations FINAL").trim(), "2");
+    assert_eq!(server.query("SELECT count() FROM locked.schema_migrations FINAL").trim(), "3");
     assert_eq!(server.query("EXISTS TABLE locked.schema_lock").trim(), "0");
     write(&one, &[call(1, HOUR_NANOS)]).await;
     write(&other, &[call(2, HOUR_NANOS)]).await;

@@ -22,7 +22,7 @@ use crate::pump;
 use crate::pump::retry::Retrier;
 use crate::query::router::{self, Api};
 use crate::queue::Queue;
-use crate::queue::log::Backlog;
+use crate::queue::backlog::Backlog;
 use crate::receive::http as otlp_http;
 use crate::receive::http1::Serving;
 use crate::receive::intake::Intake;
@@ -84,7 +84,7 @@ impl Running {
         };
         let max_parked_bytes = config.queue.max_parked_bytes as u64;
         let stored = (Arc::clone(&store), Arc::clone(&metrics));
-        let pump = pump::start(&config.pump, max_parked_bytes, &queue, cursor, stored.0, stored.1, &failures);
+        let pump = pump::start(&config.pump, max_parked_bytes, cursor, stored.0, stored.1, &failures);
         let exporters = exporters.into_iter().map(|exporter| exporter.start(&metrics, &failures));
         let drains: Vec<Drain> = [pump].into_iter().chain(exporters).collect();
         let retrier = Retrier::new(&queue);

@@ -57,11 +57,15 @@ pub struct ClientTls {
     /// What we show, where the backend asks for it.
     pub cert: Option<PathBuf>,
     pub key: Option<PathBuf>,
+    /// How often the files are looked at, at most.
+    pub reload_interval: Duration,
 }
 
 const SECTION: &str = "export";
 const MAX_EXPORTERS: usize = 16;
 const MAX_NAME_BYTES: usize = 32;
+/// Each holds a request in memory.
+const MAX_IN_FLIGHT: usize = 1_000;
 /// Set by us, or by what carries the request.
 const RESERVED: &[&str] =
     &["connection", "content-encoding", "content-length", "content-type", "host", "te", "transfer-encoding"];
@@ -83,7 +87,7 @@ fn read_one(reader: &mut Reader, name: String) -> Exporter {
         compression: reader.word(&key("compression"), Compression::Gzip, &compressions),
         timeout: reader.duration(&key("timeout"), "10s"),
         max_backlog_bytes: reader.size(&key("max_backlog_bytes"), "1GiB", isize::MAX.unsigned_abs()),
-        max_in_flight: reader.count(&key("max_in_flight"), 4),
+        max_in_flight: reader.count_up_to(&key("max_in_flight"), 4, MAX_IN_FLIGHT),
         min_backoff: reader.duration(&key("min_backoff"), "500ms"),
         max_backoff: reader.duration(&key("max_backoff"), "30s"),
         tls: read_tls(reader, format!("{SECTION}.{name}.tls")),
@@ -125,7 +129,8 @@ fn read_tls(reader: &mut Reader, section: String) -> ClientTls {
         (!path.is_empty()).then(|| PathBuf::from(path))
     };
     let (ca, cert, key) = (path("ca"), path("cert"), path("key"));
-    ClientTls { section, ca, cert, key }
+    let reload_interval = reader.duration(&format!("{section}.reload_interval"), "30s");
+    ClientTls { section, ca, cert, key, reload_interval }
 }
 
 fn is_endpoint(uri: &Uri) -> bool {

@@ -164,6 +164,7 @@ pub const KEYS: &[&str] = &[
     "export.*.tls.ca",
     "export.*.tls.cert",
     "export.*.tls.key",
+    "export.*.tls.reload_interval",
     "http.listen",
     "http.max_limit",
     "http.max_trace_spans",
@@ -176,6 +177,7 @@ pub const KEYS: &[&str] = &[
     "store.clickhouse.database",
     "store.clickhouse.user",
     "store.clickhouse.password",
+    "store.clickhouse.ca",
     "store.clickhouse.timeout",
     "store.clickhouse.remembered_spans",
     "store.clickhouse.cluster",
@@ -259,8 +261,8 @@ fn read(reader: &mut Reader) -> Config {
         http: read_http(reader),
         store: store::read(reader),
         metrics: Metrics {
-            max_label_values: reader.count("metrics.max_label_values", 200),
-            max_label_combinations: reader.count("metrics.max_label_combinations", 10_000),
+            max_label_values: reader.count_up_to("metrics.max_label_values", 200, 1_000_000),
+            max_label_combinations: reader.count_up_to("metrics.max_label_combinations", 10_000, 1_000_000),
         },
         wasm: Wasm::read(reader),
         log: read_log(reader),
@@ -274,10 +276,10 @@ const MAX_RESPONSE_BYTES: usize = 1 << 30;
 fn read_http(reader: &mut Reader) -> Http {
     Http {
         listen: reader.listen("http.listen", "127.0.0.1:8080"),
-        max_limit: reader.count("http.max_limit", 1_000),
-        max_trace_spans: reader.count("http.max_trace_spans", 10_000),
+        max_limit: reader.count_up_to("http.max_limit", 1_000, 1_000_000),
+        max_trace_spans: reader.count_up_to("http.max_trace_spans", 10_000, 1_000_000),
         max_response_bytes: reader.size("http.max_response_bytes", "16MiB", MAX_RESPONSE_BYTES),
-        max_concurrent_queries: reader.count("http.max_concurrent_queries", 32),
+        max_concurrent_queries: reader.count_up_to("http.max_concurrent_queries", 32, 100_000),
         query_timeout: reader.duration("http.query_timeout", "30s"),
     }
 }

@@ -39,6 +39,10 @@ pub struct Pump {
 /// One segment at most: positions in it have to fit anything.
 const MAX_SEGMENT_BYTES: usize = 1 << 30;
 const MAX_BATCH_BYTES: usize = 1 << 30;
+/// ClickHouse takes up to 1,048,449 rows for one block, and gives a token to each block.
+const MAX_BATCH_SPANS: usize = 1_000_000;
+const MAX_ATTEMPTS: usize = 1_000;
+const MAX_WAITING: usize = 1_000_000;
 /// So that the queue shrinks while it is drained.
 const SEGMENTS: usize = 4;
 
@@ -48,16 +52,16 @@ pub(super) fn read_queue(reader: &mut Reader) -> Queue {
         max_bytes: reader.size("queue.max_bytes", "4GiB", isize::MAX.unsigned_abs()),
         segment_bytes: reader.size("queue.segment_bytes", "64MiB", MAX_SEGMENT_BYTES),
         max_parked_bytes: reader.size("queue.max_parked_bytes", "256MiB", isize::MAX.unsigned_abs()),
-        max_waiting: reader.count("queue.max_waiting", 1_024),
+        max_waiting: reader.count_up_to("queue.max_waiting", 1_024, MAX_WAITING),
     }
 }
 
 pub(super) fn read_pump(reader: &mut Reader) -> Pump {
     Pump {
-        max_batch_spans: reader.count("pump.max_batch_spans", 10_000),
+        max_batch_spans: reader.count_up_to("pump.max_batch_spans", 10_000, MAX_BATCH_SPANS),
         max_batch_bytes: reader.size("pump.max_batch_bytes", "16MiB", MAX_BATCH_BYTES),
         max_batch_age: reader.duration("pump.max_batch_age", "200ms"),
-        max_attempts: reader.count("pump.max_attempts", 10),
+        max_attempts: reader.count_up_to("pump.max_attempts", 10, MAX_ATTEMPTS),
         min_backoff: reader.duration("pump.min_backoff", "100ms"),
         max_backoff: reader.duration("pump.max_backoff", "30s"),
     }

@@ -52,9 +52,14 @@ impl Reader {
 
     /// A count from 1 to [`MAX_COUNT`].
     pub(super) fn count(&mut self, path: &str, default: usize) -> usize {
-        let wrong = format!("must be a whole number from 1 to {MAX_COUNT}");
+        self.count_up_to(path, default, MAX_COUNT)
+    }
+
+    /// A count from 1 to `max`.
+    pub(super) fn count_up_to(&mut self, path: &str, default: usize, max: usize) -> usize {
+        let wrong = format!("must be a whole number from 1 to {max}");
         self.read(path, default, &wrong, &format!("such as {default}"), |text| {
-            text.text.parse().ok().filter(|count| (1..=MAX_COUNT).contains(count))
+            text.text.parse().ok().filter(|count| (1..=max).contains(count))
         })
     }
 

@@ -4,11 +4,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Secret;
+use super::export::ClientTls;
 use super::mistakes::Mistakes;
 use super::read::Reader;
+use crate::export::tls;
 
 /// ClickHouse's dates of expiry end in 2106.
 const MAX_RETENTION: Duration = Duration::from_hours(3_650 * 24);
+
+/// Of spans in memory: as many take gigabytes.
+const MAX_SPANS: usize = 100_000_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreKind {
@@ -60,6 +65,8 @@ pub struct ClickHouse {
     pub database: String,
     pub user: String,
     pub password: Secret,
+    /// Who signs the certificate of an https server; without it those that the system trusts.
+    pub ca: Option<PathBuf>,
     /// For one insert or one query.
     pub timeout: Duration,
     /// How many of the latest spans are remembered, to recognize those that come again.
@@ -70,6 +77,15 @@ pub struct ClickHouse {
     pub replicated: bool,
     /// Whether the schema is applied at the start, or only checked.
     pub migrate: bool,
+}
+
+impl ClickHouse {
+    /// `None` where the system says whom to trust.
+    pub fn client_tls(&self) -> Option<ClientTls> {
+        let ca = self.ca.clone()?;
+        let section = "store.clickhouse".to_owned();
+        Some(ClientTls { section, ca: Some(ca), ..ClientTls::default() })
+    }
 }
 
 impl Default for ClickHouse {
@@ -84,6 +100,8 @@ pub struct Memory {
     pub max_spans: usize,
 }
 
+const CA: &str = "store.clickhouse.ca";
+
 const YES_NO: [(&str, bool); 2] = [("true", true), ("false", false)];
 
 pub(super) fn read(reader: &mut Reader) -> Store {
@@ -93,7 +111,7 @@ pub(super) fn read(reader: &mut Reader) -> Store {
         kind: reader.word("store.kind", StoreKind::Sqlite, &kinds),
         sqlite: Sqlite { path: PathBuf::from(reader.text("store.sqlite.path", "meshtap.db")) },
         clickhouse: read_clickhouse(reader),
-        memory: Memory { max_spans: reader.count("store.memory.max_spans", 100_000) },
+        memory: Memory { max_spans: reader.count_up_to("store.memory.max_spans", 100_000, MAX_SPANS) },
         retention: reader.duration_or("store.retention", "30d", "forever"),
         content_retention: reader.duration_or("store.content_retention", "7d", "forever"),
         rollup_retention: reader.duration_or("store.rollup_retention", "90d", "forever"),
@@ -106,8 +124,9 @@ fn read_clickhouse(reader: &mut Reader) -> ClickHouse {
         database: reader.text("store.clickhouse.database", "meshtap"),
         user: reader.text("store.clickhouse.user", "default"),
         password: Secret::new(reader.text("store.clickhouse.password", "")),
+        ca: Some(reader.text(CA, "")).filter(|path| !path.is_empty()).map(PathBuf::from),
         timeout: reader.duration("store.clickhouse.timeout", "30s"),
-        remembered_spans: reader.count("store.clickhouse.remembered_spans", 200_000),
+        remembered_spans: reader.count_up_to("store.clickhouse.remembered_spans", 200_000, MAX_SPANS),
         cluster: Some(reader.text("store.clickhouse.cluster", "")).filter(|name| !name.is_empty()),
         replicated: reader.word("store.clickhouse.replicated", true, &YES_NO),
         migrate: reader.word("store.clickhouse.migrate", true, &YES_NO),
@@ -149,6 +168,16 @@ fn check_clickhouse(config: &ClickHouse, mistakes: &mut Mistakes) {
             format!("is not an http or https URL of a server: {:?}", config.url),
             "write it as http://host:8123",
         ),
+    }
+    if let Some(Err(error)) = config.client_tls().as_ref().map(tls::config) {
+        mistakes.add(&error.key, error.problem, error.fix);
+    }
+    if config.ca.is_some() && config.url.starts_with("http:") {
+        mistakes.add(
+            CA,
+            "is set, and store.clickhouse.url is not https",
+            "write the URL as https://host:8443",
+        );
     }
     if !is_name(&config.database, "_") {
         mistakes.add(

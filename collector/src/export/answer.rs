@@ -5,6 +5,8 @@
 //! | OTLP/gRPC | CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS; RESOURCE_EXHAUSTED with RetryInfo | every other code |
 //! | OTLP/HTTP | 429, 502, 503, 504 | every other status but 2xx |
 //!
+//! A 2xx whose body is neither protobuf nor JSON comes from something else than a backend: again.
+//!
 //! No answer, for whatever reason, is one that may come: again.
 
 use std::time::{Duration, SystemTime};
@@ -56,6 +58,12 @@ pub(super) fn of_grpc(status: &Status) -> Failure {
         _ => Refusal::Other,
     };
     Failure::Refused { reason, why }
+}
+
+/// Whoever answers like that has not read the request: a login page, or a proxy's welcome. It may pass.
+pub(super) fn foreign(status: StatusCode, content_type: &[u8]) -> Failure {
+    let kind = String::from_utf8_lossy(content_type);
+    Failure::unavailable(format!("{status} with an answer that is not of OTLP: content type {kind:?}"))
 }
 
 pub(super) fn of_http(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {

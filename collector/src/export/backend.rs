@@ -13,24 +13,20 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message as _;
 use tonic::Status;
 
 use super::answer::{self, Failure, PROTOBUF};
-use super::tls;
+use super::clients::Clients;
 use crate::config::{self, Compression, Protocol};
 use crate::queue::segment::{Coding, Packed};
 use crate::receive::grpc::EXPORT_PATH;
 use crate::tls::TlsError;
 
 const TRACES_PATH: &str = "/v1/traces";
-/// Dead connections are noticed by it.
-const KEEPALIVE: Duration = Duration::from_secs(30);
+/// Some backends answer so whatever they are sent.
+const JSON: &[u8] = b"application/json";
 /// Of an answer; none that means something is longer.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 /// Before a message of gRPC: whether it is compressed, and its length.
@@ -86,7 +82,7 @@ pub(super) struct Rejected {
 
 #[derive(Debug)]
 pub(super) struct Backend {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    clients: Clients,
     protocol: Protocol,
     uri: Uri,
     headers: HeaderMap,
@@ -95,24 +91,8 @@ pub(super) struct Backend {
 
 impl Backend {
     pub(super) fn new(settings: &config::Exporter) -> Result<Self, TlsError> {
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        connector.set_keepalive(Some(KEEPALIVE));
-        connector.set_connect_timeout(Some(settings.timeout));
-        let builder =
-            HttpsConnectorBuilder::new().with_tls_config(tls::config(&settings.tls)?).https_or_http();
-        let mut client = Client::builder(TokioExecutor::new());
-        client.timer(TokioTimer::new()).pool_timer(TokioTimer::new());
-        let client = match settings.protocol {
-            Protocol::Grpc => {
-                client.http2_only(true).http2_keep_alive_interval(KEEPALIVE).http2_adaptive_window(true);
-                client.build(builder.enable_http2().wrap_connector(connector))
-            }
-            Protocol::HttpProtobuf => client.build(builder.enable_http1().wrap_connector(connector)),
-        };
         Ok(Self {
-            client,
+            clients: Clients::new(settings)?,
             protocol: settings.protocol,
             uri: target(&settings.endpoint, settings.protocol),
             headers: headers(settings),
@@ -135,9 +115,14 @@ impl Backend {
                 }
             }
             Protocol::HttpProtobuf if status.is_success() => {
-                let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-                let is_ours = kind.is_some_and(|kind| kind.starts_with(PROTOBUF.as_bytes()));
-                Ok(if is_ours { rejected(&body) } else { Rejected::default() })
+                let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+                if kind.starts_with(PROTOBUF.as_bytes()) {
+                    Ok(rejected(&body))
+                } else if body.is_empty() || kind.starts_with(JSON) {
+                    Ok(Rejected::default())
+                } else {
+                    Err(answer::foreign(status, kind))
+                }
             }
             // What answered a gRPC call like that is not gRPC, but something before it.
             _ => Err(answer::of_http(status, &headers, &body)),
@@ -145,7 +130,7 @@ impl Backend {
     }
 
     async fn exchange(&self, load: &Load) -> Result<Answer, Failure> {
-        let response = self.client.request(self.request(load)).await;
+        let response = self.clients.current().await.request(self.request(load)).await;
         read(response.map_err(|error| Failure::unavailable(chain(&error)))?).await
     }
 

@@ -37,6 +37,7 @@ use crate::tls::TlsError;
 
 mod answer;
 mod backend;
+mod clients;
 mod gate;
 mod reading;
 mod status;

@@ -2,22 +2,19 @@
 //! compressing are; it is at most two requests ahead of those under way.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tracing::{error, warn};
+use tracing::error;
 
 use super::backend::Load;
 use super::{Item, cursor};
 use crate::config;
-use crate::queue::reader::{Entry, Read, Reader};
-use crate::telemetry::queue::{Loss, Operation, QueueMetrics};
-
-/// How long a reader waits at a time where nothing comes, or after the disk failed.
-const PAUSE: Duration = Duration::from_secs(1);
+use crate::queue::reader::{Entry, Reader};
+use crate::queue::tail::{Next, PAUSE, Tail};
+use crate::telemetry::queue::{Loss, QueueMetrics};
 
 pub(super) struct Reading {
-    reader: Reader,
+    tail: Tail,
     cursor: String,
     protocol: config::Protocol,
     compression: config::Compression,
@@ -27,35 +24,30 @@ pub(super) struct Reading {
 impl Reading {
     pub(super) fn new(reader: Reader, settings: &config::Exporter, metrics: Arc<QueueMetrics>) -> Self {
         let config::Exporter { protocol, compression, .. } = *settings;
-        Self { reader, cursor: cursor(&settings.name), protocol, compression, metrics }
+        let cursor = cursor(&settings.name);
+        Self {
+            tail: Tail::new(reader, &cursor, Arc::clone(&metrics)),
+            cursor,
+            protocol,
+            compression,
+            metrics,
+        }
     }
 
     /// Until the queue is closed and read to its end, or nobody takes items any more.
     pub(super) fn run(mut self, items: &mpsc::Sender<Item>) {
-        let mut open = true;
         while !items.is_closed() {
-            match self.reader.read() {
-                Ok(Read::End) if !open => return,
-                Ok(Read::End) => open = self.reader.wait(PAUSE),
-                Ok(Read::Entry(entry)) => {
-                    if items.blocking_send(self.item(&entry)).is_err() {
-                        return;
-                    }
+            let item = match self.tail.take() {
+                Next::Entry(entry) => self.item(&entry),
+                Next::Lost { last, end } => Item { sequence: last, end, spans: 0, load: None },
+                Next::Nothing => {
+                    self.tail.wait(PAUSE);
+                    continue;
                 }
-                Ok(Read::Gap { first, last, reason, spans, end }) => {
-                    let cursor = &*self.cursor;
-                    error!(cursor, first, last, reason = reason.as_str(), "entries of the queue are lost");
-                    self.metrics.lost(cursor, reason, last + 1 - first, spans);
-                    let item = Item { sequence: last, end, spans: 0, load: None };
-                    if items.blocking_send(item).is_err() {
-                        return;
-                    }
-                }
-                Err(error) => {
-                    self.metrics.failed(Operation::Read);
-                    warn!(cursor = self.cursor, %error, "the queue cannot be read; it is tried again");
-                    std::thread::park_timeout(PAUSE);
-                }
+                Next::Over => return,
+            };
+            if items.blocking_send(item).is_err() {
+                return;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Secure connections to a backend: TLS 1.2 and 1.3, by rustls with ring. The files are read at the start.
+//! Secure connections to a backend: TLS 1.2 and 1.3, by rustls with ring, from PEM files.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -10,21 +10,19 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tracing::{error, warn};
 
 use crate::config;
 use crate::model::SpanRecord;
 use crate::normalize;
 use crate::queue::Position;
-use crate::queue::log::Log;
-use crate::queue::reader::{Entry, Read, Reader};
+use crate::queue::reader::{Entry, Reader};
+use crate::queue::tail::{Next, PAUSE, Tail};
 use crate::queue::writer::now;
 use crate::stage::caught;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::queue::Operation;
 
-/// How long a reader waits at a time where nothing comes, or after the disk failed.
-const PAUSE: Duration = Duration::from_secs(1);
+/// A batch of more grows as it comes.
+const USUAL_SPANS: usize = 10_000;
 
 /// The spans of some entries, in their order.
 #[derive(Debug)]
@@ -55,8 +53,7 @@ pub(super) struct Unreadable {
 
 #[derive(Debug)]
 pub(super) struct Feeder {
-    reader: Reader,
-    log: Arc<Log>,
+    tail: Tail,
     metrics: Arc<Metrics>,
     config: config::Pump,
     /// The last number of the batch that is fixed already.
@@ -86,11 +83,11 @@ impl Feeder {
     pub(super) fn new(
         reader: Reader,
         fixed: Option<u64>,
-        log: Arc<Log>,
         config: config::Pump,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { reader, log, metrics, config, fixed, held: None }
+        let tail = Tail::new(reader, super::CURSOR, Arc::clone(metrics.queue()));
+        Self { tail, metrics, config, fixed, held: None }
     }
 
     /// Until the queue is closed and read to its end, or nobody takes batches any more. A batch is begun when there is
@@ -106,25 +103,26 @@ impl Feeder {
 
     fn next(&mut self, batches: &mpsc::Sender<Fed>) -> Option<Fed> {
         let mut filling = Filling::default();
-        let mut open = true;
         loop {
             if self.fixed.is_some_and(|fixed| filling.last >= fixed) {
                 self.fixed = None;
                 return Some(filling.into_batch(None));
             }
-            let entry = match self.held.take() {
-                Some(entry) => entry,
-                None => match self.read(&mut filling) {
-                    Some(entry) => entry,
-                    None if filling.last > 0 && (!open || self.is_due(&filling)) => {
-                        return Some(filling.into_batch(None));
-                    }
-                    None if !open || batches.is_closed() => return None,
-                    None => {
-                        open = self.reader.wait(Self::patience(&filling));
-                        continue;
-                    }
-                },
+            let entry = match self.held.take().map_or_else(|| self.tail.take(), Next::Entry) {
+                Next::Entry(entry) => entry,
+                Next::Lost { last, end } => {
+                    (filling.last, filling.end) = (last, end);
+                    continue;
+                }
+                Next::Nothing if filling.last > 0 && self.is_due(&filling) => {
+                    return Some(filling.into_batch(None));
+                }
+                Next::Nothing if batches.is_closed() => return None,
+                Next::Nothing => {
+                    self.tail.wait(Self::patience(&filling));
+                    continue;
+                }
+                Next::Over => return (filling.last > 0).then(|| filling.into_batch(None)),
             };
             match self.add(&entry, &mut filling) {
                 Outcome::Added => {}
@@ -135,27 +133,6 @@ impl Feeder {
                 Outcome::Unreadable(error) => {
                     let unreadable = Unreadable { sequence: entry.sequence, end: entry.end, error };
                     return Some(filling.into_batch(Some(unreadable)));
-                }
-            }
-        }
-    }
-
-    /// The next entry, if there is one now.
-    fn read(&mut self, filling: &mut Filling) -> Option<Entry> {
-        loop {
-            match self.reader.read() {
-                Ok(Read::Entry(entry)) => return Some(entry),
-                Ok(Read::End) => return None,
-                Ok(Read::Gap { first, last, reason, spans, end }) => {
-                    error!(first, last, reason = reason.as_str(), "entries of the queue are lost");
-                    self.log.metrics.lost(super::CURSOR, reason, last + 1 - first, spans);
-                    (filling.last, filling.end) = (last, end);
-                }
-                Err(error) => {
-                    self.log.metrics.failed(Operation::Read);
-                    warn!(%error, "the queue cannot be read; it is tried again");
-                    std::thread::park_timeout(PAUSE);
-                    return None;
                 }
             }
         }
@@ -192,7 +169,8 @@ impl Feeder {
             return Outcome::Unreadable("the request cannot be decompressed".to_owned());
         };
         if filling.spans.is_empty() {
-            filling.spans.reserve(self.config.max_batch_spans.max(entry.packed.spans as usize));
+            let expected = self.config.max_batch_spans.min(USUAL_SPANS);
+            filling.spans.reserve(expected.max(entry.packed.spans as usize));
         }
         let start = filling.spans.len();
         if let Err(why) = self.normalize(&request, &mut filling.spans) {

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use self::feeder::Feeder;
 use self::sender::Sender;
 use crate::config;
-use crate::queue::{Cursor, Queue};
+use crate::queue::Cursor;
 use crate::stage::{Drain, Failures};
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
@@ -49,7 +49,6 @@ pub const CURSOR: &str = "store";
 pub fn start(
     config: &config::Pump,
     max_parked_bytes: u64,
-    queue: &Queue,
     cursor: Cursor,
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
@@ -57,8 +56,7 @@ pub fn start(
 ) -> Drain {
     let draining = CancellationToken::new();
     let fixed = cursor.planned().map(|plan| plan.last);
-    let log = Arc::clone(queue.log());
-    let feeder = Feeder::new(cursor.reader(), fixed, log, config.clone(), Arc::clone(&metrics));
+    let feeder = Feeder::new(cursor.reader(), fixed, config.clone(), Arc::clone(&metrics));
     let sender = Sender::new(config, max_parked_bytes, cursor, store, metrics, draining.clone());
     let (batches, inbox) = mpsc::channel(1);
     Drain::start("pump", failures, draining, sender.run(inbox), move || feeder.run(&batches))

@@ -16,7 +16,7 @@ use super::*;
 use crate::config::Config;
 use crate::model::TraceId;
 use crate::queue::{
-    Opened,
+    Opened, Queue,
     parked::{self, PARKED},
 };
 use crate::store::{
@@ -169,7 +169,7 @@ impl Rig {
         let max_parked = self.config.queue.max_parked_bytes as u64;
         let store = Arc::clone(store) as Arc<dyn Store>;
         let failures = Failures::new(metrics.tasks().clone());
-        let pump = start(&self.config.pump, max_parked, &queue, cursor, store, metrics, &failures);
+        let pump = start(&self.config.pump, max_parked, cursor, store, metrics, &failures);
         (queue, pump)
     }
 

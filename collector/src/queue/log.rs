@@ -1,20 +1,19 @@
 //! What the writer and the readers of a queue share: which segments there are, how far they are durable, and how far
-//! each cursor is. Segments that every cursor has passed are deleted here.
+//! each cursor is. Segments that every cursor has passed are deleted here. `recovery` finds the segments at the start,
+//! `backlog` says what waits for each cursor.
 //!
 //! A segment ends where the next one begins: a frame whose number the next segment starts with, or a later one, was
 //! never answered and is not part of the queue.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tracing::{error, warn};
+use tracing::error;
 
-use super::disk::{self, Disk, File};
-use super::reader::{self, Step};
-use super::segment::{self, FRAME_BYTES, Frame, HEADER_BYTES, Header};
-use super::{OpenError, Position, parked};
+use super::Position;
+use super::backlog::CursorState;
+use super::disk::{Disk, File};
 use crate::telemetry::queue::{Loss, Operation, QueueMetrics};
 
 pub const SEGMENT_SUFFIX: &str = ".segment";
@@ -22,6 +21,10 @@ pub const SEGMENT_SUFFIX: &str = ".segment";
 /// The first frame's number in 20 digits, so that names sort like numbers.
 pub fn segment_name(first: u64) -> String {
     format!("{first:020}{SEGMENT_SUFFIX}")
+}
+
+pub fn first_of(name: &str) -> Option<u64> {
+    name.strip_suffix(SEGMENT_SUFFIX)?.parse().ok().filter(|first| *first > 0)
 }
 
 #[derive(Clone, Debug)]
@@ -35,7 +38,7 @@ pub struct Segment {
 
 #[derive(Debug)]
 pub struct Log {
-    disk: Arc<dyn Disk>,
+    pub(super) disk: Arc<dyn Disk>,
     state: Mutex<State>,
     changed: Condvar,
     max_bytes: u64,
@@ -43,96 +46,27 @@ pub struct Log {
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     /// Oldest first.
-    segments: VecDeque<Segment>,
+    pub(super) segments: VecDeque<Segment>,
     /// The number of the last durable frame; 0 before the first.
-    last: u64,
-    cursors: Vec<CursorState>,
+    pub(super) last: u64,
+    pub(super) cursors: Vec<CursorState>,
     closed: bool,
     /// The size of the last entry that there was no room for.
     refused_bytes: u64,
 }
 
-#[derive(Debug)]
-struct CursorState {
-    name: String,
-    acked: u64,
-    /// Behind the last acknowledged frame.
-    position: Position,
-    /// A cursor with a bound of its own loses its oldest entries beyond it; one without holds up the queue.
-    max_backlog_bytes: Option<u64>,
-    /// It starts no earlier than here.
-    floor: u64,
-}
-
-/// How a cursor stands, for whoever looks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Backlog {
-    pub cursor: String,
-    pub entries: u64,
-    pub bytes: u64,
-    /// When the oldest entry that waits was received.
-    pub oldest_unix_nanos: Option<u64>,
-}
-
 impl Log {
-    /// Finds the segments, and cuts what a crash left behind the last good frame.
-    pub fn open(disk: Arc<dyn Disk>, max_bytes: u64, metrics: Arc<QueueMetrics>) -> Result<Self, OpenError> {
-        let mut firsts: Vec<u64> = disk.list()?.iter().filter_map(|name| first_of(name)).collect();
-        firsts.sort_unstable();
-        let mut state = State::default();
-        for first in firsts {
-            let name = segment_name(first);
-            let file = disk.open(&name)?;
-            let bytes = file.bytes()?;
-            let head = disk::read_exact(&*file, HEADER_BYTES, 0)?.unwrap_or_default();
-            match segment::read_header(&head) {
-                Header::Newer(version) => return Err(OpenError::Newer { name, version }),
-                // Its frames have numbers of their own.
-                Header::Damaged => warn!(segment = name, "the header of a segment is damaged"),
-                Header::First(_) => {}
-            }
-            state.segments.push_back(Segment { first, bytes, file });
-        }
-        let log = Self { disk, state: Mutex::new(state), changed: Condvar::new(), max_bytes, metrics };
-        log.recover_tail()?;
-        log.not_before(parked::last_number(&*log.disk)?);
-        Ok(log)
-    }
-
-    /// The last segment may end in the middle of a write that nobody was told had succeeded.
-    fn recover_tail(&self) -> io::Result<()> {
-        let mut state = self.state();
-        let Some(segment) = state.segments.back().cloned() else { return Ok(()) };
-        let (mut last, mut end, mut offset) = (segment.first - 1, HEADER_BYTES as u64, HEADER_BYTES as u64);
-        loop {
-            match reader::step(&segment, offset, last + 1, u64::MAX)? {
-                Step::Frame { frame, end: frame_end, .. } => {
-                    (last, end, offset) = (frame.sequence, frame_end, frame_end);
-                }
-                Step::Damaged { end: damage_end, .. } => offset = damage_end,
-                Step::Skipped { end: skipped_end } => offset = skipped_end,
-                Step::End => break,
-            }
-        }
-        if segment.bytes > end {
-            let torn = segment.bytes - end;
-            warn!(segment = segment_name(segment.first), torn, "cutting what was not written to its end");
-            segment.file.truncate(end)?;
-            self.metrics.torn(torn);
-        }
-        // What a process that died has written may not be durable yet; from here on it counts.
-        segment.file.sync()?;
-        self.disk.sync()?;
-        if last < segment.first {
-            self.disk.remove(&segment_name(segment.first))?;
-            state.segments.pop_back();
-        } else if let Some(segment) = state.segments.back_mut() {
-            segment.bytes = end;
-        }
-        state.last = last;
-        Ok(())
+    /// Over these segments. How the last one ends is not known yet.
+    pub(super) fn new(
+        disk: Arc<dyn Disk>,
+        segments: VecDeque<Segment>,
+        max_bytes: u64,
+        metrics: Arc<QueueMetrics>,
+    ) -> Self {
+        let state = Mutex::new(State { segments, ..State::default() });
+        Self { disk, state, changed: Condvar::new(), max_bytes, metrics }
     }
 
     pub fn disk(&self) -> &Arc<dyn Disk> {
@@ -234,30 +168,7 @@ impl Log {
         self.delete_passed(&mut state);
     }
 
-    /// Moves cursors that are behind more than they may be to a later segment.
-    fn enforce_bounds(&self, state: &mut State) {
-        let State { segments, cursors, .. } = &mut *state;
-        for cursor in cursors {
-            let Some(bound) = cursor.max_backlog_bytes else { continue };
-            let start = cursor.start().segment;
-            let held = || segments.iter().skip_while(|segment| segment.first < start);
-            let mut behind: u64 = held().map(|segment| segment.bytes).sum();
-            for (segment, next) in held().zip(held().skip(1)) {
-                if behind <= bound {
-                    break;
-                }
-                behind -= segment.bytes;
-                let start = cursor.floor.max(cursor.acked + 1);
-                if next.first > start {
-                    self.metrics.lost(&cursor.name, Loss::Skipped, next.first - start, None);
-                    cursor.floor = next.first;
-                }
-            }
-        }
-        self.delete_passed(state);
-    }
-
-    fn delete_passed(&self, state: &mut State) {
+    pub(super) fn delete_passed(&self, state: &mut State) {
         let passed =
             state.cursors.iter().map(|cursor| cursor.acked.max(cursor.floor.saturating_sub(1))).min();
         let Some(passed) = passed else { return };
@@ -272,64 +183,7 @@ impl Log {
         }
     }
 
-    /// How every cursor stands, and the bytes of all segments.
-    pub fn backlogs(&self) -> (Vec<Backlog>, u64) {
-        let state = self.state();
-        let total = state.segments.iter().map(|segment| segment.bytes).sum();
-        let backlogs = state.cursors.iter().map(|cursor| state.backlog(cursor)).collect();
-        (backlogs, total)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl State {
-    /// What the cursors that must not lose anything hold on the disk.
-    fn held_bytes(&self) -> u64 {
-        let oldest = self.cursors.iter().filter(|cursor| cursor.max_backlog_bytes.is_none());
-        let oldest = oldest.map(|cursor| cursor.position.segment).min().unwrap_or(0);
-        let held = self.segments.iter().filter(|segment| segment.first >= oldest);
-        held.map(|segment| segment.bytes).sum()
-    }
-
-    fn backlog(&self, cursor: &CursorState) -> Backlog {
-        let position = cursor.start();
-        let waiting = self.segments.iter().filter(|segment| segment.first >= position.segment);
-        let bytes: u64 = waiting.map(|segment| segment.bytes).sum();
-        let entries = self.last.saturating_sub(cursor.acked.max(cursor.floor.saturating_sub(1)));
-        Backlog {
-            cursor: cursor.name.clone(),
-            entries,
-            bytes: if entries == 0 { 0 } else { bytes.saturating_sub(position.offset) },
-            oldest_unix_nanos: if entries == 0 { None } else { self.received_at(position) },
-        }
-    }
-
-    /// From the header of the frame at a position, or at the start of the next segment.
-    fn received_at(&self, position: Position) -> Option<u64> {
-        let next = self.segments.iter().find(|segment| segment.first > position.segment);
-        let here = self.segments.iter().find(|segment| segment.first == position.segment);
-        let offset = position.offset.max(HEADER_BYTES as u64);
-        let here = here.filter(|segment| offset < segment.bytes).map(|segment| (segment, offset));
-        let (segment, offset) = here.or(next.map(|segment| (segment, HEADER_BYTES as u64)))?;
-        let head = disk::read_exact(&*segment.file, FRAME_BYTES, offset).ok()??;
-        Frame::decode(&head).map(|frame| frame.received_unix_nanos)
-    }
-}
-
-impl CursorState {
-    /// Behind what it has acknowledged, or where it goes on for its bound.
-    fn start(&self) -> Position {
-        if self.position.segment >= self.floor {
-            self.position
-        } else {
-            Position { segment: self.floor, offset: 0 }
-        }
-    }
-}
-
-pub fn first_of(name: &str) -> Option<u64> {
-    name.strip_suffix(SEGMENT_SUFFIX)?.parse().ok().filter(|first| *first > 0)
 }

@@ -52,13 +52,15 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
+use self::backlog::Backlog;
 use self::disk::{Disk, Folder};
-use self::log::{Backlog, Log};
+use self::log::Log;
 use self::segment::Packed;
 use self::writer::{Command, Writer};
 use crate::config;
 use crate::telemetry::queue::QueueMetrics;
 
+pub mod backlog;
 pub mod command;
 pub mod cursor;
 pub mod disk;
@@ -68,9 +70,11 @@ pub mod log;
 mod model;
 pub mod parked;
 pub mod reader;
+mod recovery;
 pub mod segment;
 #[cfg(test)]
 pub mod simulated;
+pub mod tail;
 #[cfg(test)]
 mod tests;
 pub mod writer;

@@ -29,6 +29,7 @@ pub async fn run(store: &dyn Store) -> Result<(), String> {
     suite.named("duplicates in a batch", suite.duplicates_in_a_batch().await)?;
     suite.named("duplicates across batches", suite.duplicates_across_batches().await)?;
     suite.named("duplicates do not count twice", suite.duplicates_do_not_count_twice().await)?;
+    suite.named("the same ids with another start", suite.same_ids_with_another_start().await)?;
     suite.named("pages", suite.pages(Order::NewestFirst).await)?;
     suite.named("pages, oldest first", suite.pages(Order::OldestFirst).await)?;
     suite.named("pages under inserts", suite.pages_under_inserts().await)?;
@@ -289,6 +290,34 @@ impl Suite<'_> {
             ..UsageRow::default()
         };
         check("usage", &self.usage_of(7, &[Dimension::Model], 10).await?.rows, &vec![row])
+    }
+
+    /// Both were answered, so both are there; each of them once, however it came. One is in the same hour, as far as the
+    /// time of the run allows, and one in another.
+    async fn same_ids_with_another_start(&self) -> Outcome {
+        let first = full_span(self.call(40, 1, Some("m")));
+        let again = |offset: u64| {
+            let mut span = full_span(self.call(40, 1, Some("m")));
+            span.start_unix_nanos += offset;
+            span.end_unix_nanos += offset;
+            span.attributes
+                .insert("gen_ai.output.messages".to_owned(), json!([{"role": offset.to_string()}]));
+            span
+        };
+        let (near, far) = (again(1), again(3 * 3_600_000_000_000));
+        self.write(&[first.clone(), near.clone()]).await?;
+        self.write(std::slice::from_ref(&far)).await?;
+        self.write(&[far.clone(), first.clone()]).await?;
+        let expected = [first.clone(), near, far];
+        self.shown_once(40, &expected).await?;
+        for limit in 1..=4 {
+            for order in [Order::OldestFirst, Order::NewestFirst] {
+                let found = self.all_pages(40, order, limit).await?;
+                check(&format!("{order:?} in pages of {limit}"), &found, &vec![first.span_id; 3])?;
+            }
+        }
+        let calls = self.usage_of(40, &[], 10).await?.rows.first().map(|row| row.calls);
+        check("calls", &calls, &Some(3))
     }
 
     /// Several spans share a start: the ids decide between them.

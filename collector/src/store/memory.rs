@@ -3,7 +3,7 @@
 //! Holds at most a configured number of spans; beyond it the oldest make room, and are counted.
 
 use std::cmp::Reverse;
-use std::collections::hash_map::Entry;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +14,7 @@ use super::{
     Batch, Cutoffs, Expired, LatencyReport, LatencyRow, Order, Page, SpanFilter, SpanPage, SpanReader,
     SpanWriter, StoreError, TraceSpans, UsageQuery, UsageReport, UsageRow, Written, content,
 };
-use crate::model::{SpanId, SpanKey, SpanRecord, TraceId};
+use crate::model::{SpanKey, SpanRecord, TraceId};
 
 #[derive(Debug)]
 pub struct MemoryStore {
@@ -25,7 +25,6 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Spans {
     by_key: BTreeMap<SpanKey, SpanRecord>,
-    starts: HashMap<(TraceId, SpanId), u64>,
 }
 
 impl MemoryStore {
@@ -41,9 +40,8 @@ impl MemoryStore {
 impl Spans {
     /// Whether the span is new.
     fn insert(&mut self, span: &SpanRecord) -> bool {
-        let Entry::Vacant(entry) = self.starts.entry((span.trace_id, span.span_id)) else { return false };
-        entry.insert(span.start_unix_nanos);
-        self.by_key.insert(span.key(), span.clone());
+        let Entry::Vacant(entry) = self.by_key.entry(span.key()) else { return false };
+        entry.insert(span.clone());
         true
     }
 
@@ -65,9 +63,7 @@ impl Spans {
     }
 
     fn evict_oldest(&mut self) {
-        if let Some((key, _)) = self.by_key.pop_first() {
-            self.starts.remove(&(key.trace_id, key.span_id));
-        }
+        drop(self.by_key.pop_first());
     }
 }
 

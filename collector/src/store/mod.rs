@@ -1,7 +1,9 @@
 //! Where spans go and come from: two small traits, one for each direction, and what they speak.
 //!
 //! Every store promises what `conformance` checks, above all: a write that answers `Ok` is durable, and a span stored
-//! twice (same trace id and span id) is shown once, in lists, in traces and in sums. The first one stored wins.
+//! twice (same trace id, span id and start) is shown once, in lists, in traces and in sums. The first one stored wins.
+//! The start is part of it because a span that is sent again has the same, and one that has another was answered as well:
+//! tracers whose client and server share a span id send two.
 //!
 //! This module knows no SQL, no HTTP and no OTLP.
 

@@ -10,7 +10,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::metrics::{Declare, reasons};
-use crate::queue::log::Backlog;
+use crate::queue::backlog::Backlog;
 use crate::queue::segment::Packed;
 
 /// From a fast disk to one that hangs.

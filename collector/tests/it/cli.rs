@@ -50,7 +50,7 @@ fn migrate_makes_the_schema_once_or_prints_it() {
     let folder = std::env::temp_dir().join(format!("meshtap-migrate-{}", std::process::id()));
     let path = folder.join("spans.db").display().to_string();
     let sqlite = [("MESHTAP_STORE_SQLITE_PATH", path.as_str())];
-    for said in ["was at version 0 and is at version 1", "was at version 1 and is at version 1"] {
+    for said in ["was at version 0 and is at version 2", "was at version 2 and is at version 2"] {
         let output = meshtap(&["migrate"], &sqlite);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         assert!(String::from_utf8_lossy(&output.stdout).contains(said), "{output:?}");

@@ -228,7 +228,7 @@ async fn a_backend_is_known_by_its_certificate_and_may_ask_for_ours() {
     })
     .await;
     let section = "export.onward.tls".to_owned();
-    let known = ClientTls { section, ca: Some(ca), cert: Some(cert), key: Some(key) };
+    let known = ClientTls { section, ca: Some(ca), cert: Some(cert), key: Some(key), ..ClientTls::default() };
     for (protocol, port) in
         [(Protocol::Grpc, backend.grpc().port()), (Protocol::HttpProtobuf, backend.otlp_http.port())]
     {
@@ -248,6 +248,30 @@ async fn a_backend_is_known_by_its_certificate_and_may_ask_for_ours() {
     }
 }
 
+#[tokio::test]
+async fn files_that_change_are_read_again() {
+    let (authority, other) = (Authority::new("ours"), Authority::new("other"));
+    let files = Files::new("export-reload", &authority.server());
+    let ca = files.write("ca.pem", &other.pem());
+    let tls = files.tls(None);
+    let backend = Running::with(|config| config.receive.grpc.tls = Some(tls)).await;
+    let to = exporter(&format!("https://localhost:{}", backend.grpc().port()), Protocol::Grpc);
+    // Looked at with every request.
+    let section = "export.onward.tls".to_owned();
+    let tls = ClientTls { section, ca: Some(ca), ..ClientTls::default() };
+    let collector = Running::with(onward(Exporter { tls, ..to })).await;
+    collector.send(request(vec![span(1)])).await.unwrap();
+    let unavailable = "meshtap_exporter_attempts_total{exporter=\"onward\",outcome=\"unavailable\"}";
+    collector.until_it(unavailable, |attempts| attempts >= 1.0).await;
+    // What cannot be used changes nothing.
+    files.write("ca.pem", "no certificate");
+    let failed = collector.metric(unavailable).await.unwrap();
+    collector.until_it(unavailable, |attempts| attempts > failed + 1.0).await;
+    files.write("ca.pem", &authority.pem());
+    exported(&collector).await;
+    assert_eq!(counted(&collector, "spans_sent_total{exporter=\"onward\"}").await, 1);
+}
+
 /// A backend that answers each request with the next of its answers, and keeps what it was sent.
 async fn scripted(answers: &'static [&'static str]) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -265,7 +289,10 @@ async fn scripted(answers: &'static [&'static str]) -> (SocketAddr, Arc<Mutex<Ve
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
             connection.read_exact(&mut vec![0; length.parse().unwrap()]).await.unwrap();
             kept.lock().unwrap().push(head);
-            let answer = format!("HTTP/1.1 {answer}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
+            let length = body.len();
+            let answer =
+                format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
             connection.write_all(answer.as_bytes()).await.unwrap();
         }
     });
@@ -277,6 +304,7 @@ async fn http_answers_decide_as_otlp_says() {
     let (address, heads) = scripted(&[
         "429 Too Many Requests\r\nretry-after: 0",
         "503 Service Unavailable",
+        "200 OK\r\ncontent-type: text/html\r\n\r\n<h1>Log in</h1>",
         "200 OK\r\ncontent-type: application/json",
         "401 Unauthorized",
         "200 OK",
@@ -290,7 +318,7 @@ async fn http_answers_decide_as_otlp_says() {
         collector.send(request(vec![span(id)])).await.unwrap();
     }
     exported(&collector).await;
-    for (outcome, attempts) in [("sent", 2), ("unavailable", 2), ("refused", 1)] {
+    for (outcome, attempts) in [("sent", 2), ("unavailable", 3), ("refused", 1)] {
         let sample = format!("attempts_total{{exporter=\"onward\",outcome=\"{outcome}\"}}");
         assert_eq!(counted(&collector, &sample).await, attempts, "{outcome}");
     }

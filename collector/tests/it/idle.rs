@@ -10,7 +10,11 @@ use crate::otlp::{request, span};
 use crate::running::Running;
 
 async fn impatient() -> Running {
-    Running::with(|config| config.receive.idle_timeout = Duration::from_millis(100)).await
+    with_patience(Duration::from_millis(100)).await
+}
+
+async fn with_patience(idle_timeout: Duration) -> Running {
+    Running::with(|config| config.receive.idle_timeout = idle_timeout).await
 }
 
 /// Says these bytes and waits until the other end closes. What was answered meanwhile is the result.
@@ -60,7 +64,8 @@ async fn a_connection_that_does_not_go_on_is_closed() {
 
 #[tokio::test]
 async fn a_connection_of_grpc_that_has_begun_is_kept() {
-    let collector = impatient().await;
+    // Long enough for a busy machine to begin one.
+    let collector = with_patience(Duration::from_secs(2)).await;
     let mut client = collector.client().await;
     client.export(request(vec![span(1)])).await.unwrap();
     until_closed(collector.http, b"").await;

@@ -5,6 +5,8 @@ mod api;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod clickhouse_tls;
+#[cfg(test)]
 mod export;
 #[cfg(test)]
 mod http;

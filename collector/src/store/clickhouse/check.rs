@@ -27,6 +27,8 @@ const DELAY: Duration = Duration::from_mins(10);
 const LOOKS: usize = 400;
 /// Looks in a row that find nothing equal: more comes meanwhile, and the rest is left to the next call.
 const VAIN_LOOKS: usize = 3;
+/// For one query. Nobody waits for it, and it may read a day of calls; it has to end all the same.
+const PATIENCE: Duration = Duration::from_mins(10);
 /// Corrections of the same finding are taken for one within so many seconds.
 const TOKEN_SECONDS: u64 = 600;
 
@@ -93,7 +95,21 @@ async fn candidates(
         from_hour = first * hours,
         to_hour = end * hours,
     );
-    client.query(&sql).fetch_all().await.map_err(|error| failed("looking for sums to check", error))
+    patiently("looking for sums to check", client.query(&sql).fetch_all()).await
+}
+
+async fn patiently<T>(
+    doing: &str,
+    query: impl Future<Output = Result<T, clickhouse::error::Error>>,
+) -> Result<T, StoreError> {
+    let answer = tokio::time::timeout(PATIENCE, query).await;
+    let Ok(answer) = answer else {
+        let minutes = PATIENCE.as_secs() / 60;
+        return Err(StoreError::overloaded(format!(
+            "clickhouse: {doing}: no answer within {minutes} minutes"
+        )));
+    };
+    answer.map_err(|error| failed(doing, error))
 }
 
 struct Checker<'a> {
@@ -129,12 +145,8 @@ impl Checker<'_> {
             self.table.buckets_per_check(),
             self.difference(candidates)
         );
-        let found: Vec<Different> = self
-            .client
-            .query(&sql)
-            .fetch_all()
-            .await
-            .map_err(|error| failed("comparing sums with their rows", error))?;
+        let query = self.client.query(&sql).fetch_all();
+        let found: Vec<Different> = patiently("comparing sums with their rows", query).await?;
         Ok(found.into_iter().map(|different| different.check).collect())
     }
 
@@ -150,7 +162,7 @@ impl Checker<'_> {
         if self.distributed {
             query = query.with_setting("distributed_foreground_insert", "1");
         }
-        query.execute().await.map_err(|error| failed("correcting a rollup", error))?;
+        patiently("correcting a rollup", query.execute()).await?;
         info!(rollup = name, parts = candidates.len(), "sums differed from their rows and were corrected");
         Ok(())
     }
@@ -160,7 +172,7 @@ impl Checker<'_> {
         let rows: Vec<String> =
             candidates.iter().map(|found| format!("('{name}', {}, {})", found.check, found.calls)).collect();
         let sql = format!("INSERT INTO rollup_checks (rollup, bucket, calls) VALUES {}", rows.join(", "));
-        self.client.query(&sql).execute().await.map_err(|error| failed("noting a checked rollup", error))
+        patiently("noting a checked rollup", self.client.query(&sql).execute()).await
     }
 
     fn columns(&self) -> String {

@@ -62,12 +62,12 @@ impl Layout {
             .collect()
     }
 
-    /// The tables over all shards; none on one server.
+    /// The tables over all shards; none on one server. They hold no rows, and are made anew when those below them change.
     pub(super) fn distributed(&self) -> Vec<String> {
         let Some(cluster) = &self.cluster else { return Vec::new() };
         let table = |(table, shard): &(&str, &str)| {
             format!(
-                "CREATE TABLE IF NOT EXISTS {table}{} AS {local} \
+                "CREATE OR REPLACE TABLE {table}{} AS {local} \
                  ENGINE = Distributed('{cluster}', '{}', '{local}', {shard})",
                 self.on_cluster(),
                 self.database,
@@ -161,7 +161,7 @@ mod tests {
         let distributed = layout(Some("c"), true).distributed();
         assert_eq!(
             distributed[0],
-            "CREATE TABLE IF NOT EXISTS spans ON CLUSTER 'c' AS spans_local \
+            "CREATE OR REPLACE TABLE spans ON CLUSTER 'c' AS spans_local \
              ENGINE = Distributed('c', 'd', 'spans_local', cityHash64(trace_id))"
         );
     }

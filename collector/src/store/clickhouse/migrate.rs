@@ -21,6 +21,7 @@ use crate::store::StoreError;
 const MIGRATIONS: &[(u32, &str, &str)] = &[
     (1, "0001_spans_and_content", include_str!("../../../migrations/clickhouse/0001_spans_and_content.sql")),
     (2, "0002_rollups", include_str!("../../../migrations/clickhouse/0002_rollups.sql")),
+    (3, "0003_content_by_start", include_str!("../../../migrations/clickhouse/0003_content_by_start.sql")),
 ];
 
 const CREATE_LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations{on_cluster} \

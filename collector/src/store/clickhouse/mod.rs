@@ -30,6 +30,7 @@ use crate::config::{self, Retention};
 use crate::model::TraceId;
 
 mod check;
+mod connection;
 mod error;
 mod insert;
 mod layout;
@@ -63,7 +64,7 @@ impl ClickHouseStore {
     /// # Errors
     /// Only what will not pass by itself: wrong credentials, missing rights, a schema newer than this version's.
     pub async fn open(config: &config::ClickHouse, retention: Retention) -> Result<Self, StoreError> {
-        let store = Self::new(config, retention);
+        let store = Self::new(config, retention)?;
         match store.client().await {
             Err(error) if error.is_transient() => {
                 warn!(error = error.chain(), "clickhouse cannot be reached yet; it is tried again");
@@ -75,9 +76,9 @@ impl ClickHouseStore {
         Ok(store)
     }
 
-    fn new(config: &config::ClickHouse, retention: Retention) -> Self {
-        let server = client(config);
-        Self {
+    fn new(config: &config::ClickHouse, retention: Retention) -> Result<Self, StoreError> {
+        let server = connection::client(config)?;
+        Ok(Self {
             client: server.clone().with_database(&config.database),
             server,
             database: config.database.clone(),
@@ -88,12 +89,12 @@ impl ClickHouseStore {
             holder: format!("{:032x}", fastrand::u128(..)),
             schema: OnceCell::new(),
             remembered: Mutex::new(Remembered::new(config.remembered_spans)),
-        }
+        })
     }
 
     /// Brings the schema to the newest version, however long it takes.
     pub async fn migrate(config: &config::ClickHouse, retention: Retention) -> Result<Version, StoreError> {
-        Self::new(config, retention).migrator().migrate().await
+        Self::new(config, retention)?.migrator().migrate().await
     }
 
     /// The statements that make the schema, for whoever applies them in another way.
@@ -138,15 +139,6 @@ impl ClickHouseStore {
     fn remembered(&self) -> MutexGuard<'_, Remembered> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn client(config: &config::ClickHouse) -> Client {
-    Client::default()
-        .with_url(&config.url)
-        .with_user(&config.user)
-        .with_password(config.password.expose())
-        .with_product_info("meshtap", env!("CARGO_PKG_VERSION"))
-        .with_setting("async_insert", "0")
 }
 
 #[async_trait]

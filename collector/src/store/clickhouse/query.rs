@@ -53,12 +53,16 @@ pub(super) async fn spans(
          WHERE hour IN {{hours:Array(UInt32)}} \
          AND concat(trace_id, span_id) IN (SELECT unhex(arrayJoin({{ids:Array(String)}}))) \
          ORDER BY start_time {direction}, trace_id {direction}, span_id {direction}, version DESC \
-         LIMIT 1 BY trace_id, span_id"
+         LIMIT 1 BY start_time, trace_id, span_id"
     );
     let hours: HashSet<u64> = keys.iter().map(|key| key.start_unix_nanos / NANOS_PER_HOUR).collect();
     let hours: Vec<u64> = hours.into_iter().collect();
     let query = client.query(&sql).param("ids", ids(&keys)).param("hours", hours);
-    records(client, query, "reading spans").await
+    let mut records = records(client, query, "reading spans").await?;
+    // The same ids may stand in one of the hours with another start.
+    let keys: HashSet<SpanKey> = keys.into_iter().collect();
+    records.retain(|record| keys.contains(&record.key()));
+    Ok(records)
 }
 
 /// The keys of a page and of one span more, each once. Rows that a merge has not yet joined come next to each other.
@@ -71,7 +75,7 @@ async fn page_keys(client: &Client, filter: &SpanFilter, page: &Page) -> Result<
         let rows = key_rows(client, filter, page.order, after, wanted).await?;
         let more = rows.len() == wanted;
         after = rows.last().copied();
-        keys.extend(rows.into_iter().filter(|key| seen.insert((key.trace_id, key.span_id))));
+        keys.extend(rows.into_iter().filter(|key| seen.insert(*key)));
         if !more {
             break;
         }
@@ -112,7 +116,7 @@ pub(super) async fn trace(
 ) -> Result<Vec<SpanRecord>, StoreError> {
     let sql = format!(
         "SELECT ?fields FROM spans WHERE {TRACE_CONDITION} \
-         ORDER BY start_time, span_id, version DESC LIMIT 1 BY span_id LIMIT {}",
+         ORDER BY start_time, span_id, version DESC LIMIT 1 BY start_time, span_id LIMIT {}",
         limit.saturating_add(1),
     );
     let query = client.query(&sql).param("trace_id", trace_id.to_string());
@@ -134,7 +138,7 @@ async fn records(client: &Client, query: Query, doing: &str) -> Result<Vec<SpanR
     }
     let mut contents = contents(client, &with_content).await?;
     for record in &mut records {
-        if let Some(content) = contents.remove(&(record.trace_id.0, record.span_id.0)) {
+        if let Some(content) = contents.remove(&record.key()) {
             Content::try_from(content)?.restore(record);
         }
     }
@@ -146,9 +150,7 @@ fn ids(keys: &[SpanKey]) -> Vec<String> {
     keys.iter().map(|key| format!("{}{}", key.trace_id, key.span_id)).collect()
 }
 
-type Id = ([u8; 16], [u8; 8]);
-
-async fn contents(client: &Client, keys: &[SpanKey]) -> Result<HashMap<Id, ContentRow>, StoreError> {
+async fn contents(client: &Client, keys: &[SpanKey]) -> Result<HashMap<SpanKey, ContentRow>, StoreError> {
     let hours: HashSet<u64> = keys.iter().map(|key| key.start_unix_nanos / NANOS_PER_HOUR).collect();
     if hours.is_empty() {
         return Ok(HashMap::new());
@@ -156,12 +158,12 @@ async fn contents(client: &Client, keys: &[SpanKey]) -> Result<HashMap<Id, Conte
     let sql = "SELECT ?fields FROM span_content \
          WHERE hour IN {hours:Array(UInt32)} \
          AND concat(trace_id, span_id) IN (SELECT unhex(arrayJoin({ids:Array(String)}))) \
-         ORDER BY version DESC LIMIT 1 BY trace_id, span_id";
+         ORDER BY version DESC LIMIT 1 BY trace_id, span_id, start_time";
     let hours: Vec<u64> = hours.into_iter().collect();
     let query = client.query(sql).param("ids", ids(keys)).param("hours", hours);
     let rows: Vec<ContentRow> =
         query.fetch_all().await.map_err(|error| failed("reading the content of spans", error))?;
-    Ok(rows.into_iter().map(|row| ((row.trace_id, row.span_id), row)).collect())
+    Ok(rows.into_iter().map(|row| (row.key(), row)).collect())
 }
 
 const fn direction(order: Order) -> &'static str {

@@ -1,4 +1,4 @@
-//! The ids of the latest spans that were stored, a bounded number of them: what comes again soon is recognized without
+//! The ids and starts of the latest spans that were stored, a bounded number of them: what comes again soon is recognized without
 //! asking the server. What comes again later, or through another collector, is left to the table's merges and to
 //! the queries.
 
@@ -6,31 +6,30 @@ use std::collections::{HashSet, VecDeque};
 
 use foldhash::fast::RandomState;
 
-use crate::model::{SpanId, SpanRecord, TraceId};
+use crate::model::{SpanKey, SpanRecord};
 
-type Id = (TraceId, SpanId);
-type Ids = HashSet<Id, RandomState>;
+type Keys = HashSet<SpanKey, RandomState>;
 
 #[derive(Debug)]
 pub(super) struct Remembered {
     capacity: usize,
-    ids: Ids,
-    /// The same ids, oldest first.
-    order: VecDeque<Id>,
+    keys: Keys,
+    /// The same, oldest first.
+    order: VecDeque<SpanKey>,
 }
 
 impl Remembered {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, ids: Ids::default(), order: VecDeque::new() }
+        Self { capacity, keys: Keys::default(), order: VecDeque::new() }
     }
 
     /// The spans of the batch that are new, and the positions of the others.
     pub(super) fn split<'a>(&self, batch: &'a [SpanRecord]) -> (Vec<&'a SpanRecord>, Vec<usize>) {
-        let mut in_batch = Ids::with_capacity_and_hasher(batch.len(), RandomState::default());
+        let mut in_batch = Keys::with_capacity_and_hasher(batch.len(), RandomState::default());
         let (mut fresh, mut duplicates) = (Vec::with_capacity(batch.len()), Vec::new());
         for (position, span) in batch.iter().enumerate() {
-            let id = (span.trace_id, span.span_id);
-            if in_batch.insert(id) && !self.ids.contains(&id) {
+            let key = span.key();
+            if in_batch.insert(key) && !self.keys.contains(&key) {
                 fresh.push(span);
             } else {
                 duplicates.push(position);
@@ -42,14 +41,14 @@ impl Remembered {
     /// The spans have been stored.
     pub(super) fn add(&mut self, spans: &[&SpanRecord]) {
         for span in spans {
-            let id = (span.trace_id, span.span_id);
-            if self.ids.insert(id) {
-                self.order.push_back(id);
+            let key = span.key();
+            if self.keys.insert(key) {
+                self.order.push_back(key);
             }
         }
         while self.order.len() > self.capacity {
             if let Some(oldest) = self.order.pop_front() {
-                self.ids.remove(&oldest);
+                self.keys.remove(&oldest);
             }
         }
     }
@@ -71,8 +70,8 @@ mod tests {
 
     #[test]
     fn a_batch_may_repeat_itself() {
-        let batch = [plain_span(1, 1), plain_span(1, 2)];
+        let batch = [plain_span(1, 1), plain_span(1, 2), plain_span(1, 1)];
         let (fresh, duplicates) = Remembered::new(2).split(&batch);
-        assert_eq!((fresh, duplicates), (vec![&batch[0]], vec![1]));
+        assert_eq!((fresh, duplicates), (vec![&batch[0], &batch[1]], vec![2]));
     }
 }

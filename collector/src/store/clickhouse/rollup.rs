@@ -143,7 +143,7 @@ pub(super) fn calls(conditions: &str) -> String {
          if(s.time_to_first_chunk_nanos IS NULL, CAST(map() AS Map(UInt16, Int64)), map({chunk}, toInt64(1))) \
          AS time_to_first_chunk \
          FROM (SELECT {ROW_COLUMNS} FROM spans FINAL WHERE call_side IS NOT NULL AND {conditions} \
-         LIMIT 1 BY trace_id, span_id) AS s",
+         LIMIT 1 BY trace_id, span_id, start_time) AS s",
         duration = bucket("s.duration_nanos"),
         chunk = bucket("ifNull(s.time_to_first_chunk_nanos, 0)"),
     )

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::{
-    Attributes, CallSide, Dimension, GenAi, Origin, SpanId, SpanKind, SpanRecord, StatusCode, TraceId, Usage,
+    Attributes, CallSide, Dimension, GenAi, Origin, SpanId, SpanKey, SpanKind, SpanRecord, StatusCode,
+    TraceId, Usage,
 };
 use crate::store::StoreError;
 use crate::store::content::{Content, OtherAttributes, PROMOTED, content_of, has_content, plain_events};
@@ -81,9 +82,11 @@ impl Texts {
 /// What the messages of one span say: the columns of `span_content`.
 #[derive(Clone, Debug, Row, Serialize, Deserialize)]
 pub(super) struct ContentRow {
-    pub(super) trace_id: [u8; 16],
-    pub(super) span_id: [u8; 8],
+    trace_id: [u8; 16],
+    span_id: [u8; 8],
     start_time: i64,
+    /// The same, for the sorting key; 0 in old rows.
+    start_nanos: i64,
     attributes: String,
     events: String,
     version: u64,
@@ -97,10 +100,22 @@ impl ContentRow {
             trace_id: span.trace_id.0,
             span_id: span.span_id.0,
             start_time: span.start_unix_nanos.cast_signed(),
+            start_nanos: span.start_unix_nanos.cast_signed(),
             attributes: json_text(&content.attributes),
             events: json_text(&content.events),
             version,
         })
+    }
+}
+
+impl ContentRow {
+    /// Of the span that it belongs to.
+    pub(super) const fn key(&self) -> SpanKey {
+        SpanKey {
+            start_unix_nanos: self.start_time.cast_unsigned(),
+            trace_id: TraceId(self.trace_id),
+            span_id: SpanId(self.span_id),
+        }
     }
 }
 

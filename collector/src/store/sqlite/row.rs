@@ -115,7 +115,7 @@ pub(super) fn insert_statement() -> &'static str {
         let columns: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).chain(OTHER_COLUMNS).collect();
         let marks = vec!["?"; columns.len()].join(", ");
         format!(
-            "INSERT INTO spans ({}) VALUES ({marks}) ON CONFLICT (trace_id, span_id) DO NOTHING",
+            "INSERT INTO spans ({}) VALUES ({marks}) ON CONFLICT (trace_id, span_id, start_unix_nanos) DO NOTHING",
             columns.join(", ")
         )
     });

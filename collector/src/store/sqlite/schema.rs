@@ -7,8 +7,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::failed;
 use crate::store::StoreError;
 
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "0001_spans_and_rollups", include_str!("../../../migrations/sqlite/0001_spans_and_rollups.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "0001_spans_and_rollups", include_str!("../../../migrations/sqlite/0001_spans_and_rollups.sql")),
+    (2, "0002_spans_by_start", include_str!("../../../migrations/sqlite/0002_spans_by_start.sql")),
+];
 
 const CREATE_LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT";

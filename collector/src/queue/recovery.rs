@@ -1,0 +1,74 @@
+//! What a start finds: the segments, and behind the last good frame what a crash left of a write, which is cut.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use tracing::warn;
+
+use super::disk::{self, Disk};
+use super::log::{Log, Segment, first_of, segment_name};
+use super::reader::{self, Step};
+use super::segment::{self, HEADER_BYTES, Header};
+use super::{OpenError, parked};
+use crate::telemetry::queue::QueueMetrics;
+
+impl Log {
+    /// Finds the segments, and cuts what a crash left behind the last good frame.
+    pub fn open(disk: Arc<dyn Disk>, max_bytes: u64, metrics: Arc<QueueMetrics>) -> Result<Self, OpenError> {
+        let mut firsts: Vec<u64> = disk.list()?.iter().filter_map(|name| first_of(name)).collect();
+        firsts.sort_unstable();
+        let mut segments = VecDeque::new();
+        for first in firsts {
+            let name = segment_name(first);
+            let file = disk.open(&name)?;
+            let bytes = file.bytes()?;
+            let head = disk::read_exact(&*file, HEADER_BYTES, 0)?.unwrap_or_default();
+            match segment::read_header(&head) {
+                Header::Newer(version) => return Err(OpenError::Newer { name, version }),
+                // Its frames have numbers of their own.
+                Header::Damaged => warn!(segment = name, "the header of a segment is damaged"),
+                Header::First(_) => {}
+            }
+            segments.push_back(Segment { first, bytes, file });
+        }
+        let log = Self::new(disk, segments, max_bytes, metrics);
+        log.recover_tail()?;
+        log.not_before(parked::last_number(&*log.disk)?);
+        Ok(log)
+    }
+
+    /// The last segment may end in the middle of a write that nobody was told had succeeded.
+    fn recover_tail(&self) -> io::Result<()> {
+        let mut state = self.state();
+        let Some(segment) = state.segments.back().cloned() else { return Ok(()) };
+        let (mut last, mut end, mut offset) = (segment.first - 1, HEADER_BYTES as u64, HEADER_BYTES as u64);
+        loop {
+            match reader::step(&segment, offset, last + 1, u64::MAX)? {
+                Step::Frame { frame, end: frame_end, .. } => {
+                    (last, end, offset) = (frame.sequence, frame_end, frame_end);
+                }
+                Step::Damaged { end: damage_end, .. } => offset = damage_end,
+                Step::Skipped { end: skipped_end } => offset = skipped_end,
+                Step::End => break,
+            }
+        }
+        if segment.bytes > end {
+            let torn = segment.bytes - end;
+            warn!(segment = segment_name(segment.first), torn, "cutting what was not written to its end");
+            segment.file.truncate(end)?;
+            self.metrics.torn(torn);
+        }
+        // What a process that died has written may not be durable yet; from here on it counts.
+        segment.file.sync()?;
+        self.disk.sync()?;
+        if last < segment.first {
+            self.disk.remove(&segment_name(segment.first))?;
+            state.segments.pop_back();
+        } else if let Some(segment) = state.segments.back_mut() {
+            segment.bytes = end;
+        }
+        state.last = last;
+        Ok(())
+    }
+}
