@@ -7,6 +7,7 @@
 //!   [`wait`] the only way to wait: for a condition, with a deadline.
 //! - [`standin`] answers as an LLM provider does and remembers every byte it was sent and sent itself.
 //! - [`envoy`], [`collector`], [`clickhouse`] start the real parts; [`workload`] says whose sidecar an Envoy is.
+//! - [`trapping`] is the filter with a trap in it.
 //! - [`disk`] is a disk that fails, for a collector's queue.
 //! - [`client`] makes calls with the official SDK; [`http`] with bytes of the test's own choice.
 //! - [`wire`] is both ends of a call that goes wrong, in HTTP/1.1 and HTTP/2, byte by byte.

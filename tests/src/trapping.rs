@@ -151,10 +151,18 @@ mod tests {
         let (before, after) = (std::fs::read(filter()).unwrap(), Functions::of(&bytes).unwrap());
         let before = Functions::of(&before).unwrap();
         assert_eq!((after.count, after.original, after.kind), (before.count + 1, before.count, before.kind));
-        for payload in Parser::new(0).parse_all(&bytes) {
-            if let Payload::CodeSectionEntry(body) = payload.unwrap() {
-                body.get_operators_reader().unwrap().into_iter().for_each(|operator| drop(operator.unwrap()));
-            }
-        }
+        let payloads = Parser::new(0).parse_all(&bytes).map(Result::unwrap);
+        let bodies = payloads.filter_map(|payload| match payload {
+            Payload::CodeSectionEntry(body) => Some(body),
+            _ => None,
+        });
+        let operators = bodies.last().unwrap().get_operators_reader().unwrap();
+        let operators: Vec<String> =
+            operators.into_iter().map(|read| format!("{:?}", read.unwrap())).collect();
+        assert!(operators.contains(&"Unreachable".to_owned()), "{operators:?}");
+        assert!(
+            operators.contains(&format!("Call {{ function_index: {} }}", before.original)),
+            "{operators:?}"
+        );
     }
 }

@@ -199,8 +199,7 @@ fn write_wildcard(out: &mut String, host: &str) {
     let _ = write!(
         out,
         "# Resolved as it is called. The port of the call is 443 because of the DestinationRule; server name and the name
-# in the certificate are those of the call. A VirtualService cannot name a wildcard as its destination: the mesh's own
-# retries hold.
+# in the certificate are those of the call.
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata:
@@ -230,6 +229,27 @@ spec:
         number: 80
       tls:
         mode: SIMPLE
+---
+# A call costs money: the mesh repeats none by itself.
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata:
+  name: {name}
+  namespace: llm-apps
+spec:
+  hosts: [\"{host}\"]
+  exportTo: [\".\"]
+  http:
+  - name: {name}
+    match:
+    - port: 80
+    retries:
+      attempts: 0
+    route:
+    - destination:
+        host: \"{host}\"
+        port:
+          number: 80
 ---
 "
     );

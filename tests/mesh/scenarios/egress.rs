@@ -6,7 +6,6 @@ use meshtap_mesh::provider::{BEDROCK, FLAWED, Flaw, OPENAI, OPENAI_AWAY, OPENAI_
 use meshtap_tests::spans::Span;
 use meshtap_tests::standin::scenario::Scenario;
 use meshtap_tests::wait;
-use serde_json::json;
 
 use crate::world::{BASE, Namespace, World};
 
@@ -83,29 +82,6 @@ pub(crate) fn repeated(world: &World) {
     let own = "a host of its own";
     refused(world, &namespace, &pod, own, TOGETHER_AWAY);
     refused(world, &namespace, &pod, "a host that a wildcard covers", OPENAI_AWAY);
-    world.mesh.kube.apply_object(&json!({
-        "apiVersion": "networking.istio.io/v1",
-        "kind": "VirtualService",
-        "metadata": {"name": "any-api-openai-com", "namespace": namespace.name},
-        "spec": {
-            "hosts": ["*.api.openai.com"],
-            "exportTo": ["."],
-            "http": [{
-                "match": [{"port": 80}],
-                "retries": {"attempts": 0},
-                "route": [{"destination": {"host": "*.api.openai.com", "port": {"number": 80}}}],
-            }],
-        },
-    }));
-    wait::until("the route of the VirtualService", || {
-        pod.admin("/config_dump?resource=dynamic_route_configs")
-            .contains("virtual-service/any-api-openai-com")
-            .then_some(())
-    });
-    refused(world, &namespace, &pod, "the same wildcard with a VirtualService", OPENAI_AWAY);
-    let streamed = Call::chat("wildcard-route").to(&format!("http://{OPENAI_EU}")).streamed();
-    let answer = pod.call(&streamed);
-    assert!(answer.is_whole_stream(), "{answer:?}");
 }
 
 /// A provider that no connection leads to.

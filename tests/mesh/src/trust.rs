@@ -22,7 +22,7 @@ pub struct Authority {
 impl Authority {
     /// One that everybody in the mesh trusts.
     pub fn start(sandbox: &Sandbox) -> Self {
-        let authority = Self::unknown();
+        let authority = Self::named("meshtap test authority");
         let mut roots = fs::read(ROOTS).unwrap_or_default();
         roots.extend(authority.issuer.pem().into_bytes());
         let roots = sandbox.write("roots.pem", roots);
@@ -32,9 +32,13 @@ impl Authority {
 
     /// One that nobody trusts.
     pub fn unknown() -> Self {
+        Self::named("an authority that nobody knows")
+    }
+
+    fn named(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "meshtap test authority");
+        params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().expect("a key");
         let issuer = CertifiedIssuer::self_signed(params, key).expect("a certificate");
         Self { issuer }
