@@ -330,17 +330,22 @@ async fn a_store_that_refuses_one_after_the_other_is_given_time() {
 
 #[tokio::test]
 async fn a_batch_that_is_too_much_is_halved_and_nothing_is_parked() {
-    let mut rig = Rig::new("too-much");
-    rig.config.pump.max_batch_age = Duration::from_millis(50);
+    let rig = Rig::new("too-much");
+    // What waits behind a batch that is fixed becomes one batch: several entries, and one that is too much by itself.
+    let away = Scripted::new(Answer::IsAway, []);
+    let running = rig.start(&away);
+    append(&running.0, &[&[20]]).await;
+    away.until(|store| !store.sent().is_empty()).await;
+    append(&running.0, &[&[1], &[2], &[3, 4, 5, 6, 7], &[8]]).await;
+    stop(running).await;
+
     let store = Scripted::new(Answer::TakesAtMost(2), []);
     let running = rig.start(&store);
-    // Several entries, and one that is too much by itself.
-    append(&running.0, &[&[1], &[2], &[3, 4, 5, 6, 7], &[8]]).await;
-    store.until(|store| store.stored().len() == 8).await;
+    store.until(|store| store.stored().len() == 9).await;
     append(&running.0, &[&[9, 10, 11, 12]]).await;
-    store.until(|store| store.stored().len() == 12).await;
+    store.until(|store| store.stored().len() == 13).await;
     stop(running).await;
-    assert_eq!(store.stored(), (1..=12).collect::<Vec<u8>>());
+    assert_eq!(store.stored(), [&[20], &(1..=12).collect::<Vec<u8>>()[..]].concat());
     assert!(rig.parked().is_empty());
     let sent = store.sent();
     let tokens = |spans: &[u8]| -> Vec<String> {

@@ -68,7 +68,12 @@ impl Ledger {
         match disk.open(&file_name) {
             Ok(file) => {
                 match read(&*file)? {
-                    Found::State(generation, state) => return Ok((Self { file, generation, state }, false)),
+                    Found::State(generation, state) => {
+                        // What a process that died has written may not be durable yet; from here on segments are
+                        // deleted by it.
+                        file.sync()?;
+                        return Ok((Self { file, generation, state }, false));
+                    }
                     Found::Newer(version) => return Err(OpenError::Newer { name: file_name, version }),
                     Found::Nothing => {}
                 }

@@ -2,7 +2,8 @@
 //!
 //! What must hold, whatever happens: an entry that was answered is delivered; entries are delivered in order, and again
 //! only from a batch that was not acknowledged; a batch that was fixed comes again with the same entries and the same
-//! token; nothing is delivered that nobody appended. Bits do not flip here: what that costs is in `tests`.
+//! token, and so does a piece of one; nothing is delivered that nobody appended. Bits do not flip here: what that costs is
+//! in `tests`.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -134,7 +135,25 @@ fn read_up_to(running: &mut Running, last: u64) {
 fn deliver(running: &mut Running, model: &mut Model, random: &mut Rng) {
     if !running.read.is_empty() {
         let size = random.usize(1..=running.read.len());
-        deliver_first(running, model, size);
+        if random.bool() {
+            deliver_piece(running, model, size, random.usize(0..4));
+        } else {
+            deliver_first(running, model, size);
+        }
+    }
+}
+
+/// Fixes a piece of the batch of the first entries, as the pump does with one that is too much at once, and gets no
+/// further: the batch stays.
+fn deliver_piece(running: &mut Running, model: &mut Model, size: usize, number: usize) {
+    let last = running.read[size - 1].0;
+    let Ok(batch) = running.cursor.plan(running.cursor.acked() + 1, last) else { return };
+    let piece = format!("4.{number}.{size}");
+    if let Ok(plan) = running.cursor.plan_piece(&piece) {
+        assert_eq!((plan.first, plan.last, plan.piece()), (batch.first, batch.last, Some(&*piece)));
+        let texts = running.read[..size].iter().map(|(_, text, _)| text.clone()).collect();
+        model.fixed.insert(plan.token.to_string(), texts);
+        assert_eq!(running.cursor.planned(), Some(&plan));
     }
 }
 
