@@ -1,7 +1,8 @@
 //! Reads entries in the order of their numbers, up to what is durable, and says which are missing.
 //!
-//! A damaged payload costs its entry. Behind a damaged header the segment is searched for the next good frame. A number
-//! that is nowhere, because its frame is damaged or its segment is gone, is a gap: it is said once, with the reason,
+//! A damaged payload costs its entry. Behind a damaged header the segment is searched for the next good frame of its key
+//! whose number can be reached from there; a frame that does not end within the segment is not searched, because what
+//! stands in it is a sender's. A number that is nowhere, because its frame is damaged or its segment is gone, is a gap: it is said once, with the reason,
 //! and reading goes on behind it.
 
 use std::io;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use super::Position;
 use super::disk;
 use super::log::{Log, Segment};
-use super::segment::{FRAME_BYTES, FRAME_MAGIC, Frame, HEADER_BYTES, Packed};
+use super::segment::{FRAME_BYTES, Frame, Packed};
 use crate::telemetry::queue::Loss;
 
 /// How much is read at a time in search of a good frame.
@@ -96,6 +97,9 @@ impl Reader {
             match step(&segment, self.offset, self.next, bound)? {
                 Step::Skipped { end } => self.offset = end,
                 Step::Damaged { end, frame } => {
+                    if let Some(frame) = frame.filter(|frame| frame.sequence > self.next) {
+                        return Ok(self.gap(frame.sequence - 1, self.reason(), None));
+                    }
                     self.offset = end;
                     match frame.filter(|frame| frame.sequence == self.next) {
                         Some(frame) => return Ok(self.gap(frame.sequence, Loss::Damaged, Some(frame.spans))),
@@ -124,7 +128,7 @@ impl Reader {
     /// Goes to the segment, unless it is there; keeps up with one that grows.
     fn enter(&mut self, segment: &Segment) {
         if self.segment.as_ref().is_none_or(|here| here.first != segment.first) {
-            self.offset = HEADER_BYTES as u64;
+            self.offset = segment.start;
             self.damaged = false;
         }
         self.segment = Some(segment.clone());
@@ -173,6 +177,9 @@ pub fn step(segment: &Segment, offset: u64, next: u64, bound: u64) -> io::Result
     if frame.sequence >= bound {
         return Ok(Step::End);
     }
+    if end > segment.bytes {
+        return Ok(Step::Damaged { end: segment.bytes, frame: Some(frame) });
+    }
     if frame.sequence < next {
         return Ok(Step::Skipped { end });
     }
@@ -184,23 +191,27 @@ pub fn step(segment: &Segment, offset: u64, next: u64, bound: u64) -> io::Result
     })
 }
 
-/// A good header whose payload ends within the segment.
+/// A good header.
 fn frame_at(segment: &Segment, offset: u64) -> io::Result<Option<Frame>> {
+    if offset + FRAME_BYTES as u64 > segment.bytes {
+        return Ok(None);
+    }
     let head = disk::read_exact(&*segment.file, FRAME_BYTES, offset)?;
-    let frame = head.and_then(|head| Frame::decode(&head));
-    Ok(frame.filter(|frame| offset + frame.bytes() <= segment.bytes))
+    Ok(head.and_then(|head| Frame::decode(&head, segment.key)))
 }
 
-/// The offset of the next frame with a good header and a fitting number, or the segment's end.
+/// The offset of the next frame with a good header and a number that can be there, or the segment's end.
 fn search(segment: &Segment, from: u64, next: u64, bound: u64) -> io::Result<u64> {
     let mut start = from;
     let mut buffer = vec![0; SEARCH_BYTES];
     while start < segment.bytes {
         let read = segment.file.read_at(&mut buffer, start)?;
         let found = buffer.get(..read).unwrap_or_default();
-        for at in memchr::memmem::find_iter(found, &FRAME_MAGIC) {
+        for at in memchr::memmem::find_iter(found, &segment.key.mark) {
             let offset = start + at as u64;
-            if frame_at(segment, offset)?.is_some_and(|frame| (next..bound).contains(&frame.sequence)) {
+            let reachable = next.saturating_add((offset - from) / FRAME_BYTES as u64 + 1);
+            let numbers = next..=reachable.min(bound - 1);
+            if frame_at(segment, offset)?.is_some_and(|frame| numbers.contains(&frame.sequence)) {
                 return Ok(offset);
             }
         }
@@ -208,7 +219,7 @@ fn search(segment: &Segment, from: u64, next: u64, bound: u64) -> io::Result<u64
             break;
         }
         // The magic may stand across the border.
-        start += (read - (FRAME_MAGIC.len() - 1)) as u64;
+        start += (read - (segment.key.mark.len() - 1)) as u64;
     }
     Ok(segment.bytes)
 }

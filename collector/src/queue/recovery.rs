@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use super::disk::{self, Disk};
+use super::disk::Disk;
 use super::log::{Log, Segment, first_of, segment_name};
 use super::reader::{self, Step};
-use super::segment::{self, HEADER_BYTES, Header};
+use super::segment::{self, HEADER_BYTES, Header, Key};
 use super::{OpenError, parked};
 use crate::telemetry::queue::QueueMetrics;
 
@@ -23,14 +23,17 @@ impl Log {
             let name = segment_name(first);
             let file = disk.open(&name)?;
             let bytes = file.bytes()?;
-            let head = disk::read_exact(&*file, HEADER_BYTES, 0)?.unwrap_or_default();
-            match segment::read_header(&head) {
+            let mut head = [0; HEADER_BYTES];
+            file.read_at(&mut head, 0)?;
+            let (key, start) = match segment::read_header(&head) {
                 Header::Newer(version) => return Err(OpenError::Newer { name, version }),
-                // Its frames have numbers of their own.
-                Header::Damaged => warn!(segment = name, "the header of a segment is damaged"),
-                Header::First(_) => {}
-            }
-            segments.push_back(Segment { first, bytes, file });
+                Header::Damaged => {
+                    warn!(segment = name, "the header of a segment is damaged; nothing in it can be read");
+                    (Key::random(), HEADER_BYTES as u64)
+                }
+                Header::Good { key, start, .. } => (key, start),
+            };
+            segments.push_back(Segment { first, bytes, file, key, start });
         }
         let log = Self::new(disk, segments, max_bytes, metrics);
         log.recover_tail()?;
@@ -42,13 +45,18 @@ impl Log {
     fn recover_tail(&self) -> io::Result<()> {
         let mut state = self.state();
         let Some(segment) = state.segments.back().cloned() else { return Ok(()) };
-        let (mut last, mut end, mut offset) = (segment.first - 1, HEADER_BYTES as u64, HEADER_BYTES as u64);
+        let (mut last, mut end, mut offset) = (segment.first - 1, segment.start, segment.start);
+        let mut next = segment.first;
         loop {
-            match reader::step(&segment, offset, last + 1, u64::MAX)? {
+            match reader::step(&segment, offset, next, segment.bound())? {
                 Step::Frame { frame, end: frame_end, .. } => {
                     (last, end, offset) = (frame.sequence, frame_end, frame_end);
+                    next = last + 1;
                 }
-                Step::Damaged { end: damage_end, .. } => offset = damage_end,
+                Step::Damaged { end: damage_end, frame } => {
+                    offset = damage_end;
+                    next = frame.map_or(next, |frame| next.max(frame.sequence + 1));
+                }
                 Step::Skipped { end: skipped_end } => offset = skipped_end,
                 Step::End => break,
             }
