@@ -90,6 +90,7 @@ fn faults(random: &mut Rng) -> Faults {
         read_only: random.u8(..) < 30,
         syncs_fail: random.u8(..) < 80,
         truncates_fail: random.u8(..) < 60,
+        ..Faults::default()
     }
 }
 

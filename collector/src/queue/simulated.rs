@@ -9,12 +9,14 @@ use fastrand::Rng;
 use super::disk::{Disk, File};
 
 /// What the next calls meet.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
     /// Bytes that still fit; a write beyond them gets as far as they reach.
     pub room: Option<u64>,
     pub read_only: bool,
     pub syncs_fail: bool,
+    pub syncs_panic: bool,
     pub truncates_fail: bool,
 }
 
@@ -233,6 +235,8 @@ impl File for Open {
 
     /// A sync that fails leaves it open what is durable.
     fn sync(&self) -> io::Result<()> {
+        let panics = self.disk.state().faults.syncs_panic;
+        assert!(!panics, "a sync that panics");
         if self.disk.writable()?.faults.syncs_fail {
             return Err(io::Error::other("a sync that fails"));
         }

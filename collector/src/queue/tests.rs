@@ -542,6 +542,20 @@ async fn the_bound_asks_senders_to_come_back_until_the_store_has_caught_up() {
     assert!(!reader.wait(Duration::from_mins(1)), "a closed queue keeps no reader waiting");
 }
 
+/// Otherwise a stop takes the whole of its deadline: those who read wait for more.
+#[tokio::test]
+async fn a_writer_that_panics_keeps_no_reader_waiting() {
+    let disk = SimulatedDisk::default();
+    let opened = Opened::on(Arc::new(disk.clone()), &config::Config::default().queue, metrics()).unwrap();
+    let cursor = opened.cursor("store", None).unwrap();
+    let mut queue = opened.start().unwrap();
+    disk.set(Faults { syncs_panic: true, ..Faults::default() });
+    assert_eq!(queue.appender().append(1, Bytes::from_static(b"a")).await, Err(AppendError::Closed));
+    queue.ended().await;
+    assert!(!cursor.reader().wait(Duration::from_mins(1)));
+    queue.close().await;
+}
+
 #[test]
 fn a_parked_entry_is_kept_as_it_was() {
     let disk = filled(&["a", "poison", "c"]);

@@ -181,6 +181,7 @@ pub enum Command {
 
 /// The writer's thread: until it is told to close, or nobody is left who could tell it.
 pub fn run(mut writer: Writer, mut inbox: mpsc::Receiver<Command>) {
+    let _closing = Closing(Arc::clone(&writer.log));
     let mut failing = false;
     while let Some(command) = inbox.blocking_recv() {
         let mut group = Group::default();
@@ -199,7 +200,15 @@ pub fn run(mut writer: Writer, mut inbox: mpsc::Receiver<Command>) {
             inbox.close();
         }
     }
-    writer.log.close();
+}
+
+/// Tells those that wait for more that there is none, however the thread ends.
+struct Closing(Arc<Log>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// Once when it begins and once when it is over: senders repeat what fails many times a second.
