@@ -9,6 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::private;
+
 pub trait Disk: Send + Sync + fmt::Debug {
     /// The names of the files, in no order.
     fn list(&self) -> io::Result<Vec<String>>;
@@ -64,7 +66,7 @@ impl Folder {
     /// Makes the folder where it is missing, and locks it. `ResourceBusy` when another process has.
     pub fn lock(path: &Path) -> io::Result<Self> {
         create_folder(path)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join(LOCK))?;
+        let lock = private::options().create(true).truncate(false).write(true).open(path.join(LOCK))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), lock: Some(lock) }),
             Err(TryLockError::WouldBlock) => {
@@ -84,7 +86,7 @@ impl Folder {
 /// Returns when the folder's name, and those of the folders above it that were missing, are durable.
 fn create_folder(path: &Path) -> io::Result<()> {
     let changed = parents_of_missing(path);
-    fs::create_dir_all(path)?;
+    private::create_folders(path)?;
     changed.iter().try_for_each(|parent| fs::File::open(parent)?.sync_all())
 }
 
@@ -104,7 +106,7 @@ impl Disk for Folder {
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(self.path.join(name))?;
+        let file = private::options().read(true).write(true).create_new(true).open(self.path.join(name))?;
         Ok(Arc::new(file))
     }
 
@@ -162,7 +164,19 @@ impl File for fs::File {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+
+    #[test]
+    fn nobody_else_may_read_the_queue() {
+        let temp = std::env::temp_dir().join(format!("meshtap-disk-{}-modes", std::process::id()));
+        drop(fs::remove_dir_all(&temp));
+        let folder = Folder::lock(&temp.join("queue")).unwrap();
+        folder.create("a").unwrap();
+        assert_eq!(private::tests::open_to_others(&temp), BTreeMap::new());
+        fs::remove_dir_all(&temp).unwrap();
+    }
 
     #[test]
     fn the_names_of_new_folders_are_made_durable() {
