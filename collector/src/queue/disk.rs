@@ -51,6 +51,53 @@ pub fn read_exact(file: &dyn File, bytes: usize, offset: u64) -> io::Result<Opti
     Ok((read == bytes).then_some(buffer))
 }
 
+/// A file whose bytes are zeros where they cannot be read: the checksums of what stands there tell that they are damaged.
+#[derive(Debug)]
+pub struct ZeroedWhereUnreadable(pub Arc<dyn File>);
+
+/// What a disk fails to read at a time; with smaller sectors more is lost than has to be.
+const BLOCK_BYTES: usize = 4096;
+
+impl File for ZeroedWhereUnreadable {
+    fn bytes(&self) -> io::Result<u64> {
+        self.0.bytes()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(buffer, offset).or_else(|_| self.read_blocks(buffer, offset))
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn truncate(&self, bytes: u64) -> io::Result<()> {
+        self.0.truncate(bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+}
+
+impl ZeroedWhereUnreadable {
+    fn read_blocks(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let left = usize::try_from(self.bytes()?.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let filled = buffer.len().min(left);
+        let (mut rest, mut at) = (buffer.get_mut(..filled).unwrap_or_default(), offset);
+        while !rest.is_empty() {
+            let to_border = BLOCK_BYTES - usize::try_from(at % BLOCK_BYTES as u64).unwrap_or(0);
+            let (block, behind) = rest.split_at_mut(to_border.min(rest.len()));
+            if self.0.read_at(block, at).is_err() {
+                block.fill(0);
+            }
+            at += block.len() as u64;
+            rest = behind;
+        }
+        Ok(filled)
+    }
+}
+
 /// A real folder. Whoever runs the queue holds its lock; looking at it needs none.
 #[derive(Debug)]
 pub struct Folder {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Position;
-use super::disk;
+use super::disk::{self, ZeroedWhereUnreadable};
 use super::log::{Log, Segment};
 use super::segment::{FRAME_BYTES, Frame, Packed};
 use crate::telemetry::queue::Loss;
@@ -55,12 +55,15 @@ pub struct Reader {
     offset: u64,
     /// Whether damage was passed in this segment since the last good frame.
     damaged: bool,
+    /// Whether the next read takes what cannot be read for damaged.
+    past_errors: bool,
 }
 
 impl Reader {
     /// Starts behind the acknowledged entry.
     pub fn behind(log: Arc<Log>, cursor: &str, acked: u64) -> Self {
-        Self { log, cursor: cursor.to_owned(), next: acked + 1, segment: None, offset: 0, damaged: false }
+        let (cursor, next) = (cursor.to_owned(), acked + 1);
+        Self { log, cursor, next, segment: None, offset: 0, damaged: false, past_errors: false }
     }
 
     /// The number of the entry that comes next.
@@ -79,18 +82,32 @@ impl Reader {
         self.log.wait_for(self.next, time)
     }
 
+    /// What cannot be read at this place is damaged from now on.
+    pub fn give_up(&mut self) {
+        self.past_errors = true;
+    }
+
     /// # Errors
     /// The disk's. Reading again goes on at the same place.
     pub fn read(&mut self) -> io::Result<Read> {
+        let read = self.read_on()?;
+        self.past_errors = false;
+        Ok(read)
+    }
+
+    fn read_on(&mut self) -> io::Result<Read> {
         self.next = self.next.max(self.log.floor(&self.cursor));
         loop {
             if self.next > self.log.last() {
                 return Ok(Read::End);
             }
-            let Some((segment, bound)) = self.log.segment_of(self.next) else {
+            let Some((mut segment, bound)) = self.log.segment_of(self.next) else {
                 return Ok(self.gap(self.log.last(), Loss::MissingSegment, None));
             };
             self.enter(&segment);
+            if self.past_errors {
+                segment.file = Arc::new(ZeroedWhereUnreadable(segment.file));
+            }
             if self.next < segment.first {
                 return Ok(self.gap(segment.first - 1, Loss::MissingSegment, None));
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tracing::warn;
 
 use super::disk::Disk;
-use super::log::{Log, Segment, first_of, segment_name};
+use super::log::{Log, Segment, State, first_of, segment_name};
 use super::reader::{self, Step};
 use super::segment::{self, HEADER_BYTES, Header, Key};
 use super::{OpenError, parked};
@@ -21,10 +21,10 @@ impl Log {
         let mut segments = VecDeque::new();
         for first in firsts {
             let name = segment_name(first);
-            let file = disk.open(&name)?;
-            let bytes = file.bytes()?;
+            let file = disk.open(&name).map_err(|error| named(&name, &error))?;
+            let bytes = file.bytes().map_err(|error| named(&name, &error))?;
             let mut head = [0; HEADER_BYTES];
-            file.read_at(&mut head, 0)?;
+            file.read_at(&mut head, 0).map_err(|error| named(&name, &error))?;
             let (key, start) = match segment::read_header(&head) {
                 Header::Newer(version) => return Err(OpenError::Newer { name, version }),
                 Header::Damaged => {
@@ -36,19 +36,24 @@ impl Log {
             segments.push_back(Segment { first, bytes, file, key, start });
         }
         let log = Self::new(disk, segments, max_bytes, metrics);
-        log.recover_tail()?;
+        log.recover_last()?;
         log.not_before(parked::last_number(&*log.disk)?);
         Ok(log)
     }
 
-    /// The last segment may end in the middle of a write that nobody was told had succeeded.
-    fn recover_tail(&self) -> io::Result<()> {
+    fn recover_last(&self) -> io::Result<()> {
         let mut state = self.state();
         let Some(segment) = state.segments.back().cloned() else { return Ok(()) };
+        let recovered = self.recover_tail(&mut state, &segment);
+        recovered.map_err(|error| named(&segment_name(segment.first), &error))
+    }
+
+    /// The last segment may end in the middle of a write that nobody was told had succeeded.
+    fn recover_tail(&self, state: &mut State, segment: &Segment) -> io::Result<()> {
         let (mut last, mut end, mut offset) = (segment.first - 1, segment.start, segment.start);
         let mut next = segment.first;
         loop {
-            match reader::step(&segment, offset, next, segment.bound())? {
+            match reader::step(segment, offset, next, segment.bound())? {
                 Step::Frame { frame, end: frame_end, .. } => {
                     (last, end, offset) = (frame.sequence, frame_end, frame_end);
                     next = last + 1;
@@ -79,4 +84,12 @@ impl Log {
         state.last = last;
         Ok(())
     }
+}
+
+/// Which file it is that fails, and what an operator can do about it.
+fn named(name: &str, error: &io::Error) -> io::Error {
+    io::Error::new(
+        error.kind(),
+        format!("{name}: {error}; mend the disk, or move the file away and lose its entries"),
+    )
 }

@@ -18,6 +18,8 @@ pub struct Faults {
     pub syncs_fail: bool,
     pub syncs_panic: bool,
     pub truncates_fail: bool,
+    /// Offsets, in every file, at which a read fails.
+    pub unreadable: Option<(u64, u64)>,
 }
 
 #[derive(Debug, Default)]
@@ -200,6 +202,10 @@ impl File for Open {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let is_met = |(from, to)| offset < to && offset + buffer.len() as u64 > from;
+        if self.disk.state().faults.unreadable.is_some_and(is_met) {
+            return Err(io::Error::other("a read that fails"));
+        }
         let bytes = self.content.bytes();
         let rest = bytes.now.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
         let read = rest.len().min(buffer.len());

@@ -11,6 +11,7 @@ use super::parked::{self, PARKED};
 use super::reader::{Read, Reader};
 use super::segment::{FRAME_BYTES, Frame, HEADER_BYTES, Key, Packed};
 use super::simulated::{Faults, SimulatedDisk};
+use super::tail::{Next, Tail};
 use super::writer::Writer;
 use super::*;
 use crate::telemetry::queue::{Loss, Operation};
@@ -440,6 +441,76 @@ fn a_read_only_disk_accepts_nothing_and_can_still_be_read() {
     assert_eq!(cursor.planned(), None);
     disk.set(Faults::default());
     cursor.plan(1, 1).unwrap();
+}
+
+/// What the reader's thread takes, with no pause between attempts, and the gaps that it says.
+fn take_all(tail: &mut Tail) -> (Vec<String>, Vec<u64>) {
+    let (mut texts, mut lost) = (Vec::new(), Vec::new());
+    let mut nothing = 0;
+    while nothing < 40 {
+        std::thread::current().unpark();
+        match tail.take() {
+            Next::Entry(entry) => {
+                texts.push(String::from_utf8(entry.packed.request().unwrap().to_vec()).unwrap());
+            }
+            Next::Lost { last, .. } => lost.push(last),
+            Next::Nothing | Next::Over => nothing += 1,
+        }
+    }
+    (texts, lost)
+}
+
+#[test]
+fn what_stays_unreadable_is_lost_alone() {
+    let second = (HEADER_BYTES + frame("a")) as u64;
+    let payload = second + FRAME_BYTES as u64;
+    // In the header of the second entry, in its payload, and in a search that has to pass it.
+    for unreadable in [(second + 3, second + 4), (payload, payload + 1), (second, payload)] {
+        let disk = SimulatedDisk::default();
+        let (log, cursor) = open(&disk);
+        let mut writer = Writer::new(Arc::clone(&log), 1 << 20);
+        append(&mut writer, &["a"]);
+        // It ends in another block of the disk than the one it starts in.
+        let payload = Bytes::from(vec![7; 6000]);
+        let coding = segment::Coding::Plain;
+        writer.append(&[&Packed { spans: 1, request_bytes: 6000, coding, payload }]).unwrap();
+        append(&mut writer, &["c", "d"]);
+        let mut tail = Tail::new(cursor.reader(), "store", Arc::clone(&log.metrics));
+        disk.set(Faults { unreadable: Some(unreadable), ..Faults::default() });
+        let (texts, lost) = take_all(&mut tail);
+        assert_eq!((texts, lost), (["a", "c", "d"].map(str::to_owned).to_vec(), vec![2]), "{unreadable:?}");
+        assert_eq!(log.metrics.losses("store", Loss::Damaged), 1);
+        assert_eq!(log.metrics.failures(Operation::Read), 30);
+    }
+}
+
+#[test]
+fn a_disk_that_comes_back_has_lost_nothing() {
+    let disk = filled(&["a", "b"]);
+    let (log, cursor) = open(&disk);
+    let mut tail = Tail::new(cursor.reader(), "store", Arc::clone(&log.metrics));
+    disk.set(Faults { unreadable: Some((0, u64::MAX)), ..Faults::default() });
+    for _ in 0..29 {
+        std::thread::current().unpark();
+        assert!(matches!(tail.take(), Next::Nothing));
+    }
+    disk.set(Faults::default());
+    assert_eq!(take_all(&mut tail), (vec!["a".to_owned(), "b".to_owned()], vec![]));
+}
+
+#[test]
+fn a_start_that_cannot_read_names_the_file() {
+    let disk = filled(&["a", "b"]);
+    let name = disk.names(log::SEGMENT_SUFFIX).remove(0);
+    let frame = HEADER_BYTES as u64 + 3;
+    for unreadable in [(0, 1), (frame, frame + 1)] {
+        disk.set(Faults { unreadable: Some(unreadable), ..Faults::default() });
+        let error = Log::open(Arc::new(disk.clone()), 1 << 20, metrics()).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{name}: a read that fails; mend the disk")), "{error}");
+    }
+    disk.set(Faults::default());
+    let (_log, cursor) = open(&disk);
+    assert_eq!(read_all(&mut cursor.reader()), (vec!["a".to_owned(), "b".to_owned()], vec![]));
 }
 
 #[test]
