@@ -20,6 +20,7 @@ pub mod migrate;
 pub mod model;
 pub mod normalize;
 pub mod plugin_config;
+pub mod private;
 pub mod pump;
 pub mod query;
 pub mod queue;

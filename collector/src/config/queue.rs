@@ -47,9 +47,11 @@ const MAX_WAITING: usize = 1_000_000;
 const SEGMENTS: usize = 4;
 
 pub(super) fn read_queue(reader: &mut Reader) -> Queue {
+    let at_least =
+        format!("write a size with its unit, such as 4GiB, of at least {SEGMENTS} times queue.segment_bytes");
     Queue {
         path: PathBuf::from(reader.text("queue.path", "meshtap-queue")),
-        max_bytes: reader.size("queue.max_bytes", "4GiB", isize::MAX.unsigned_abs()),
+        max_bytes: reader.size_with("queue.max_bytes", "4GiB", isize::MAX.unsigned_abs(), &at_least),
         segment_bytes: reader.size("queue.segment_bytes", "64MiB", MAX_SEGMENT_BYTES),
         max_parked_bytes: reader.size("queue.max_parked_bytes", "256MiB", isize::MAX.unsigned_abs()),
         max_waiting: reader.count_up_to("queue.max_waiting", 1_024, MAX_WAITING),
@@ -75,7 +77,10 @@ pub(super) fn check(queue: &Queue, pump: &Pump, mistakes: &mut Mistakes) {
         mistakes.add(
             "queue.max_bytes",
             format!("is less than {SEGMENTS} times queue.segment_bytes"),
-            "raise it, or make queue.segment_bytes smaller",
+            format!(
+                "write at least {} bytes, or make queue.segment_bytes smaller",
+                SEGMENTS * queue.segment_bytes
+            ),
         );
     }
     if pump.max_backoff < pump.min_backoff {

@@ -65,9 +65,14 @@ impl Reader {
 
     /// Bytes, from 1 up and at most `max`.
     pub(super) fn size(&mut self, path: &str, default: &str, max: usize) -> usize {
-        let fix = format!("write a size up to {max} bytes with its unit, such as {default} or 512KiB");
+        let fix = format!("write a size from 1 to {max} bytes with its unit, such as {default} or 512KiB");
+        self.size_with(path, default, max, &fix)
+    }
+
+    /// Like `size`, where the message has more to say of the bounds.
+    pub(super) fn size_with(&mut self, path: &str, default: &str, max: usize, fix: &str) -> usize {
         let fallback = parse_size(default).unwrap_or(max);
-        self.read(path, fallback, "is not a size", &fix, |text| {
+        self.read(path, fallback, "is not a size", fix, |text| {
             parse_size(text.text).filter(|bytes| (1..=max).contains(bytes))
         })
     }

@@ -64,7 +64,7 @@ fn values_are_checked() {
         "receive: {limits: {max_message_bytes: 4MB}}",
         "receive.limits.max_message_bytes: is not a size: \"4MB\"",
     );
-    check("receive: {limits: {max_message_bytes: 1GiB}}", "a size up to 268435456 bytes");
+    check("receive: {limits: {max_message_bytes: 1GiB}}", "a size from 1 to 268435456 bytes");
     check("receive: {limits: {max_spans_per_batch: 0}}", "must be a whole number from 1 to 1000000000: 0");
     check("receive: {limits: {max_spans_per_batch: -1}}", "must be a whole number from 1 to 1000000000: -1");
     check("receive: {grpc: {listen: [a]}}", "receive.grpc.listen: must be a single value");
@@ -89,7 +89,18 @@ fn values_are_checked() {
     );
     check("receive: {limits: {max_clock_skew: 0s}}", "receive.limits.max_clock_skew: is not a duration");
     check("queue: {path: ''}", "queue.path: is empty");
-    check("queue: {max_bytes: 64MiB}", "queue.max_bytes: is less than 4 times queue.segment_bytes");
+    check(
+        "queue: {max_bytes: 64MiB}",
+        "queue.max_bytes: is less than 4 times queue.segment_bytes; write at least 268435456 bytes",
+    );
+    check(
+        "queue: {max_bytes: 0}",
+        "queue.max_bytes: is not a size: 0; write a size with its unit, such as 4GiB, of at least 4 times queue.segment_bytes",
+    );
+    check(
+        "queue: {segment_bytes: 0}",
+        "queue.segment_bytes: is not a size: 0; write a size from 1 to 1073741824",
+    );
     check("pump: {max_backoff: 10ms}", "pump.max_backoff: is less than pump.min_backoff");
     check("http: {listen: ':80'}", "is not an address");
     check("store: {sqlite: {path: ''}}", "store.sqlite.path: is empty");

@@ -3,7 +3,7 @@
 use super::Position;
 use super::disk;
 use super::log::{Log, State};
-use super::segment::{FRAME_BYTES, Frame, HEADER_BYTES};
+use super::segment::{FRAME_BYTES, Frame};
 use crate::telemetry::queue::Loss;
 
 #[derive(Debug)]
@@ -87,11 +87,11 @@ impl State {
     fn received_at(&self, position: Position) -> Option<u64> {
         let next = self.segments.iter().find(|segment| segment.first > position.segment);
         let here = self.segments.iter().find(|segment| segment.first == position.segment);
-        let offset = position.offset.max(HEADER_BYTES as u64);
-        let here = here.filter(|segment| offset < segment.bytes).map(|segment| (segment, offset));
-        let (segment, offset) = here.or(next.map(|segment| (segment, HEADER_BYTES as u64)))?;
+        let here = here.map(|segment| (segment, position.offset.max(segment.start)));
+        let here = here.filter(|(segment, offset)| *offset < segment.bytes);
+        let (segment, offset) = here.or(next.map(|segment| (segment, segment.start)))?;
         let head = disk::read_exact(&*segment.file, FRAME_BYTES, offset).ok()??;
-        Frame::decode(&head).map(|frame| frame.received_unix_nanos)
+        Frame::decode(&head, segment.key).map(|frame| frame.received_unix_nanos)
     }
 }
 

@@ -20,10 +20,10 @@ use crate::normalize;
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The queue's folder; without it, queue.path of the configuration.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, global = true, value_name = "FOLDER")]
     pub path: Option<PathBuf>,
     /// The configuration that names the folder; MESHTAP_CONFIG may name it too.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -52,7 +52,7 @@ struct Selection {
 }
 
 pub fn run(arguments: &Arguments, folder: &Path, out: &mut impl Write) -> anyhow::Result<()> {
-    let disk = Folder::look(folder).with_context(|| format!("the queue's folder {}", folder.display()))?;
+    let disk = Folder::look(folder).map_err(|error| unreadable(folder, &error))?;
     match &arguments.command {
         Command::Ls => list(&disk, out),
         Command::Show { id } => show(&disk, *id, out),
@@ -65,6 +65,15 @@ pub fn run(arguments: &Arguments, folder: &Path, out: &mut impl Write) -> anyhow
             Ok("is deleted")
         }),
     }
+}
+
+fn unreadable(folder: &Path, error: &io::Error) -> anyhow::Error {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    anyhow::anyhow!(
+        "the queue's folder {} cannot be read: {error}; name it with --path FOLDER, or with --config FILE the \
+         configuration whose queue.path it is",
+        folder.display()
+    )
 }
 
 fn list(disk: &Folder, out: &mut impl Write) -> anyhow::Result<()> {
@@ -142,18 +151,24 @@ fn show(disk: &Folder, id: u64, out: &mut impl Write) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Goes through all, whatever becomes of one, and makes durable what was done before it says so.
 fn each(
-    disk: &Folder,
+    disk: &dyn Disk,
     selection: &Selection,
     out: &mut impl Write,
     act: impl Fn(u64) -> io::Result<&'static str>,
 ) -> anyhow::Result<()> {
     let ids = if selection.all { parked::ids(disk, PARKED)? } else { selection.ids.clone() };
-    for id in ids {
-        let done = act(id).map_err(|error| missing(id, error))?;
-        writeln!(out, "{id} {done}")?;
-    }
+    let outcomes: Vec<(u64, io::Result<&str>)> = ids.into_iter().map(|id| (id, act(id))).collect();
     disk.sync()?;
+    let mut failures = Vec::new();
+    for (id, outcome) in outcomes {
+        match outcome {
+            Ok(done) => writeln!(out, "{id} {done}")?,
+            Err(error) => failures.push(format!("{:#}", missing(id, error))),
+        }
+    }
+    anyhow::ensure!(failures.is_empty(), "{}", failures.join("; "));
     Ok(())
 }
 
@@ -161,5 +176,46 @@ fn missing(id: u64, error: io::Error) -> anyhow::Error {
     match error.kind() {
         io::ErrorKind::NotFound => anyhow::anyhow!("no entry {id} is parked; see meshtap queue ls"),
         _ => anyhow::Error::new(error).context(format!("entry {id}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::simulated::{Faults, SimulatedDisk};
+    use super::*;
+
+    fn dropped(disk: &dyn Disk, ids: &[u64]) -> (String, Result<(), String>) {
+        let mut out = Vec::new();
+        let selection = Selection { ids: ids.to_vec(), all: false };
+        let done = each(disk, &selection, &mut out, |id| {
+            disk.remove(&parked::name(id, PARKED))?;
+            Ok("is deleted")
+        });
+        (String::from_utf8(out).unwrap(), done.map_err(|error| format!("{error:#}")))
+    }
+
+    #[test]
+    fn one_that_is_missing_does_not_keep_the_others() {
+        let disk = SimulatedDisk::default();
+        for id in [90, 92] {
+            disk.create(&parked::name(id, PARKED)).unwrap();
+        }
+        disk.sync().unwrap();
+        let (said, done) = dropped(&disk, &[90, 91, 92, 93]);
+        assert_eq!(said, "90 is deleted\n92 is deleted\n");
+        let missing = |id| format!("no entry {id} is parked; see meshtap queue ls");
+        assert_eq!(done, Err(format!("{}; {}", missing(91), missing(93))));
+        let left = disk.crash(&mut fastrand::Rng::with_seed(1));
+        assert_eq!(left.names(PARKED), Vec::<String>::new(), "it was said, and was not durable");
+    }
+
+    #[test]
+    fn nothing_is_said_that_is_not_durable() {
+        let disk = SimulatedDisk::default();
+        disk.create(&parked::name(90, PARKED)).unwrap();
+        disk.sync().unwrap();
+        disk.set(Faults { syncs_fail: true, ..Faults::default() });
+        let (said, done) = dropped(&disk, &[90]);
+        assert_eq!((&*said, done.is_err()), ("", true));
     }
 }

@@ -9,6 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::private;
+
 pub trait Disk: Send + Sync + fmt::Debug {
     /// The names of the files, in no order.
     fn list(&self) -> io::Result<Vec<String>>;
@@ -49,6 +51,53 @@ pub fn read_exact(file: &dyn File, bytes: usize, offset: u64) -> io::Result<Opti
     Ok((read == bytes).then_some(buffer))
 }
 
+/// A file whose bytes are zeros where they cannot be read: the checksums of what stands there tell that they are damaged.
+#[derive(Debug)]
+pub struct ZeroedWhereUnreadable(pub Arc<dyn File>);
+
+/// What a disk fails to read at a time; with smaller sectors more is lost than has to be.
+const BLOCK_BYTES: usize = 4096;
+
+impl File for ZeroedWhereUnreadable {
+    fn bytes(&self) -> io::Result<u64> {
+        self.0.bytes()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(buffer, offset).or_else(|_| self.read_blocks(buffer, offset))
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn truncate(&self, bytes: u64) -> io::Result<()> {
+        self.0.truncate(bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+}
+
+impl ZeroedWhereUnreadable {
+    fn read_blocks(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let left = usize::try_from(self.bytes()?.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let filled = buffer.len().min(left);
+        let (mut rest, mut at) = (buffer.get_mut(..filled).unwrap_or_default(), offset);
+        while !rest.is_empty() {
+            let to_border = BLOCK_BYTES - usize::try_from(at % BLOCK_BYTES as u64).unwrap_or(0);
+            let (block, behind) = rest.split_at_mut(to_border.min(rest.len()));
+            if self.0.read_at(block, at).is_err() {
+                block.fill(0);
+            }
+            at += block.len() as u64;
+            rest = behind;
+        }
+        Ok(filled)
+    }
+}
+
 /// A real folder. Whoever runs the queue holds its lock; looking at it needs none.
 #[derive(Debug)]
 pub struct Folder {
@@ -64,7 +113,7 @@ impl Folder {
     /// Makes the folder where it is missing, and locks it. `ResourceBusy` when another process has.
     pub fn lock(path: &Path) -> io::Result<Self> {
         create_folder(path)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join(LOCK))?;
+        let lock = private::options().create(true).truncate(false).write(true).open(path.join(LOCK))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), lock: Some(lock) }),
             Err(TryLockError::WouldBlock) => {
@@ -84,7 +133,7 @@ impl Folder {
 /// Returns when the folder's name, and those of the folders above it that were missing, are durable.
 fn create_folder(path: &Path) -> io::Result<()> {
     let changed = parents_of_missing(path);
-    fs::create_dir_all(path)?;
+    private::create_folders(path)?;
     changed.iter().try_for_each(|parent| fs::File::open(parent)?.sync_all())
 }
 
@@ -104,7 +153,7 @@ impl Disk for Folder {
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(self.path.join(name))?;
+        let file = private::options().read(true).write(true).create_new(true).open(self.path.join(name))?;
         Ok(Arc::new(file))
     }
 
@@ -162,7 +211,19 @@ impl File for fs::File {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+
+    #[test]
+    fn nobody_else_may_read_the_queue() {
+        let temp = std::env::temp_dir().join(format!("meshtap-disk-{}-modes", std::process::id()));
+        drop(fs::remove_dir_all(&temp));
+        let folder = Folder::lock(&temp.join("queue")).unwrap();
+        folder.create("a").unwrap();
+        assert_eq!(private::tests::open_to_others(&temp), BTreeMap::new());
+        fs::remove_dir_all(&temp).unwrap();
+    }
 
     #[test]
     fn the_names_of_new_folders_are_made_durable() {

@@ -14,9 +14,13 @@ use tracing::error;
 use super::Position;
 use super::backlog::CursorState;
 use super::disk::{Disk, File};
+use super::segment::{FRAME_BYTES, Key};
 use crate::telemetry::queue::{Loss, Operation, QueueMetrics};
 
 pub const SEGMENT_SUFFIX: &str = ".segment";
+
+/// No entry gets a larger number, so that one can be added to any.
+pub const MAX_NUMBER: u64 = u64::MAX >> 1;
 
 /// The first frame's number in 20 digits, so that names sort like numbers.
 pub fn segment_name(first: u64) -> String {
@@ -24,7 +28,12 @@ pub fn segment_name(first: u64) -> String {
 }
 
 pub fn first_of(name: &str) -> Option<u64> {
-    name.strip_suffix(SEGMENT_SUFFIX)?.parse().ok().filter(|first| *first > 0)
+    number_of(name, SEGMENT_SUFFIX)
+}
+
+/// A file with a number that the queue does not give is not the queue's.
+pub fn number_of(name: &str, suffix: &str) -> Option<u64> {
+    name.strip_suffix(suffix)?.parse().ok().filter(|number| (1..=MAX_NUMBER).contains(number))
 }
 
 #[derive(Clone, Debug)]
@@ -34,6 +43,17 @@ pub struct Segment {
     /// How much of it is durable.
     pub bytes: u64,
     pub file: Arc<dyn File>,
+    /// Of its frames; one that none has where the header is damaged.
+    pub key: Key,
+    /// Where the first frame stands.
+    pub start: u64,
+}
+
+impl Segment {
+    /// One number behind those that can stand in it.
+    pub fn bound(&self) -> u64 {
+        self.first.saturating_add(self.bytes / FRAME_BYTES as u64)
+    }
 }
 
 #[derive(Debug)]

@@ -33,6 +33,8 @@
 //! |---|---|
 //! | the process dies in a write | what was not answered is cut at the next start (`meshtap_queue_torn_bytes_total`) |
 //! | bits flip in a segment | that entry is lost and counted (`reason="damaged"`); reading goes on behind it |
+//! | bits flip in a segment's header | the other copy counts; without one its entries are lost and counted (`reason="damaged"`) |
+//! | a sector cannot be read | it is tried again for half a minute, then as if its bits had flipped; at a start, an error that names the file |
 //! | a segment is missing | its entries are lost and counted (`reason="missing_segment"`) |
 //! | bits flip in a cursor's file | the slot before it counts; without one, everything that is there is sent again |
 //! | a segment or a cursor's file is of a newer format | the start ends with [`OpenError::Newer`]; nothing is changed |

@@ -2,8 +2,8 @@
 //!
 //! What must hold, whatever happens: an entry that was answered is delivered; entries are delivered in order, and again
 //! only from a batch that was not acknowledged; a batch that was fixed comes again with the same entries and the same
-//! token, and so does a piece of one; nothing is delivered that nobody appended. Bits do not flip here: what that costs is
-//! in `tests`.
+//! token, and so does a piece of one; nothing is delivered that nobody appended, though payloads hold frames as a sender
+//! can write them. Bits do not flip here: what that costs is in `tests`.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -15,7 +15,7 @@ use fastrand::Rng;
 use super::cursor::Cursor;
 use super::log::Log;
 use super::reader::{Read, Reader};
-use super::segment::Packed;
+use super::segment::{Frame, Key, Packed};
 use super::simulated::{Faults, SimulatedDisk};
 use super::tests::open;
 use super::writer::Writer;
@@ -90,6 +90,7 @@ fn faults(random: &mut Rng) -> Faults {
         read_only: random.u8(..) < 30,
         syncs_fail: random.u8(..) < 80,
         truncates_fail: random.u8(..) < 60,
+        ..Faults::default()
     }
 }
 
@@ -100,7 +101,8 @@ fn append(running: &mut Running, model: &mut Model, random: &mut Rng) {
             format!("{} {}", model.appended, "x".repeat(random.usize(..60)))
         })
         .collect();
-    let group: Vec<Packed> = texts.iter().map(|text| Packed::new(1, Bytes::from(text.clone()))).collect();
+    let next = running.log.last() + 1;
+    let group: Vec<Packed> = texts.iter().map(|text| with_frames(text, next, random)).collect();
     let group: Vec<&Packed> = group.iter().collect();
     match running.writer.append(&group) {
         Ok(appended) => {
@@ -112,6 +114,26 @@ fn append(running: &mut Running, model: &mut Model, random: &mut Rng) {
     }
 }
 
+/// The text, and behind it frames of entries that nobody appended.
+fn with_frames(text: &str, next: u64, random: &mut Rng) -> Packed {
+    let mut request = text.as_bytes().to_vec();
+    for _ in 0..random.usize(..3) {
+        let forged = Packed::new(1, Bytes::from_static(b"forged"));
+        request.push(END_OF_TEXT);
+        request.extend_from_slice(&Frame::of(&forged, next + random.u64(..5), 1).encode(Key::KNOWN));
+        request.extend_from_slice(&forged.payload);
+    }
+    Packed::new(1, request.into())
+}
+
+const END_OF_TEXT: u8 = 0;
+
+fn text_of(packed: &Packed) -> String {
+    let request = packed.request().unwrap();
+    let text = request.split(|byte| *byte == END_OF_TEXT).next().unwrap();
+    String::from_utf8(text.to_vec()).unwrap()
+}
+
 fn read(running: &mut Running, random: &mut Rng) {
     let upto = running.reader.next_sequence() + random.u64(1..6) - 1;
     read_up_to(running, upto);
@@ -121,7 +143,7 @@ fn read_up_to(running: &mut Running, last: u64) {
     while running.reader.next_sequence() <= last {
         match running.reader.read().unwrap() {
             Read::Entry(entry) => {
-                let text = String::from_utf8(entry.packed.request().unwrap().to_vec()).unwrap();
+                let text = text_of(&entry.packed);
                 running.read.push((entry.sequence, text, entry.end));
             }
             Read::End => return,

@@ -1,6 +1,6 @@
 //! Entries that the store refused for good, each in a file of its own with the reason, until an operator decides.
 //!
-//! `NUMBER.parked` holds one line of JSON ([`Note`]) and the entry's frame, as it was in its segment. To try it again
+//! `NUMBER.parked` holds one line of JSON ([`Note`]) and the entry's frame, with the key that is known. To try it again
 //! it is renamed to `NUMBER.retry`, which the running collector, or the next one that starts, takes back into the
 //! queue; to drop it the file is removed. Neither needs the lock of the queue.
 
@@ -9,8 +9,9 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::disk::Disk;
+use super::log::number_of;
 use super::reader::Entry;
-use super::segment::{FRAME_BYTES, Frame, Packed};
+use super::segment::{FRAME_BYTES, Frame, Key, Packed};
 
 pub const PARKED: &str = ".parked";
 pub const RETRY: &str = ".retry";
@@ -43,7 +44,7 @@ pub fn name(id: u64, suffix: &str) -> String {
 /// The numbers of the files with this suffix, in order.
 pub fn ids(disk: &dyn Disk, suffix: &str) -> io::Result<Vec<u64>> {
     let names = disk.list()?;
-    let mut ids: Vec<u64> = names.iter().filter_map(|name| name.strip_suffix(suffix)?.parse().ok()).collect();
+    let mut ids: Vec<u64> = names.iter().filter_map(|name| number_of(name, suffix)).collect();
     ids.sort_unstable();
     Ok(ids)
 }
@@ -73,7 +74,7 @@ pub fn park(disk: &dyn Disk, entry: &Entry, note: &Note) -> io::Result<u64> {
     let mut bytes = serde_json::to_vec(note)?;
     bytes.push(b'\n');
     let frame = Frame::of(&entry.packed, entry.sequence, entry.received_unix_nanos);
-    bytes.extend_from_slice(&frame.encode());
+    bytes.extend_from_slice(&frame.encode(Key::KNOWN));
     bytes.extend_from_slice(&entry.packed.payload);
     let unfinished = name(entry.sequence, UNFINISHED);
     drop(disk.remove(&unfinished));
@@ -102,7 +103,7 @@ fn decode(bytes: &[u8]) -> Option<Parked> {
     let (note, frame) = bytes.split_at(line);
     let note = serde_json::from_slice(note).ok()?;
     let frame_bytes = frame.get(1..)?;
-    let frame = Frame::decode(frame_bytes)?;
+    let frame = Frame::decode(frame_bytes, Key::KNOWN)?;
     let payload = frame_bytes.get(FRAME_BYTES..)?;
     let packed =
         (payload.len() == frame.payload_bytes as usize).then(|| frame.packed(payload.to_vec()))??;

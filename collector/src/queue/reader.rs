@@ -1,7 +1,8 @@
 //! Reads entries in the order of their numbers, up to what is durable, and says which are missing.
 //!
-//! A damaged payload costs its entry. Behind a damaged header the segment is searched for the next good frame. A number
-//! that is nowhere, because its frame is damaged or its segment is gone, is a gap: it is said once, with the reason,
+//! A damaged payload costs its entry. Behind a damaged header the segment is searched for the next good frame of its key
+//! whose number can be reached from there; a frame that does not end within the segment is not searched, because what
+//! stands in it is a sender's. A number that is nowhere, because its frame is damaged or its segment is gone, is a gap: it is said once, with the reason,
 //! and reading goes on behind it.
 
 use std::io;
@@ -9,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Position;
-use super::disk;
+use super::disk::{self, ZeroedWhereUnreadable};
 use super::log::{Log, Segment};
-use super::segment::{FRAME_BYTES, FRAME_MAGIC, Frame, HEADER_BYTES, Packed};
+use super::segment::{FRAME_BYTES, Frame, Packed};
 use crate::telemetry::queue::Loss;
 
 /// How much is read at a time in search of a good frame.
@@ -54,12 +55,15 @@ pub struct Reader {
     offset: u64,
     /// Whether damage was passed in this segment since the last good frame.
     damaged: bool,
+    /// Whether the next read takes what cannot be read for damaged.
+    past_errors: bool,
 }
 
 impl Reader {
     /// Starts behind the acknowledged entry.
     pub fn behind(log: Arc<Log>, cursor: &str, acked: u64) -> Self {
-        Self { log, cursor: cursor.to_owned(), next: acked + 1, segment: None, offset: 0, damaged: false }
+        let (cursor, next) = (cursor.to_owned(), acked + 1);
+        Self { log, cursor, next, segment: None, offset: 0, damaged: false, past_errors: false }
     }
 
     /// The number of the entry that comes next.
@@ -78,24 +82,41 @@ impl Reader {
         self.log.wait_for(self.next, time)
     }
 
+    /// What cannot be read at this place is damaged from now on.
+    pub fn give_up(&mut self) {
+        self.past_errors = true;
+    }
+
     /// # Errors
     /// The disk's. Reading again goes on at the same place.
     pub fn read(&mut self) -> io::Result<Read> {
+        let read = self.read_on()?;
+        self.past_errors = false;
+        Ok(read)
+    }
+
+    fn read_on(&mut self) -> io::Result<Read> {
         self.next = self.next.max(self.log.floor(&self.cursor));
         loop {
             if self.next > self.log.last() {
                 return Ok(Read::End);
             }
-            let Some((segment, bound)) = self.log.segment_of(self.next) else {
+            let Some((mut segment, bound)) = self.log.segment_of(self.next) else {
                 return Ok(self.gap(self.log.last(), Loss::MissingSegment, None));
             };
             self.enter(&segment);
+            if self.past_errors {
+                segment.file = Arc::new(ZeroedWhereUnreadable(segment.file));
+            }
             if self.next < segment.first {
                 return Ok(self.gap(segment.first - 1, Loss::MissingSegment, None));
             }
             match step(&segment, self.offset, self.next, bound)? {
                 Step::Skipped { end } => self.offset = end,
                 Step::Damaged { end, frame } => {
+                    if let Some(frame) = frame.filter(|frame| frame.sequence > self.next) {
+                        return Ok(self.gap(frame.sequence - 1, self.reason(), None));
+                    }
                     self.offset = end;
                     match frame.filter(|frame| frame.sequence == self.next) {
                         Some(frame) => return Ok(self.gap(frame.sequence, Loss::Damaged, Some(frame.spans))),
@@ -124,7 +145,7 @@ impl Reader {
     /// Goes to the segment, unless it is there; keeps up with one that grows.
     fn enter(&mut self, segment: &Segment) {
         if self.segment.as_ref().is_none_or(|here| here.first != segment.first) {
-            self.offset = HEADER_BYTES as u64;
+            self.offset = segment.start;
             self.damaged = false;
         }
         self.segment = Some(segment.clone());
@@ -173,6 +194,9 @@ pub fn step(segment: &Segment, offset: u64, next: u64, bound: u64) -> io::Result
     if frame.sequence >= bound {
         return Ok(Step::End);
     }
+    if end > segment.bytes {
+        return Ok(Step::Damaged { end: segment.bytes, frame: Some(frame) });
+    }
     if frame.sequence < next {
         return Ok(Step::Skipped { end });
     }
@@ -184,23 +208,27 @@ pub fn step(segment: &Segment, offset: u64, next: u64, bound: u64) -> io::Result
     })
 }
 
-/// A good header whose payload ends within the segment.
+/// A good header.
 fn frame_at(segment: &Segment, offset: u64) -> io::Result<Option<Frame>> {
+    if offset + FRAME_BYTES as u64 > segment.bytes {
+        return Ok(None);
+    }
     let head = disk::read_exact(&*segment.file, FRAME_BYTES, offset)?;
-    let frame = head.and_then(|head| Frame::decode(&head));
-    Ok(frame.filter(|frame| offset + frame.bytes() <= segment.bytes))
+    Ok(head.and_then(|head| Frame::decode(&head, segment.key)))
 }
 
-/// The offset of the next frame with a good header and a fitting number, or the segment's end.
+/// The offset of the next frame with a good header and a number that can be there, or the segment's end.
 fn search(segment: &Segment, from: u64, next: u64, bound: u64) -> io::Result<u64> {
     let mut start = from;
     let mut buffer = vec![0; SEARCH_BYTES];
     while start < segment.bytes {
         let read = segment.file.read_at(&mut buffer, start)?;
         let found = buffer.get(..read).unwrap_or_default();
-        for at in memchr::memmem::find_iter(found, &FRAME_MAGIC) {
+        for at in memchr::memmem::find_iter(found, &segment.key.mark) {
             let offset = start + at as u64;
-            if frame_at(segment, offset)?.is_some_and(|frame| (next..bound).contains(&frame.sequence)) {
+            let reachable = next.saturating_add((offset - from) / FRAME_BYTES as u64 + 1);
+            let numbers = next..=reachable.min(bound - 1);
+            if frame_at(segment, offset)?.is_some_and(|frame| numbers.contains(&frame.sequence)) {
                 return Ok(offset);
             }
         }
@@ -208,7 +236,7 @@ fn search(segment: &Segment, from: u64, next: u64, bound: u64) -> io::Result<u64
             break;
         }
         // The magic may stand across the border.
-        start += (read - (FRAME_MAGIC.len() - 1)) as u64;
+        start += (read - (segment.key.mark.len() - 1)) as u64;
     }
     Ok(segment.bytes)
 }

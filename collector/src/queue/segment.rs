@@ -1,58 +1,122 @@
 //! The bytes of a segment: a header and frames, each with its checksum. No file is touched here.
 //!
 //! ```text
-//! segment  "MESHTAPQ"  version u32  first sequence number u64  CRC-32 of the 20 bytes before    24 bytes
-//! frame    "MTQF"      payload bytes u32                                                          44 bytes and payload
+//! segment  twice:                                                                                 72 bytes
+//!          "MESHTAPQ"  version u32  first sequence number u64  CRC-32 of the 20 bytes before
+//!          key: mark 4 bytes, seed u32                         CRC-32 of the 32 bytes before
+//! frame    the key's mark           payload bytes u32                                             44 bytes and payload
 //!          sequence number u64      received, Unix nanoseconds u64
 //!          spans u32                bytes of the request u32 (before compression)
 //!          CRC-32 of the payload    coding u8 (0 as it is, 1 zstd) and three zeros
-//!          CRC-32 of the 40 bytes before
+//!          CRC-32 of the 40 bytes before, begun with the key's seed
 //! ```
 //!
 //! Numbers are little-endian. The frame's header has a checksum of its own, so that a damaged payload costs one frame,
-//! and a damaged header costs the bytes up to the next `MTQF` with a good header.
+//! and a damaged header costs the bytes up to the next mark with a good header.
+//!
+//! A payload is a sender's bytes, and those that do not shrink stand here as they came. The key is random for each
+//! segment and never leaves it, so that no sender can write a frame into a payload. The segment's header stands there
+//! twice because without the key no frame is found.
+//!
+//! Version 1 is read and not written: one header of 24 bytes, and [`Key::KNOWN`].
 
 use std::cell::RefCell;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::Read as _;
 
 use bytes::Bytes;
 
-pub const VERSION: u32 = 1;
-pub const HEADER_BYTES: usize = 24;
+pub const VERSION: u32 = 2;
+pub const HEADER_BYTES: usize = 2 * COPY_BYTES;
 pub const FRAME_BYTES: usize = 44;
-pub const FRAME_MAGIC: [u8; 4] = *b"MTQF";
 
+const COPY_BYTES: usize = 36;
+/// What every version begins with.
+const PREFIX_BYTES: usize = 24;
+const WITHOUT_KEY: u32 = 1;
 const SEGMENT_MAGIC: [u8; 8] = *b"MESHTAPQ";
 /// Below it there is nothing to gain.
 const MIN_COMPRESSED_BYTES: usize = 256;
 const LEVEL: i32 = 1;
 
+/// What tells the frames of a segment from bytes that look like frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    pub mark: [u8; 4],
+    seed: u32,
+}
+
+impl Key {
+    /// Of version 1, and of a frame that has a file of its own.
+    pub const KNOWN: Self = Self { mark: *b"MTQF", seed: 0 };
+
+    /// From the operating system's random numbers.
+    pub fn random() -> Self {
+        Self::from_bytes(RandomState::new().hash_one(VERSION).to_le_bytes())
+    }
+
+    fn from_bytes(bytes: [u8; 8]) -> Self {
+        let [a, b, c, d, seed @ ..] = bytes;
+        Self { mark: [a, b, c, d], seed: u32::from_le_bytes(seed) }
+    }
+
+    fn crc(self, bytes: &[u8]) -> u32 {
+        let mut hasher = crc32fast::Hasher::new_with_initial(self.seed);
+        hasher.update(bytes);
+        hasher.finalize()
+    }
+}
+
 /// What a segment's first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Header {
-    First(u64),
+    Good {
+        first: u64,
+        key: Key,
+        /// Where the first frame stands.
+        start: u64,
+    },
     /// Written by a meshtap that knows more.
     Newer(u32),
     Damaged,
 }
 
-pub fn header(first: u64) -> [u8; HEADER_BYTES] {
+pub fn header(first: u64, key: Key) -> [u8; HEADER_BYTES] {
     let mut bytes = [0; HEADER_BYTES];
-    bytes[..8].copy_from_slice(&SEGMENT_MAGIC);
-    bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
-    bytes[12..20].copy_from_slice(&first.to_le_bytes());
-    let crc = crc32fast::hash(&bytes[..20]);
-    bytes[20..].copy_from_slice(&crc.to_le_bytes());
+    for copy in bytes.chunks_exact_mut(COPY_BYTES) {
+        copy[..8].copy_from_slice(&SEGMENT_MAGIC);
+        copy[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        copy[12..20].copy_from_slice(&first.to_le_bytes());
+        let crc = crc32fast::hash(&copy[..20]);
+        copy[20..24].copy_from_slice(&crc.to_le_bytes());
+        copy[24..28].copy_from_slice(&key.mark);
+        copy[28..32].copy_from_slice(&key.seed.to_le_bytes());
+        let crc = crc32fast::hash(&copy[..32]);
+        copy[32..].copy_from_slice(&crc.to_le_bytes());
+    }
     bytes
 }
 
+/// From the first [`HEADER_BYTES`] of the file, or as many as there are.
 pub fn read_header(bytes: &[u8]) -> Header {
-    let Some(bytes) = bytes.first_chunk::<HEADER_BYTES>() else { return Header::Damaged };
-    let is_ours = bytes[..8] == SEGMENT_MAGIC && crc32fast::hash(&bytes[..20]) == u32_at(bytes, 20);
-    match u32_at(bytes, 8) {
-        _ if !is_ours => Header::Damaged,
-        VERSION => Header::First(u64_at(bytes, 12)),
-        version => Header::Newer(version),
+    let copies = [bytes, bytes.get(COPY_BYTES..).unwrap_or_default()].map(read_copy);
+    copies.into_iter().find(|copy| *copy != Header::Damaged).unwrap_or(Header::Damaged)
+}
+
+fn read_copy(bytes: &[u8]) -> Header {
+    let Some(prefix) = bytes.first_chunk::<PREFIX_BYTES>() else { return Header::Damaged };
+    if prefix[..8] != SEGMENT_MAGIC || crc32fast::hash(&prefix[..20]) != u32_at(prefix, 20) {
+        return Header::Damaged;
+    }
+    let first = u64_at(prefix, 12);
+    match (u32_at(prefix, 8), bytes.first_chunk::<COPY_BYTES>()) {
+        (WITHOUT_KEY, _) => Header::Good { first, key: Key::KNOWN, start: PREFIX_BYTES as u64 },
+        (VERSION, Some(copy)) if crc32fast::hash(&copy[..32]) == u32_at(copy, 32) => {
+            let key = Key::from_bytes(u64_at(copy, 24).to_le_bytes());
+            Header::Good { first, key, start: HEADER_BYTES as u64 }
+        }
+        (VERSION, _) => Header::Damaged,
+        (version, _) => Header::Newer(version),
     }
 }
 
@@ -147,9 +211,9 @@ impl Frame {
         }
     }
 
-    pub fn encode(&self) -> [u8; FRAME_BYTES] {
+    pub fn encode(&self, key: Key) -> [u8; FRAME_BYTES] {
         let mut bytes = [0; FRAME_BYTES];
-        bytes[..4].copy_from_slice(&FRAME_MAGIC);
+        bytes[..4].copy_from_slice(&key.mark);
         bytes[4..8].copy_from_slice(&self.payload_bytes.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.sequence.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.received_unix_nanos.to_le_bytes());
@@ -160,15 +224,15 @@ impl Frame {
             Coding::Plain => 0,
             Coding::Zstd => 1,
         };
-        let crc = crc32fast::hash(&bytes[..40]);
+        let crc = key.crc(&bytes[..40]);
         bytes[40..].copy_from_slice(&crc.to_le_bytes());
         bytes
     }
 
-    /// `None` when the bytes are no good header.
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
+    /// `None` when the bytes are no good header of the key's segment.
+    pub fn decode(bytes: &[u8], key: Key) -> Option<Self> {
         let bytes = bytes.first_chunk::<FRAME_BYTES>()?;
-        if bytes[..4] != FRAME_MAGIC || crc32fast::hash(&bytes[..40]) != u32_at(bytes, 40) {
+        if bytes[..4] != key.mark || key.crc(&bytes[..40]) != u32_at(bytes, 40) {
             return None;
         }
         let coding = match bytes[36] {
@@ -219,20 +283,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_come_back_and_damage_is_seen() {
-        let bytes = header(77);
-        assert_eq!(read_header(&bytes), Header::First(77));
-        assert_eq!(read_header(&bytes[..23]), Header::Damaged);
+    fn headers_come_back_and_damage_to_one_copy_costs_nothing() {
+        let key = Key::random();
+        let bytes = header(77, key);
+        let good = Header::Good { first: 77, key, start: HEADER_BYTES as u64 };
+        assert_eq!(read_header(&bytes), good);
         for bit in 0..bytes.len() * 8 {
             let mut bytes = bytes;
             bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(read_header(&bytes), good, "bit {bit}");
+        }
+        for bit in 0..COPY_BYTES * 8 {
+            let mut bytes = bytes;
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            bytes[COPY_BYTES + bit / 8] ^= 1 << (bit % 8);
             assert_eq!(read_header(&bytes), Header::Damaged, "bit {bit}");
         }
+        assert_eq!(read_header(&bytes[..COPY_BYTES - 1]), Header::Damaged);
         let mut newer = bytes;
-        newer[8] = 2;
+        newer[8] = 3;
         let crc = crc32fast::hash(&newer[..20]);
-        newer[20..].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(read_header(&newer), Header::Newer(2));
+        newer[20..24].copy_from_slice(&crc.to_le_bytes());
+        assert_eq!(read_header(&newer), Header::Newer(3));
+    }
+
+    #[test]
+    fn frames_of_another_segment_are_none() {
+        let frame = Frame::of(&Packed::new(1, Bytes::from_static(b"a request")), 9, 5);
+        let key = Key::random();
+        let other = Key { seed: key.seed ^ 1, ..key };
+        assert_eq!(Frame::decode(&frame.encode(key), key), Some(frame));
+        assert_eq!(Frame::decode(&frame.encode(key), other), None);
+        assert_eq!(Frame::decode(&frame.encode(Key::KNOWN), key), None);
+        assert_ne!(key, Key::random());
     }
 
     #[test]
@@ -241,14 +324,15 @@ mod tests {
         let packed = Packed::new(3, request.clone());
         assert_eq!(packed.coding, Coding::Zstd);
         let frame = Frame::of(&packed, 9, 5);
-        let bytes = frame.encode();
-        let decoded = Frame::decode(&bytes).unwrap();
+        let key = Key::random();
+        let bytes = frame.encode(key);
+        let decoded = Frame::decode(&bytes, key).unwrap();
         assert_eq!(decoded, frame);
         assert_eq!(decoded.packed(packed.payload.to_vec()).unwrap().request(), Some(request));
         for bit in 0..bytes.len() * 8 {
             let mut bytes = bytes;
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(Frame::decode(&bytes), None, "bit {bit}");
+            assert_eq!(Frame::decode(&bytes, key), None, "bit {bit}");
         }
         for bit in 0..packed.payload.len() * 8 {
             let mut payload = packed.payload.to_vec();

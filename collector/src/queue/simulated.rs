@@ -9,13 +9,17 @@ use fastrand::Rng;
 use super::disk::{Disk, File};
 
 /// What the next calls meet.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
     /// Bytes that still fit; a write beyond them gets as far as they reach.
     pub room: Option<u64>,
     pub read_only: bool,
     pub syncs_fail: bool,
+    pub syncs_panic: bool,
     pub truncates_fail: bool,
+    /// Offsets, in every file, at which a read fails.
+    pub unreadable: Option<(u64, u64)>,
 }
 
 #[derive(Debug, Default)]
@@ -198,6 +202,10 @@ impl File for Open {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let is_met = |(from, to)| offset < to && offset + buffer.len() as u64 > from;
+        if self.disk.state().faults.unreadable.is_some_and(is_met) {
+            return Err(io::Error::other("a read that fails"));
+        }
         let bytes = self.content.bytes();
         let rest = bytes.now.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
         let read = rest.len().min(buffer.len());
@@ -233,6 +241,8 @@ impl File for Open {
 
     /// A sync that fails leaves it open what is durable.
     fn sync(&self) -> io::Result<()> {
+        let panics = self.disk.state().faults.syncs_panic;
+        assert!(!panics, "a sync that panics");
         if self.disk.writable()?.faults.syncs_fail {
             return Err(io::Error::other("a sync that fails"));
         }

@@ -9,13 +9,16 @@ use prometheus_client::registry::Registry;
 use super::log::Log;
 use super::parked::{self, PARKED};
 use super::reader::{Read, Reader};
-use super::segment::{FRAME_BYTES, HEADER_BYTES, Packed};
+use super::segment::{FRAME_BYTES, Frame, HEADER_BYTES, Key, Packed};
 use super::simulated::{Faults, SimulatedDisk};
+use super::tail::{Next, Tail};
 use super::writer::Writer;
 use super::*;
 use crate::telemetry::queue::{Loss, Operation};
 
-const SEGMENT_BYTES: u64 = 200;
+const SEGMENT_BYTES: u64 = 248;
+/// Entries 7 and 8, the second compressed.
+const FIRST_FORMAT: &[u8] = include_bytes!("fixtures/version_1.segment");
 
 pub(super) fn metrics() -> Arc<QueueMetrics> {
     Arc::new(QueueMetrics::new(&mut Registry::default()))
@@ -138,11 +141,117 @@ fn a_flipped_bit_costs_one_entry() {
 
 #[test]
 fn a_damaged_segment_header_costs_nothing() {
-    let disk = filled(&["a", "b"]);
-    let name = disk.names(log::SEGMENT_SUFFIX).remove(0);
-    disk.damage(&name, |bytes| bytes[3] ^= 1);
+    for at in 0..HEADER_BYTES {
+        let disk = filled(&["a", "b"]);
+        let name = disk.names(log::SEGMENT_SUFFIX).remove(0);
+        disk.damage(&name, |bytes| bytes[at] ^= 1);
+        let (_log, cursor) = open(&disk);
+        assert_eq!(
+            read_all(&mut cursor.reader()),
+            (vec!["a".to_owned(), "b".to_owned()], vec![]),
+            "byte {at}"
+        );
+    }
+}
+
+#[test]
+fn a_segment_whose_header_is_damaged_twice_is_lost_and_counted() {
+    let disk = filled(&["a", "b", "c", "d", "e", "f", "g"]);
+    let names = disk.names(log::SEGMENT_SUFFIX);
+    let second = log::first_of(&names[1]).unwrap();
+    disk.damage(&names[0], |bytes| bytes[..HEADER_BYTES].fill(0));
     let (_log, cursor) = open(&disk);
-    assert_eq!(read_all(&mut cursor.reader()).0, ["a", "b"]);
+    let (texts, gaps) = read_all(&mut cursor.reader());
+    assert_eq!(gaps, [(1, second - 1, Loss::Damaged)]);
+    assert_eq!(texts.len() as u64, 8 - second);
+}
+
+/// Frames as a sender can write them, who does not know the segment's key.
+fn forged(sequences: impl IntoIterator<Item = u64>, key: Key) -> Packed {
+    let mut payload = Vec::new();
+    for sequence in sequences {
+        let packed = entry("forged");
+        payload.extend_from_slice(&Frame::of(&packed, sequence, 1).encode(key));
+        payload.extend_from_slice(&packed.payload);
+    }
+    Packed::new(1, payload.into())
+}
+
+#[test]
+fn frames_in_a_payload_are_not_taken_for_entries() {
+    for recovered in [false, true] {
+        let disk = SimulatedDisk::default();
+        let (log, _cursor) = open(&disk);
+        let mut writer = Writer::new(log, 1 << 20);
+        append(&mut writer, &["a"]);
+        writer.append(&[&forged(3..=6, Key::KNOWN)]).unwrap();
+        append(&mut writer, &["c", "d", "e", "f"]);
+        if !recovered {
+            // Behind it another segment, so that the start does not look at this one.
+            append(&mut Writer::new(open(&disk).0, 1), &["g"]);
+        }
+        let name = disk.names(log::SEGMENT_SUFFIX).remove(0);
+        disk.damage(&name, |bytes| bytes[HEADER_BYTES + frame("a") + 9] ^= 4);
+        let (_log, cursor) = open(&disk);
+        let (texts, gaps) = read_all(&mut cursor.reader());
+        assert_eq!(gaps, [(2, 2, Loss::Damaged)]);
+        assert_eq!(texts[..5], ["a", "c", "d", "e", "f"]);
+    }
+}
+
+#[test]
+fn a_frame_in_an_entry_that_was_cut_short_is_not_found() {
+    for forged_number in [3, u64::MAX - 1] {
+        let disk = SimulatedDisk::default();
+        let (log, _cursor) = open(&disk);
+        let mut writer = Writer::new(log, 1 << 20);
+        append(&mut writer, &["a"]);
+        let mut cut = forged([forged_number], Key::KNOWN);
+        cut.payload = [&*cut.payload, &[7; 200]].concat().into();
+        writer.append(&[&cut]).unwrap();
+        let name = disk.names(log::SEGMENT_SUFFIX).remove(0);
+        disk.damage(&name, |bytes| bytes.truncate(bytes.len() - 100));
+        let (log, cursor) = open(&disk);
+        append(&mut Writer::new(log, 1 << 20), &["b"]);
+        assert_eq!(read_all(&mut cursor.reader()), (vec!["a".to_owned(), "b".to_owned()], vec![]));
+    }
+}
+
+/// Where the key is no secret, the number and the place still tell.
+#[test]
+fn a_number_that_cannot_be_there_is_not_taken() {
+    let cut: fn(&mut Vec<u8>) = |bytes| bytes.truncate(bytes.len() - 100);
+    let damaged_header: fn(&mut Vec<u8>) = |bytes| bytes[FIRST_FORMAT.len() + 9] ^= 4;
+    let changes = [(cut, 10), (cut, u64::MAX - 1), (damaged_header, 12), (damaged_header, u64::MAX - 1)];
+    for (change, forged_number) in changes {
+        let mut bytes = FIRST_FORMAT.to_vec();
+        let mut holder = forged([forged_number], Key::KNOWN);
+        holder.payload = [&*holder.payload, &[7; 200]].concat().into();
+        bytes.extend_from_slice(&Frame::of(&holder, 9, 1).encode(Key::KNOWN));
+        bytes.extend_from_slice(&holder.payload);
+        change(&mut bytes);
+        let disk = SimulatedDisk::default();
+        disk.create(&log::segment_name(7)).unwrap().write_all_at(&bytes, 0).unwrap();
+        let (log, cursor) = open(&disk);
+        assert_eq!(log.last(), 8, "{forged_number}");
+        append(&mut Writer::new(log, 1 << 20), &["next"]);
+        assert_eq!(read_all(&mut cursor.reader()).0[2..], ["next"]);
+    }
+}
+
+#[test]
+fn numbers_that_are_used_up_are_an_error() {
+    let disk = SimulatedDisk::default();
+    let (log, _cursor) = open(&disk);
+    for given in [log::MAX_NUMBER, u64::MAX] {
+        log.not_before(given);
+        let refused = Writer::new(Arc::clone(&log), 1 << 20).append(&[&entry("a")]).unwrap_err();
+        assert!(refused.to_string().contains("its numbers are used up"), "{refused}");
+    }
+    // Files whose names say such a number are not the queue's.
+    disk.create(&format!("{}{PARKED}", u64::MAX)).unwrap();
+    disk.create(&log::segment_name(u64::MAX)).unwrap();
+    append(&mut Writer::new(open(&disk).0, 1 << 20), &["a"]);
 }
 
 #[test]
@@ -334,6 +443,76 @@ fn a_read_only_disk_accepts_nothing_and_can_still_be_read() {
     cursor.plan(1, 1).unwrap();
 }
 
+/// What the reader's thread takes, with no pause between attempts, and the gaps that it says.
+fn take_all(tail: &mut Tail) -> (Vec<String>, Vec<u64>) {
+    let (mut texts, mut lost) = (Vec::new(), Vec::new());
+    let mut nothing = 0;
+    while nothing < 40 {
+        std::thread::current().unpark();
+        match tail.take() {
+            Next::Entry(entry) => {
+                texts.push(String::from_utf8(entry.packed.request().unwrap().to_vec()).unwrap());
+            }
+            Next::Lost { last, .. } => lost.push(last),
+            Next::Nothing | Next::Over => nothing += 1,
+        }
+    }
+    (texts, lost)
+}
+
+#[test]
+fn what_stays_unreadable_is_lost_alone() {
+    let second = (HEADER_BYTES + frame("a")) as u64;
+    let payload = second + FRAME_BYTES as u64;
+    // In the header of the second entry, in its payload, and in a search that has to pass it.
+    for unreadable in [(second + 3, second + 4), (payload, payload + 1), (second, payload)] {
+        let disk = SimulatedDisk::default();
+        let (log, cursor) = open(&disk);
+        let mut writer = Writer::new(Arc::clone(&log), 1 << 20);
+        append(&mut writer, &["a"]);
+        // It ends in another block of the disk than the one it starts in.
+        let payload = Bytes::from(vec![7; 6000]);
+        let coding = segment::Coding::Plain;
+        writer.append(&[&Packed { spans: 1, request_bytes: 6000, coding, payload }]).unwrap();
+        append(&mut writer, &["c", "d"]);
+        let mut tail = Tail::new(cursor.reader(), "store", Arc::clone(&log.metrics));
+        disk.set(Faults { unreadable: Some(unreadable), ..Faults::default() });
+        let (texts, lost) = take_all(&mut tail);
+        assert_eq!((texts, lost), (["a", "c", "d"].map(str::to_owned).to_vec(), vec![2]), "{unreadable:?}");
+        assert_eq!(log.metrics.losses("store", Loss::Damaged), 1);
+        assert_eq!(log.metrics.failures(Operation::Read), 30);
+    }
+}
+
+#[test]
+fn a_disk_that_comes_back_has_lost_nothing() {
+    let disk = filled(&["a", "b"]);
+    let (log, cursor) = open(&disk);
+    let mut tail = Tail::new(cursor.reader(), "store", Arc::clone(&log.metrics));
+    disk.set(Faults { unreadable: Some((0, u64::MAX)), ..Faults::default() });
+    for _ in 0..29 {
+        std::thread::current().unpark();
+        assert!(matches!(tail.take(), Next::Nothing));
+    }
+    disk.set(Faults::default());
+    assert_eq!(take_all(&mut tail), (vec!["a".to_owned(), "b".to_owned()], vec![]));
+}
+
+#[test]
+fn a_start_that_cannot_read_names_the_file() {
+    let disk = filled(&["a", "b"]);
+    let name = disk.names(log::SEGMENT_SUFFIX).remove(0);
+    let frame = HEADER_BYTES as u64 + 3;
+    for unreadable in [(0, 1), (frame, frame + 1)] {
+        disk.set(Faults { unreadable: Some(unreadable), ..Faults::default() });
+        let error = Log::open(Arc::new(disk.clone()), 1 << 20, metrics()).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{name}: a read that fails; mend the disk")), "{error}");
+    }
+    disk.set(Faults::default());
+    let (_log, cursor) = open(&disk);
+    assert_eq!(read_all(&mut cursor.reader()), (vec!["a".to_owned(), "b".to_owned()], vec![]));
+}
+
 #[test]
 fn a_cursor_with_a_bound_loses_its_oldest_entries_alone() {
     let disk = SimulatedDisk::default();
@@ -434,6 +613,20 @@ async fn the_bound_asks_senders_to_come_back_until_the_store_has_caught_up() {
     assert!(!reader.wait(Duration::from_mins(1)), "a closed queue keeps no reader waiting");
 }
 
+/// Otherwise a stop takes the whole of its deadline: those who read wait for more.
+#[tokio::test]
+async fn a_writer_that_panics_keeps_no_reader_waiting() {
+    let disk = SimulatedDisk::default();
+    let opened = Opened::on(Arc::new(disk.clone()), &config::Config::default().queue, metrics()).unwrap();
+    let cursor = opened.cursor("store", None).unwrap();
+    let mut queue = opened.start().unwrap();
+    disk.set(Faults { syncs_panic: true, ..Faults::default() });
+    assert_eq!(queue.appender().append(1, Bytes::from_static(b"a")).await, Err(AppendError::Closed));
+    queue.ended().await;
+    assert!(!cursor.reader().wait(Duration::from_mins(1)));
+    queue.close().await;
+}
+
 #[test]
 fn a_parked_entry_is_kept_as_it_was() {
     let disk = filled(&["a", "poison", "c"]);
@@ -463,12 +656,11 @@ fn a_folder_is_used_by_one_process() {
     std::fs::remove_dir_all(&path).unwrap();
 }
 
-/// What version 1 has written stays readable: two entries, the second compressed.
+/// What version 1 has written stays readable.
 #[test]
 fn the_first_format_is_read() {
-    let bytes = include_bytes!("fixtures/version_1.segment");
     let disk = SimulatedDisk::default();
-    disk.create(&log::segment_name(7)).unwrap().write_all_at(bytes, 0).unwrap();
+    disk.create(&log::segment_name(7)).unwrap().write_all_at(FIRST_FORMAT, 0).unwrap();
     let (_log, cursor) = open(&disk);
     let (texts, gaps) = read_all(&mut cursor.reader());
     assert_eq!(gaps, [(1, 6, Loss::MissingSegment)]);

@@ -17,8 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, error, info};
 
 use super::disk::{Disk, File};
-use super::log::{Log, Segment, segment_name};
-use super::segment::{self, Frame, HEADER_BYTES, Packed};
+use super::log::{Log, MAX_NUMBER, Segment, segment_name};
+use super::segment::{self, Frame, HEADER_BYTES, Key, Packed};
 use super::{AppendError, Appended};
 use crate::telemetry::queue::Operation;
 
@@ -42,7 +42,7 @@ pub struct Writer {
 impl Writer {
     /// Never goes on in a segment that was there before: how it ends was decided when the queue was opened.
     pub fn new(log: Arc<Log>, segment_bytes: u64) -> Self {
-        let next = log.last() + 1;
+        let next = log.last().saturating_add(1);
         Self { log, segment_bytes, active: None, next, buffer: Vec::new(), refused_bytes: 0 }
     }
 
@@ -50,10 +50,11 @@ impl Writer {
     pub fn append(&mut self, group: &[&Packed]) -> Result<Appended, AppendError> {
         let started = Instant::now();
         let received = now();
+        let last = self.last_of(group)?;
         let (mut segment, is_new) = self.segment()?;
         self.buffer.clear();
         for (packed, sequence) in group.iter().zip(self.next..) {
-            self.buffer.extend_from_slice(&Frame::of(packed, sequence, received).encode());
+            self.buffer.extend_from_slice(&Frame::of(packed, sequence, received).encode(segment.key));
             self.buffer.extend_from_slice(&packed.payload);
         }
         if let Err(error) = segment.file.write_all_at(&self.buffer, segment.bytes) {
@@ -74,12 +75,12 @@ impl Writer {
         segment.bytes += self.buffer.len() as u64;
         self.refused_bytes = 0;
         let first = self.next;
-        self.next += group.len() as u64;
-        self.log.appended(&segment, self.next - 1);
+        self.next = last + 1;
+        self.log.appended(&segment, last);
         self.active = Some(segment).filter(|segment| segment.bytes < self.segment_bytes);
         self.buffer.shrink_to(KEPT_BUFFER_BYTES);
         self.log.metrics.group(group, started.elapsed());
-        Ok(Appended { first, last: self.next - 1 })
+        Ok(Appended { first, last })
     }
 
     /// Whether a write would succeed now: after one that failed, with as many bytes as it had.
@@ -96,18 +97,27 @@ impl Writer {
         synced.map_err(|error| self.failed(Operation::Sync, &error))
     }
 
+    /// The number that the group ends with.
+    fn last_of(&self, group: &[&Packed]) -> Result<u64, AppendError> {
+        let last = self.next.checked_add(group.len() as u64).map(|next| next - 1);
+        last.filter(|last| *last <= MAX_NUMBER)
+            .ok_or_else(|| AppendError::Failed(Arc::from("its numbers are used up; start an empty queue")))
+    }
+
     /// The segment to write to, and whether nothing is durable in it yet.
     fn segment(&mut self) -> Result<(Segment, bool), AppendError> {
         if let Some(segment) = &self.active {
             return Ok((segment.clone(), false));
         }
         let name = segment_name(self.next);
-        let created = create(&**self.log.disk(), &name, self.next);
+        let key = Key::random();
+        let created = create(&**self.log.disk(), &name, segment::header(self.next, key));
         let file = created.map_err(|error| {
             drop(self.log.disk().remove(&name));
             self.failed(Operation::Create, &error)
         })?;
-        Ok((Segment { first: self.next, bytes: HEADER_BYTES as u64, file }, true))
+        let start = HEADER_BYTES as u64;
+        Ok((Segment { first: self.next, bytes: start, file, key, start }, true))
     }
 
     fn sync_folder(&self, is_new: bool) -> io::Result<()> {
@@ -145,14 +155,14 @@ impl Writer {
     }
 }
 
-fn create(disk: &dyn Disk, name: &str, first: u64) -> io::Result<Arc<dyn File>> {
+fn create(disk: &dyn Disk, name: &str, header: [u8; HEADER_BYTES]) -> io::Result<Arc<dyn File>> {
     // One that was left before anything in it was durable.
     match disk.remove(name) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let file = disk.create(name)?;
-    file.write_all_at(&segment::header(first), 0)?;
+    file.write_all_at(&header, 0)?;
     Ok(file)
 }
 
@@ -171,6 +181,7 @@ pub enum Command {
 
 /// The writer's thread: until it is told to close, or nobody is left who could tell it.
 pub fn run(mut writer: Writer, mut inbox: mpsc::Receiver<Command>) {
+    let _closing = Closing(Arc::clone(&writer.log));
     let mut failing = false;
     while let Some(command) = inbox.blocking_recv() {
         let mut group = Group::default();
@@ -189,7 +200,15 @@ pub fn run(mut writer: Writer, mut inbox: mpsc::Receiver<Command>) {
             inbox.close();
         }
     }
-    writer.log.close();
+}
+
+/// Tells those that wait for more that there is none, however the thread ends.
+struct Closing(Arc<Log>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// Once when it begins and once when it is over: senders repeat what fails many times a second.

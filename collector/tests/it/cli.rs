@@ -30,6 +30,33 @@ fn a_bad_configuration_ends_with_2_and_names_every_mistake() {
 }
 
 #[test]
+fn the_queue_s_folder_is_named_before_or_behind_what_to_do() {
+    let folder = std::env::temp_dir().join(format!("meshtap-cli-queue-{}", std::process::id()));
+    drop(std::fs::remove_dir_all(&folder));
+    let path = folder.display().to_string();
+    let missing = meshtap(&["queue", "ls", "--path", &path], &[]);
+    assert_eq!(missing.status.code(), Some(1));
+    for part in [&*path, "--path FOLDER", "--config FILE", "queue.path"] {
+        assert!(stderr(&missing).contains(part), "{}", stderr(&missing));
+    }
+    std::fs::create_dir(&folder).unwrap();
+    let config = folder.join("meshtap.yaml").display().to_string();
+    std::fs::write(&config, format!("queue: {{path: '{path}'}}")).unwrap();
+    for named in [["--path", &path], ["--config", &config]] {
+        for arguments in [[&["queue"], &named[..], &["ls"]].concat(), [&["queue", "ls"], &named[..]].concat()]
+        {
+            let output = meshtap(&arguments, &[]);
+            assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
+            assert!(String::from_utf8_lossy(&output.stdout).contains("segments  0"), "{output:?}");
+        }
+        let output = meshtap(&[&["queue", "retry", "1"], &named[..]].concat(), &[]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains("no entry 1 is parked"), "{}", stderr(&output));
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn a_port_that_is_taken_is_named_with_its_key() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

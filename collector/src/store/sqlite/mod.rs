@@ -21,6 +21,7 @@ use super::{
     TraceSpans, UsageQuery, UsageReport, Written,
 };
 use crate::model::TraceId;
+use crate::private;
 
 mod error;
 mod expire;
@@ -112,7 +113,7 @@ fn take_lock(path: &Path) -> Result<File, StoreError> {
         );
         StoreError::permanent(message).with_source(error)
     };
-    let lock = File::create(&name).map_err(failed)?;
+    let lock = private::options().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(StoreError::permanent(format!(
@@ -125,7 +126,7 @@ fn take_lock(path: &Path) -> Result<File, StoreError> {
 
 fn create_folder(path: &Path) -> Result<(), StoreError> {
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
-    std::fs::create_dir_all(folder).map_err(|error| {
+    private::create_folders(folder).map_err(|error| {
         StoreError::permanent(format!(
             "sqlite: cannot create the folder {}; set store.sqlite.path to a place that can be written",
             folder.display()
@@ -135,6 +136,8 @@ fn create_folder(path: &Path) -> Result<(), StoreError> {
 }
 
 fn open_for_writing(path: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
+    // SQLite gives its other files the mode of this one. Where that fails, SQLite says why.
+    drop(private::create_file(path));
     let db = Connection::open(path)?;
     db.busy_timeout(busy_timeout)?;
     db.execute_batch(PRAGMAS)?;

@@ -45,6 +45,18 @@ async fn a_file_has_one_collector() {
     SqliteStore::open(&path).await.unwrap();
 }
 
+/// Prompts are in it, and in the write-ahead log and the index of that too.
+#[tokio::test]
+async fn nobody_else_may_read_the_database() {
+    let folder = Folder::new("modes");
+    let store = SqliteStore::open(&folder.file()).await.unwrap();
+    store.write(Batch::of([plain_span(1, 10)])).await.unwrap();
+    let files = fs::read_dir(folder.file().parent().unwrap()).unwrap().count();
+    assert_eq!(files, 4, "the database, its log, the log's index and the lock");
+    assert_eq!(private::tests::open_to_others(&folder.0), std::collections::BTreeMap::new());
+    store.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn conforms_and_makes_its_folder() {
     let folder = Folder::new("conforms");
