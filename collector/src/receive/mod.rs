@@ -3,8 +3,10 @@
 //!
 //! [`intake`] is what every transport does with a request; [`grpc`], [`http`] and [`llmtrace`] only carry: [`incoming`]
 //! reads bodies, `coding` decompresses them, `call` is what gRPC needs around them. `admission` goes through a
-//! request, [`limits`] says what of it is taken, by its bytes (`wire`), and `cutter` leaves out the rest.
+//! request, [`limits`] says what of it is taken, by its bytes (`wire`), and `cutter` leaves out the rest. `account` sees to
+//! it that every span is counted where it ends.
 
+mod account;
 mod admission;
 mod beginning;
 mod call;
