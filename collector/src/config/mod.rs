@@ -126,6 +126,7 @@ pub const KEYS: &[&str] = &[
     "receive.max_connections",
     "receive.idle_timeout",
     "receive.body_timeout",
+    "receive.stall_timeout",
     "receive.drain_timeout",
     "receive.limits.max_message_bytes",
     "receive.limits.max_incoming_bytes",

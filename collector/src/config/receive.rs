@@ -19,7 +19,9 @@ pub struct Receive {
     pub idle_timeout: Duration,
     /// How long the body of a request may take to come.
     pub body_timeout: Duration,
-    /// The same from the moment on when the collector is to stop.
+    /// How long a body may bring nothing, or the least of all, before it gives way to others where there is no room.
+    pub stall_timeout: Duration,
+    /// The same as `body_timeout` from the moment on when the collector is to stop.
     pub drain_timeout: Duration,
     pub limits: Limits,
 }
@@ -101,6 +103,7 @@ pub(super) fn read(reader: &mut Reader) -> Receive {
         max_connections: reader.count("receive.max_connections", 4_096),
         idle_timeout: reader.duration("receive.idle_timeout", "2m"),
         body_timeout: reader.duration("receive.body_timeout", "30s"),
+        stall_timeout: reader.duration("receive.stall_timeout", "1s"),
         drain_timeout: reader.duration("receive.drain_timeout", "1s"),
         limits: read_limits(reader),
     }

@@ -171,6 +171,7 @@ fn status(error: &ExportError) -> Status {
         ExportError::Internal => return Status::internal(error.to_string()),
         ExportError::Overloaded
         | ExportError::TooManyBytes
+        | ExportError::TooSlow
         | ExportError::Queue(AppendError::Full | AppendError::DiskFull) => Code::ResourceExhausted,
         ExportError::Late(_) | ExportError::Queue(AppendError::Failed(_) | AppendError::Closed) => {
             Code::Unavailable
@@ -193,6 +194,7 @@ mod tests {
         for (error, code) in [
             (ExportError::Overloaded, Code::ResourceExhausted),
             (ExportError::TooManyBytes, Code::ResourceExhausted),
+            (ExportError::TooSlow, Code::ResourceExhausted),
             (AppendError::Full.into(), Code::ResourceExhausted),
             (AppendError::DiskFull.into(), Code::ResourceExhausted),
             (failed.into(), Code::Unavailable),

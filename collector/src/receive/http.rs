@@ -158,6 +158,7 @@ const fn codes(error: &ExportError) -> (StatusCode, Code) {
         ExportError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, Code::InvalidArgument),
         ExportError::Overloaded
         | ExportError::TooManyBytes
+        | ExportError::TooSlow
         | ExportError::Queue(AppendError::Full | AppendError::DiskFull) => {
             (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted)
         }
@@ -192,6 +193,7 @@ mod tests {
         for (error, expected) in [
             (ExportError::Overloaded, 429),
             (ExportError::TooManyBytes, 429),
+            (ExportError::TooSlow, 429),
             (ExportError::Late(Duration::ZERO), 503),
             (AppendError::Full.into(), 429),
             (AppendError::DiskFull.into(), 429),

@@ -52,6 +52,10 @@ pub enum ExportError {
         "too many bytes of requests are coming in at the same time (receive.limits.max_incoming_bytes); try again later"
     )]
     TooManyBytes,
+    #[error(
+        "the request came more slowly than others, which got its part of receive.limits.max_incoming_bytes; try again"
+    )]
+    TooSlow,
     #[error("the request did not come within {0:?} (receive.body_timeout); try again")]
     Late(Duration),
     #[error("the request did not come to its end: {0}")]
@@ -72,6 +76,7 @@ impl ExportError {
     pub(super) const fn reason(&self) -> BatchFailure {
         match self {
             Self::Overloaded | Self::TooManyBytes => BatchFailure::Overloaded,
+            Self::TooSlow => BatchFailure::TooSlow,
             Self::Late(_) => BatchFailure::Timeout,
             Self::Broken(_) => BatchFailure::Interrupted,
             Self::Malformed(_) => BatchFailure::Malformed,

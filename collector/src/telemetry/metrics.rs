@@ -99,6 +99,7 @@ reasons! {
     /// Why a whole batch was answered with an error.
     BatchFailure {
         Overloaded = "overloaded",
+        TooSlow = "too_slow",
         Timeout = "timeout",
         Interrupted = "interrupted",
         TooLarge = "too_large",
