@@ -24,6 +24,7 @@ pub mod llmtrace;
 mod refusals;
 mod room;
 pub mod service;
+mod taking;
 #[cfg(test)]
 mod tests;
 pub mod tls;
