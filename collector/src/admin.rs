@@ -1,8 +1,9 @@
 //! What operators and their tools ask: `/health/*`, `/metrics`, and the filter module.
 //!
-//! *Live* is true while the process answers. *Startup* is true once the queue could be written to. *Ready* is true while
-//! the queue can be written to, no task has failed and the collector is not stopping: a store or a backend that is away is named, and does
-//! not count, because what comes in is kept.
+//! *Live* is true while the process answers, *startup* from the moment on when it does: store, queue and listeners are open
+//! by then. *Ready* is true while the queue can be written to, no task has failed and the collector is not stopping: a
+//! store or a backend that is away is named, and does not count, because what comes in is kept. A queue or a disk that is
+//! full is never a reason to be killed: only a collector that runs can drain it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -88,14 +89,13 @@ impl Shared {
 /// Where the process is between its start and its end.
 #[derive(Debug)]
 pub struct Lifecycle {
-    started: AtomicBool,
     stopping: AtomicBool,
     failures: Failures,
 }
 
 impl Lifecycle {
     pub const fn new(failures: Failures) -> Self {
-        Self { started: AtomicBool::new(false), stopping: AtomicBool::new(false), failures }
+        Self { stopping: AtomicBool::new(false), failures }
     }
 
     /// From here on the collector is not ready.
@@ -117,7 +117,7 @@ pub fn routes(admin: Admin) -> Router {
         .route("/health", get(ready))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
-        .route("/health/startup", get(startup))
+        .route("/health/startup", get(live))
         .route("/metrics", get(metrics))
         .route("/wasm/filter.wasm", get(module))
         .route("/wasm/sha256/{sha256}/filter.wasm", get(module_by_digest))
@@ -213,13 +213,6 @@ async fn ready(State(admin): State<Admin>) -> Health {
     Health::from(checks)
 }
 
-async fn startup(State(admin): State<Admin>) -> Health {
-    if admin.lifecycle.started.load(Ordering::Acquire) {
-        return Health::from(vec![Check::new("queue", Ok(()))]);
-    }
-    Health::from(vec![Check::new("queue", admin.probe().await)])
-}
-
 impl Admin {
     async fn ping(&self) -> Result<(), String> {
         let ping = async { in_time(self.store.ping()).await?.map_err(|error| error.chain()) };
@@ -229,11 +222,7 @@ impl Admin {
     /// Whether the queue can be written to.
     async fn probe(&self) -> Result<(), String> {
         let probe = async { in_time(self.queue.probe()).await?.map_err(|error| error.to_string()) };
-        let outcome = self.queue_check.outcome(probe).await;
-        if outcome.is_ok() {
-            self.lifecycle.started.store(true, Ordering::Release);
-        }
-        outcome
+        self.queue_check.outcome(probe).await
     }
 
     /// The gauges of the queue, which nobody changes between two scrapes.

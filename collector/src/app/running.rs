@@ -89,8 +89,8 @@ impl Running {
         let drains: Vec<Drain> = [pump].into_iter().chain(exporters).collect();
         let retrier = Retrier::new(&queue);
         let queue_ended = queue.ended();
-        let idle_timeout = config.receive.idle_timeout;
-        let serving = |name| Serving { name, idle_timeout, metrics: Arc::clone(&metrics) };
+        let (idle_timeout, write_timeout) = (config.receive.idle_timeout, config.receive.write_timeout);
+        let serving = |name| Serving { name, idle_timeout, write_timeout, metrics: Arc::clone(&metrics) };
         let mut stages = vec![
             Stage::spawn("queue", &failures, |stop| async move {
                 stop.run_until_cancelled(queue_ended).await;

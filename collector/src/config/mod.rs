@@ -58,7 +58,7 @@ pub struct Http {
     pub max_trace_spans: usize,
     /// Bytes of the spans in an answer; more are cut, and the answer says where to go on.
     pub max_response_bytes: usize,
-    /// Queries at the same time; more are answered with 503.
+    /// Queries at the same time, each until its answer has been taken; more are answered with 503.
     pub max_concurrent_queries: usize,
     /// How long a query may take.
     pub query_timeout: Duration,
@@ -125,7 +125,9 @@ pub const KEYS: &[&str] = &[
     "receive.llmtrace.listen",
     "receive.max_connections",
     "receive.idle_timeout",
+    "receive.write_timeout",
     "receive.body_timeout",
+    "receive.stall_timeout",
     "receive.drain_timeout",
     "receive.limits.max_message_bytes",
     "receive.limits.max_incoming_bytes",

@@ -17,9 +17,13 @@ pub struct Receive {
     pub max_connections: usize,
     /// How long a connection may take to begin, and one of HTTP/1.1 to bring the head of its next request.
     pub idle_timeout: Duration,
+    /// How long the other end of HTTP/1.1 may take for an answer, the API's too, from when it first takes no more.
+    pub write_timeout: Duration,
     /// How long the body of a request may take to come.
     pub body_timeout: Duration,
-    /// The same from the moment on when the collector is to stop.
+    /// How long a body may bring nothing, or the least of all, before it gives way to others where there is no room.
+    pub stall_timeout: Duration,
+    /// The same as `body_timeout` from the moment on when the collector is to stop.
     pub drain_timeout: Duration,
     pub limits: Limits,
 }
@@ -100,7 +104,9 @@ pub(super) fn read(reader: &mut Reader) -> Receive {
         llmtrace: llmtrace::read(reader),
         max_connections: reader.count("receive.max_connections", 4_096),
         idle_timeout: reader.duration("receive.idle_timeout", "2m"),
+        write_timeout: reader.duration("receive.write_timeout", "30s"),
         body_timeout: reader.duration("receive.body_timeout", "30s"),
+        stall_timeout: reader.duration("receive.stall_timeout", "1s"),
         drain_timeout: reader.duration("receive.drain_timeout", "1s"),
         limits: read_limits(reader),
     }

@@ -2,6 +2,7 @@
 
 mod bounded;
 pub mod error;
+mod kept;
 pub mod latency;
 pub mod params;
 pub mod router;

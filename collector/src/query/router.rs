@@ -1,4 +1,5 @@
-//! The routes of the query API, with what holds for all of them: so many queries at the same time, each for so long.
+//! The routes of the query API, with what holds for all of them: so many queries at the same time, each for so long. A
+//! query ends when its answer has been taken (`kept`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use axum::routing::get;
 use tokio::sync::Semaphore;
 
 use super::error::ApiError;
-use super::{latency, sidecars, spans, traces, usage};
+use super::{kept, latency, sidecars, spans, traces, usage};
 use crate::config;
 use crate::sidecars::Sidecars;
 use crate::store::Store;
@@ -62,8 +63,9 @@ pub fn routes(api: Api) -> Router {
 }
 
 async fn bounded(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let Ok(_slot) = api.slots.try_acquire() else { return ApiError::Overloaded.into_response() };
-    tokio::time::timeout(api.timeout, next.run(request))
-        .await
-        .unwrap_or_else(|_| ApiError::Timeout.into_response())
+    let Ok(slot) = Arc::clone(&api.slots).try_acquire_owned() else {
+        return ApiError::Overloaded.into_response();
+    };
+    let answer = tokio::time::timeout(api.timeout, next.run(request)).await;
+    kept::keep(answer.unwrap_or_else(|_| ApiError::Timeout.into_response()), slot).await
 }

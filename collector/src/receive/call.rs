@@ -162,14 +162,16 @@ pub(super) fn failed(intake: &Intake, failure: Failure) -> Response<Body> {
     }
 }
 
-/// UNAVAILABLE and RESOURCE_EXHAUSTED ask the sender to try again, with RetryInfo; INVALID_ARGUMENT does not.
+/// UNAVAILABLE and RESOURCE_EXHAUSTED ask the sender to try again, with RetryInfo; INVALID_ARGUMENT and INTERNAL do not.
 fn status(error: &ExportError) -> Status {
     let code = match error {
         ExportError::Malformed(_) | ExportError::Broken(_) | ExportError::TooLarge(_) => {
             return Status::invalid_argument(error.to_string());
         }
+        ExportError::Internal => return Status::internal(error.to_string()),
         ExportError::Overloaded
         | ExportError::TooManyBytes
+        | ExportError::TooSlow
         | ExportError::Queue(AppendError::Full | AppendError::DiskFull) => Code::ResourceExhausted,
         ExportError::Late(_) | ExportError::Queue(AppendError::Failed(_) | AppendError::Closed) => {
             Code::Unavailable
@@ -192,6 +194,7 @@ mod tests {
         for (error, code) in [
             (ExportError::Overloaded, Code::ResourceExhausted),
             (ExportError::TooManyBytes, Code::ResourceExhausted),
+            (ExportError::TooSlow, Code::ResourceExhausted),
             (AppendError::Full.into(), Code::ResourceExhausted),
             (AppendError::DiskFull.into(), Code::ResourceExhausted),
             (failed.into(), Code::Unavailable),
@@ -199,11 +202,13 @@ mod tests {
             (ExportError::Late(Duration::ZERO), Code::Unavailable),
             (ExportError::TooLarge(1), Code::InvalidArgument),
             (ExportError::Malformed(String::new()), Code::InvalidArgument),
+            (ExportError::Internal, Code::Internal),
         ] {
             let status = status(&error);
             assert_eq!(status.code(), code, "{error}");
             let delay = status.get_details_retry_info().and_then(|info| info.retry_delay);
-            assert_eq!(delay.is_some(), code != Code::InvalidArgument, "{error}");
+            let passes = matches!(code, Code::ResourceExhausted | Code::Unavailable);
+            assert_eq!(delay.is_some(), passes, "{error}");
         }
     }
 }

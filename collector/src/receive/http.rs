@@ -1,7 +1,7 @@
 //! OTLP/HTTP: `POST /v1/traces` in protobuf or JSON, as it is, in gzip or in zstd.
 //!
 //! Statuses after the OTLP specification: 200 with the partial success, 400 and 413 for what must not be sent again, 429
-//! and 503 with `Retry-After` for what must. Errors have a `google.rpc.Status` as body, in the request's own format.
+//! and 503 with `Retry-After` for what must, 500 for what the collector itself fails at. Errors have a `google.rpc.Status` as body, in the request's own format.
 
 use axum::Router;
 use axum::body::Body;
@@ -154,9 +154,11 @@ const fn codes(error: &ExportError) -> (StatusCode, Code) {
         ExportError::Malformed(_) | ExportError::Broken(_) => {
             (StatusCode::BAD_REQUEST, Code::InvalidArgument)
         }
+        ExportError::Internal => (StatusCode::INTERNAL_SERVER_ERROR, Code::Internal),
         ExportError::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, Code::InvalidArgument),
         ExportError::Overloaded
         | ExportError::TooManyBytes
+        | ExportError::TooSlow
         | ExportError::Queue(AppendError::Full | AppendError::DiskFull) => {
             (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted)
         }
@@ -191,6 +193,7 @@ mod tests {
         for (error, expected) in [
             (ExportError::Overloaded, 429),
             (ExportError::TooManyBytes, 429),
+            (ExportError::TooSlow, 429),
             (ExportError::Late(Duration::ZERO), 503),
             (AppendError::Full.into(), 429),
             (AppendError::DiskFull.into(), 429),
@@ -198,6 +201,7 @@ mod tests {
             (AppendError::Closed.into(), 503),
             (ExportError::TooLarge(1), 413),
             (ExportError::Malformed(String::new()), 400),
+            (ExportError::Internal, 500),
         ] {
             assert_eq!(codes(&error).0, expected, "{error}");
         }

@@ -2,29 +2,28 @@
 //!
 //! A sender that is slow, or that never comes to the end, takes nothing that others need: a place among the requests that
 //! are worked on (`intake::Slot`) is taken when a body is there as a whole. Until then it counts with the bytes that have
-//! come of it, of all bodies together against `receive.limits.max_incoming_bytes`, and it has `receive.body_timeout`. On a
-//! stop it has `receive.drain_timeout`, so that what is in the queue has the rest of the time to get to the store. Whoever
+//! come of it, of all bodies together against `receive.limits.max_incoming_bytes`, and it has `receive.body_timeout`; when
+//! there is no room for others, the slowest has to go before that (`room`). On a stop it has `receive.drain_timeout`, so that what is in the queue has the rest of the time to get to the store. Whoever
 //! is cut off is asked to come back.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::HttpBody;
 use bytes::{Buf as _, Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::intake::ExportError;
+use super::room::{Place, Room};
 use crate::config;
 use crate::queue::AppendError;
 
 /// What bodies that are coming in share.
 #[derive(Clone, Debug)]
 pub struct Incoming {
-    bytes: Arc<Semaphore>,
+    room: Room,
     body_timeout: Duration,
     drain_timeout: Duration,
     stop: CancellationToken,
@@ -33,7 +32,7 @@ pub struct Incoming {
 impl Incoming {
     pub fn new(config: &config::Receive) -> Self {
         Self {
-            bytes: Arc::new(Semaphore::new(config.limits.max_incoming_bytes)),
+            room: Room::new(config.limits.max_incoming_bytes, config.stall_timeout),
             body_timeout: config.body_timeout,
             drain_timeout: config.drain_timeout,
             stop: CancellationToken::new(),
@@ -50,7 +49,7 @@ impl Incoming {
             body,
             arrived: BytesMut::new(),
             incoming: self.clone(),
-            held: None,
+            place: self.room.enter(),
             deadline: Some(Box::pin(tokio::time::sleep(self.body_timeout))),
             stopped: Some(Box::pin(self.stop.clone().cancelled_owned())),
         }
@@ -64,8 +63,8 @@ pub struct Reading<B> {
     /// What has come and was not taken yet.
     arrived: BytesMut,
     incoming: Incoming,
-    /// As many as the bytes that have arrived.
-    held: Option<OwnedSemaphorePermit>,
+    /// Has room for the bytes that have arrived.
+    place: Place,
     /// `None` while nothing has come of a message that need not come.
     deadline: Option<Pin<Box<Sleep>>>,
     /// `None` when the stop has been noticed.
@@ -115,9 +114,7 @@ where
     /// Takes bytes that are there; they do not count as coming in any more.
     pub fn take(&mut self, bytes: usize) -> Bytes {
         let taken = self.arrived.split_to(bytes.min(self.arrived.len())).freeze();
-        if let Some(held) = &mut self.held {
-            drop(held.split(taken.len()));
-        }
+        self.place.release(taken.len());
         self.incoming.restart(&mut self.deadline);
         taken
     }
@@ -128,6 +125,7 @@ where
                 biased;
                 frame = self.body.frame() => frame,
                 () = or_never(self.deadline.as_mut()) => return Err(self.cut_off()),
+                () = self.place.is_cut_off() => return Err(ExportError::TooSlow),
                 () = or_never(self.stopped.as_mut()) => {
                     self.hurry();
                     continue;
@@ -146,13 +144,7 @@ where
     }
 
     fn hold(&mut self, bytes: usize) -> Result<(), ExportError> {
-        let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let held = Arc::clone(&self.incoming.bytes).try_acquire_many_owned(permits);
-        let held = held.map_err(|_| ExportError::TooManyBytes)?;
-        match &mut self.held {
-            Some(all) => all.merge(held),
-            None => self.held = Some(held),
-        }
+        self.place.hold(bytes)?;
         if self.deadline.is_none() {
             self.incoming.restart(&mut self.deadline);
         }
@@ -216,6 +208,7 @@ mod tests {
     fn incoming() -> Incoming {
         let mut receive = Config::default().receive;
         (receive.body_timeout, receive.drain_timeout) = (30 * SECOND, SECOND);
+        receive.stall_timeout = 20 * SECOND;
         receive.limits.max_incoming_bytes = 10;
         Incoming::new(&receive)
     }
@@ -263,6 +256,25 @@ mod tests {
         assert_eq!(begun, Ok(Err(AppendError::Closed.into())));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stalls_gives_its_room_to_one_that_comes() {
+        let start = Instant::now();
+        let incoming = incoming();
+        let (stalled, come) = tokio::join!(incoming.read(endless(vec![b"12345678"])).whole(10), async {
+            tokio::time::sleep(19 * SECOND).await;
+            let refused = incoming.read(endless(vec![b"abcdef"])).whole(5).await;
+            assert_eq!(refused, Err(ExportError::TooManyBytes));
+            tokio::time::sleep(SECOND / 2).await;
+            let mut second = incoming.read(endless(vec![b"ab"]));
+            assert_eq!(second.reach(2).await, Ok(true));
+            tokio::time::sleep(SECOND / 2).await;
+            let mut third = incoming.read(endless(vec![b"abcdef"]));
+            third.reach(6).await
+        });
+        assert_eq!((stalled, come), (Err(ExportError::TooSlow), Ok(true)));
+        assert_eq!(start.elapsed().as_secs(), 20);
+    }
+
     #[tokio::test]
     async fn what_has_come_counts_until_it_is_taken() {
         let incoming = incoming();
@@ -274,7 +286,7 @@ mod tests {
         let mut other = incoming.read(endless(vec![b"1234", b"5", b"6"]));
         assert_eq!(other.reach(6).await, Ok(true));
         drop((one, other));
-        assert_eq!(incoming.bytes.available_permits(), 10);
+        assert_eq!(incoming.room.free(), 10);
         let long = incoming.read(endless(vec![b"1234", b"5"])).whole(4).await;
         assert_eq!(long, Err(ExportError::TooLarge(4)));
     }

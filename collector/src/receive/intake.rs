@@ -4,7 +4,8 @@
 //! refused is cut out of them, and the queue keeps them. Nothing is decoded but heartbeats, which end here.
 //!
 //! `Ok` means that everything that was not refused is durable. An error means that nothing may be taken as accepted;
-//! all of them but [`ExportError::Malformed`] and [`ExportError::TooLarge`] ask the sender to try again.
+//! all of them but [`ExportError::Malformed`], [`ExportError::Broken`], [`ExportError::TooLarge`] and
+//! [`ExportError::Internal`] ask the sender to try again: a request that makes the code panic would do so again.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,6 +15,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::error;
 
+use super::account::Account;
 use super::admission::Admission;
 use super::cutter;
 use super::incoming::Incoming;
@@ -50,6 +52,10 @@ pub enum ExportError {
         "too many bytes of requests are coming in at the same time (receive.limits.max_incoming_bytes); try again later"
     )]
     TooManyBytes,
+    #[error(
+        "the request came more slowly than others, which got its part of receive.limits.max_incoming_bytes; try again"
+    )]
+    TooSlow,
     #[error("the request did not come within {0:?} (receive.body_timeout); try again")]
     Late(Duration),
     #[error("the request did not come to its end: {0}")]
@@ -60,18 +66,22 @@ pub enum ExportError {
         "the message is larger than {0} bytes (receive.limits.max_message_bytes); send smaller batches or raise the bound"
     )]
     TooLarge(usize),
+    #[error("the collector failed at this request, as its log says; do not send it again")]
+    Internal,
     #[error("{0}")]
     Queue(#[from] AppendError),
 }
 
 impl ExportError {
-    const fn reason(&self) -> BatchFailure {
+    pub(super) const fn reason(&self) -> BatchFailure {
         match self {
             Self::Overloaded | Self::TooManyBytes => BatchFailure::Overloaded,
+            Self::TooSlow => BatchFailure::TooSlow,
             Self::Late(_) => BatchFailure::Timeout,
             Self::Broken(_) => BatchFailure::Interrupted,
             Self::Malformed(_) => BatchFailure::Malformed,
             Self::TooLarge(_) => BatchFailure::TooLarge,
+            Self::Internal => BatchFailure::Internal,
             Self::Queue(AppendError::Full) => BatchFailure::QueueFull,
             Self::Queue(AppendError::DiskFull) => BatchFailure::DiskFull,
             Self::Queue(AppendError::Failed(_)) => BatchFailure::QueueUnavailable,
@@ -123,29 +133,50 @@ impl Intake {
         request: Bytes,
     ) -> Result<ExportTraceServiceResponse, ExportError> {
         let this = self.clone();
-        let exported = tokio::spawn(async move {
-            let answer = this.take(request).await;
+        self.to_its_end(slot, |account| async move { this.take(request, account).await }).await
+    }
+
+    /// Whatever `work` does: it ends in an answer, and its spans where they are counted.
+    pub(super) async fn to_its_end<W>(
+        &self,
+        slot: Slot,
+        work: impl FnOnce(Account) -> W,
+    ) -> Result<ExportTraceServiceResponse, ExportError>
+    where
+        W: Future<Output = Result<ExportTraceServiceResponse, ExportError>> + Send + 'static,
+    {
+        let work = work(Account::new(Arc::clone(&self.metrics)));
+        let ended = tokio::spawn(async move {
+            let answer = work.await;
             drop(slot);
             answer
         });
-        exported.await.unwrap_or_else(|failed| {
+        ended.await.unwrap_or_else(|failed| {
             error!(error = %failed, "a request could not be worked on");
-            Err(ExportError::Queue(AppendError::Closed))
+            Err(if failed.is_panic() { ExportError::Internal } else { AppendError::Closed.into() })
         })
     }
 
-    async fn take(&self, request: Bytes) -> Result<ExportTraceServiceResponse, ExportError> {
-        let admitted = self.admit(request).map_err(|malformed| self.failed(malformed.into(), 0))?;
+    async fn take(
+        &self,
+        request: Bytes,
+        mut account: Account,
+    ) -> Result<ExportTraceServiceResponse, ExportError> {
+        let admitted = self.admit(request).map_err(|malformed| account.failed(malformed.into()))?;
         let _in_flight = self.metrics.batch_received(admitted.received);
+        account.received(admitted.received);
         if admitted.spans > 0 {
             let appended = self.queue.append(admitted.spans, admitted.request).await;
-            appended.map_err(|error| self.failed(error.into(), admitted.received))?;
+            appended.map_err(|error| account.failed(error.into()))?;
+            account.ended(admitted.spans as usize);
         }
         for vm in admitted.heartbeats {
             self.metrics.heartbeat_received();
+            account.ended(1);
             self.sidecars.seen(vm);
         }
         admitted.refusals.count(&self.metrics);
+        account.close();
         Ok(ExportTraceServiceResponse { partial_success: admitted.refusals.report() })
     }
 

@@ -19,8 +19,9 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use tower::Service as _;
 
+use super::account::Account;
 use super::grpc::{EXPORT_PATH, TraceService};
-use super::intake::Intake;
+use super::intake::{ExportError, Intake};
 use super::llmtrace::Ingestion;
 use super::service::Answer;
 use crate::config::Config;
@@ -158,6 +159,31 @@ async fn a_call_that_is_given_up_is_counted_to_its_end() {
     assert_eq!(fixture.sample("meshtap_queue_spans_in_total"), 3);
     assert_eq!(fixture.sample("meshtap_spans_rejected_total{reason=\"invalid_trace_id\"}"), 3);
     assert_eq!(fixture.sample("meshtap_batches_in_flight"), 0);
+}
+
+/// Its spans are counted, and its sender does not come again with what would panic again.
+#[tokio::test]
+async fn a_request_that_panics_is_counted_and_not_asked_for_again() {
+    let fixture = Fixture::new("panic");
+    let intake = &fixture.intake;
+    let received = |spans, ended| {
+        move |mut account: Account| async move {
+            account.received(spans);
+            account.ended(ended);
+            panic!("a panic of the test")
+        }
+    };
+    for (spans, ended) in [(5, 0), (5, 3), (0, 0)] {
+        let answer = intake.to_its_end(intake.slot().unwrap(), received(spans, ended)).await;
+        assert_eq!(answer, Err(ExportError::Internal));
+    }
+    assert_eq!(fixture.sample("meshtap_batches_failed_total{reason=\"internal\"}"), 3);
+    assert_eq!(fixture.sample("meshtap_spans_failed_total{reason=\"internal\"}"), 7);
+    assert_eq!(fixture.sample("meshtap_batches_failed_total{reason=\"stopping\"}"), 0);
+    assert!(intake.is_idle());
+    // One that does not panic is not counted as one.
+    intake.export(intake.slot().unwrap(), request()).await.unwrap();
+    assert_eq!(fixture.sample("meshtap_batches_failed_total{reason=\"internal\"}"), 3);
 }
 
 #[tokio::test]

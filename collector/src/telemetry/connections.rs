@@ -16,6 +16,7 @@ struct ListenerLabels {
 pub struct ConnectionMetrics {
     refused: Family<ListenerLabels, Counter>,
     timed_out: Family<ListenerLabels, Counter>,
+    not_taken: Family<ListenerLabels, Counter>,
 }
 
 impl ConnectionMetrics {
@@ -30,6 +31,10 @@ impl ConnectionMetrics {
                 "meshtap_connections_timed_out",
                 "Connections closed because they did not begin, or brought no request, within receive.idle_timeout",
             ),
+            not_taken: add.metric(
+                "meshtap_connections_write_timed_out",
+                "Connections closed because the other end did not take an answer within receive.write_timeout",
+            ),
         }
     }
 
@@ -39,5 +44,9 @@ impl ConnectionMetrics {
 
     pub fn timed_out(&self, listener: &'static str) {
         self.timed_out.get_or_create(&ListenerLabels { listener }).inc();
+    }
+
+    pub fn not_taken(&self, listener: &'static str) {
+        self.not_taken.get_or_create(&ListenerLabels { listener }).inc();
     }
 }

@@ -99,15 +99,23 @@ reasons! {
     /// Why a whole batch was answered with an error.
     BatchFailure {
         Overloaded = "overloaded",
+        TooSlow = "too_slow",
         Timeout = "timeout",
         Interrupted = "interrupted",
         TooLarge = "too_large",
         Malformed = "malformed",
+        Internal = "internal",
         QueueFull = "queue_full",
         DiskFull = "disk_full",
         QueueUnavailable = "queue_unavailable",
         Stopping = "stopping",
     }
+}
+
+impl BatchFailure {
+    /// Those of requests that could be read.
+    const OF_SPANS: [Self; 5] =
+        [Self::Internal, Self::QueueFull, Self::DiskFull, Self::QueueUnavailable, Self::Stopping];
 }
 
 reasons! {
@@ -281,14 +289,7 @@ impl Metrics {
             spans_failed: add.reasons(
                 "meshtap_spans_failed",
                 "Spans of requests that were answered with an error; the sender still has them",
-                [
-                    BatchFailure::QueueFull,
-                    BatchFailure::DiskFull,
-                    BatchFailure::QueueUnavailable,
-                    BatchFailure::Stopping,
-                ]
-                .iter()
-                .map(|reason| reason.as_str()),
+                BatchFailure::OF_SPANS.iter().map(|reason| reason.as_str()),
             ),
             spans_expired: add.reasons(
                 "meshtap_spans_expired",

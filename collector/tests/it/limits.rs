@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use meshtap_collector::config::Config;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
@@ -8,6 +9,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use prost::Message as _;
+use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tonic::Code;
@@ -252,6 +254,37 @@ async fn a_full_queue_asks_senders_to_come_back_and_loses_nothing() {
     assert_eq!(collector.metric("meshtap_spans_stored_total").await, Some(f64::from(accepted)));
     collector.export(request(vec![span(99)])).await.unwrap();
     assert_eq!(collector.json("/health/ready").await.0, 200);
+}
+
+/// Who restarts it then keeps it from draining.
+#[tokio::test]
+async fn a_full_queue_at_the_start_is_no_reason_to_be_killed() {
+    let small = |config: &mut Config| (config.queue.max_bytes, config.queue.segment_bytes) = (2_000, 500);
+    let collector = Running::with(small).await;
+    collector.store.fail_transiently();
+    let mut accepted = 0;
+    while collector.send(request(vec![span(accepted + 1)])).await.is_ok() {
+        accepted += 1;
+    }
+    let (mut folder, mut store) = (Arc::clone(&collector.folder), Arc::clone(&collector.store));
+    drop(collector.ended().await);
+    let lower = |config: &mut Config| (config.queue.max_bytes, config.queue.segment_bytes) = (1_000, 500);
+    for change in [small as fn(&mut Config), lower] {
+        let collector = Running::over(folder, store, change).await;
+        // A sender that is there before the first probe.
+        let status = collector.send(request(vec![span(99)])).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+        assert_eq!(collector.json("/health/startup").await, (200, json!({"status": "ok", "checks": []})));
+        assert_eq!(collector.get("/health/live").await.0, 200);
+        assert_eq!(collector.get("/health/ready").await.0, 503);
+        (folder, store) = (Arc::clone(&collector.folder), Arc::clone(&collector.store));
+        drop(collector.ended().await);
+    }
+    let collector = Running::over(folder, store, lower).await;
+    collector.store.recover();
+    collector.drained().await;
+    assert_eq!(collector.metric("meshtap_spans_stored_total").await, Some(f64::from(accepted)));
+    assert_eq!(collector.get("/health/ready").await.0, 200);
 }
 
 fn queue(folder: &str, arguments: &[&str]) -> String {

@@ -26,3 +26,5 @@ mod slow;
 mod stop;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod unread;

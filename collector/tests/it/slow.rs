@@ -100,6 +100,7 @@ async fn what_comes_in_of_all_requests_has_a_bound() {
     let collector = Running::with(|config| {
         config.receive.limits.max_message_bytes = 10_000;
         config.receive.limits.max_incoming_bytes = 10_000;
+        config.receive.stall_timeout = Duration::from_hours(1);
     })
     .await;
     let waiting = post(&collector, 9_900, 9_899).await;
@@ -122,6 +123,33 @@ async fn what_comes_in_of_all_requests_has_a_bound() {
     drop(waiting);
     let room_again = async { while collector.send(request(vec![span(2)])).await.is_err() {} };
     tokio::time::timeout(PATIENCE, room_again).await.unwrap();
+}
+
+/// For as long as `receive.body_timeout`, again and again.
+#[tokio::test]
+async fn senders_that_stall_do_not_keep_others_out() {
+    let collector = Running::with(|config| {
+        config.receive.limits.max_message_bytes = 10_000;
+        config.receive.limits.max_incoming_bytes = 30_000;
+        config.receive.stall_timeout = Duration::from_millis(1);
+        config.receive.body_timeout = Duration::from_hours(1);
+    })
+    .await;
+    let mut stalled = Vec::new();
+    for _ in 0..3 {
+        stalled.push(post(&collector, 9_999, 9_998).await);
+    }
+    let others_get_in = async {
+        let mut sent = 0;
+        while sent < 20 || collector.metric(&failed("too_slow")).await.is_none_or(|slow| slow < 1.0) {
+            sent += u32::from(collector.send(request(vec![span(1)])).await.is_ok());
+        }
+    };
+    tokio::time::timeout(PATIENCE, others_get_in).await.unwrap();
+    let answers = stalled.into_iter().map(|stalled| Box::pin(answer(stalled)));
+    let (first, ..) = futures_util::future::select_all(answers).await;
+    assert!(first.starts_with("HTTP/1.1 429") && first.contains("retry-after: 1"), "{first}");
+    assert!(first.contains("more slowly than others"), "{first}");
 }
 
 #[tokio::test]
