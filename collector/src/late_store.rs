@@ -1,8 +1,8 @@
 //! A store that may be opened after the start: while it cannot be reached, the queue takes what comes.
 //!
 //! The first attempt decides about a store that will never open, such as one that refuses our password: that ends the
-//! start. One that may open later is tried again, with pauses, and until then every operation fails as one that may
-//! pass.
+//! start, if it is said within [`PATIENCE`]. Otherwise the store is tried again, with pauses, whatever it says, and until
+//! it opens every operation fails as one that may pass.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -42,7 +42,7 @@ impl LateStore {
     {
         let (store, failure) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(None)));
         let (place, failed) = (Arc::clone(&store), Arc::clone(&failure));
-        let (first, decided) = oneshot::channel();
+        let (first, mut decided) = oneshot::channel();
         let opening = tokio::spawn(async move {
             let mut first = Some(first);
             let mut pause = MIN_PAUSE;
@@ -54,24 +54,28 @@ impl LateStore {
                         return;
                     }
                     Err(error) => {
-                        let why = error.chain();
+                        let (why, ends) = (error.chain(), !error.is_transient());
+                        // A start that has lost its patience does not hear of it, and goes on without the store.
+                        let is_heard = first.take().is_some_and(|first| first.send(error).is_ok());
+                        if ends && is_heard {
+                            return;
+                        }
                         warn!(error = why, "the store cannot be opened; it is tried again");
                         *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
-                        if let Some(first) = first.take() {
-                            let ends = !error.is_transient();
-                            drop(first.send(error));
-                            if ends {
-                                return;
-                            }
-                        }
                     }
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(MAX_PAUSE);
             }
         });
-        match tokio::time::timeout(PATIENCE, decided).await {
-            Ok(Ok(error)) if !error.is_transient() => Err(error),
+        let decision = if let Ok(decision) = tokio::time::timeout(PATIENCE, &mut decided).await {
+            decision.ok()
+        } else {
+            decided.close();
+            decided.try_recv().ok()
+        };
+        match decision {
+            Some(error) if !error.is_transient() => Err(error),
             _ => Ok(Self { store, failure, opening }),
         }
     }
@@ -185,6 +189,28 @@ mod tests {
     async fn one_that_will_never_open_ends_the_start() {
         let opened = LateStore::open(|| async { Err(StoreError::permanent("no such folder")) }).await;
         assert!(opened.is_err_and(|error| error.to_string() == "no such folder"));
+    }
+
+    /// Nobody hears a refusal that comes after the start.
+    #[tokio::test(start_paused = true)]
+    async fn one_that_refuses_late_is_tried_again() {
+        let attempts = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&attempts);
+        let store = LateStore::open(move || {
+            let attempt = count.fetch_add(1, Ordering::Relaxed);
+            async move {
+                if attempt == 0 {
+                    tokio::time::sleep(PATIENCE + Duration::from_secs(1)).await;
+                    return Err(StoreError::permanent("wrong password"));
+                }
+                Ok(Arc::new(MemoryStore::new(10)) as Arc<dyn Store>)
+            }
+        })
+        .await
+        .unwrap();
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        store.ping().await.unwrap();
+        assert_eq!(attempts.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test(start_paused = true)]

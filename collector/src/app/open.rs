@@ -78,12 +78,12 @@ pub(super) async fn open_store(config: &config::Store) -> Result<Arc<dyn Store>,
 }
 
 async fn open_clickhouse(config: &config::Store) -> Result<LateStore, StoreError> {
-    let (settings, retention) = (config.clickhouse.clone(), config.retention());
+    let store = Arc::new(ClickHouseStore::new(&config.clickhouse, config.retention())?);
     let open = move || {
-        let settings = settings.clone();
+        let store = Arc::clone(&store);
         async move {
-            let store: Arc<dyn Store> = Arc::new(ClickHouseStore::open(&settings, retention).await?);
-            Ok(store)
+            store.prepare().await?;
+            Ok(store as Arc<dyn Store>)
         }
     };
     LateStore::open(open).await

@@ -79,7 +79,7 @@ impl Running {
 
         let upkeep = Upkeep {
             store: Arc::clone(&store),
-            retention: config.store.retention(),
+            retention: config.store.retention_without_ttl(),
             metrics: Arc::clone(&metrics),
         };
         let max_parked_bytes = config.queue.max_parked_bytes as u64;

@@ -52,6 +52,14 @@ impl Store {
         };
         Retention { spans: self.retention, content, rollups: self.rollup_retention }
     }
+
+    /// What is left for the collector to delete: ClickHouse does it by itself.
+    pub fn retention_without_ttl(&self) -> Retention {
+        match self.kind {
+            StoreKind::ClickHouse => Retention::default(),
+            StoreKind::Sqlite | StoreKind::Memory => self.retention(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

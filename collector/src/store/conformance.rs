@@ -29,6 +29,7 @@ pub async fn run(store: &dyn Store) -> Result<(), String> {
     suite.named("duplicates in a batch", suite.duplicates_in_a_batch().await)?;
     suite.named("duplicates across batches", suite.duplicates_across_batches().await)?;
     suite.named("duplicates do not count twice", suite.duplicates_do_not_count_twice().await)?;
+    suite.named("copies that say something else", suite.copies_that_say_something_else().await)?;
     suite.named("the same ids with another start", suite.same_ids_with_another_start().await)?;
     suite.named("pages", suite.pages(Order::NewestFirst).await)?;
     suite.named("pages, oldest first", suite.pages(Order::OldestFirst).await)?;
@@ -71,6 +72,7 @@ pub fn plain_span(id: u8, start_unix_nanos: u64) -> SpanRecord {
     }
 }
 
+mod copies;
 mod sums;
 
 type Outcome = Result<(), String>;

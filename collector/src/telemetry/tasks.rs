@@ -1,4 +1,4 @@
-//! The tasks of the collector that failed.
+//! The tasks of the collector that failed, and what they have put off.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -13,6 +13,7 @@ struct Labels {
 #[derive(Clone, Debug)]
 pub struct TaskMetrics {
     failed: Family<Labels, Counter>,
+    expiry_postponed: Counter,
 }
 
 impl TaskMetrics {
@@ -23,10 +24,20 @@ impl TaskMetrics {
             "Tasks of the collector that failed, by name; it ends then",
             Clone::clone(&failed),
         );
-        Self { failed }
+        let expiry_postponed = Counter::default();
+        registry.register(
+            "meshtap_expiry_postponed",
+            "Times that nothing was deleted for its age, because the clock is far ahead of what is known",
+            Clone::clone(&expiry_postponed),
+        );
+        Self { failed, expiry_postponed }
     }
 
     pub fn failed(&self, task: &'static str) {
         self.failed.get_or_create(&Labels { task }).inc();
+    }
+
+    pub fn expiry_postponed(&self) {
+        self.expiry_postponed.inc();
     }
 }

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tracing::info;
 
 use super::error::failed;
-use super::rollup::{self, HISTOGRAMS, SUMS, TABLES, Table};
+use super::rollup::{self, HISTOGRAMS, Rows, SUMS, TABLES, Table};
 use crate::config::Retention;
 use crate::hex::Hex;
 use crate::store::plan::{NANOS_PER_DAY, NANOS_PER_HOUR};
@@ -192,7 +192,8 @@ impl Checker<'_> {
             .flat_map(|found| (0..hours).map(move |hour| u64::from(found.check) * hours + hour))
             .map(|hour| hour.to_string())
             .collect();
-        let rows = rollup::calls(&format!("hour IN ({})", all_hours.join(", ")));
+        let times = format!("hour IN ({})", all_hours.join(", "));
+        let rows = rollup::calls(&Rows { times: &times, conditions: None });
         let in_rollup = format!("intDiv({time}, {}) IN ({checks})", self.table.buckets_per_check());
         let keys = keys.join(", ");
         let histograms: &[&str] = if self.table.histograms { &HISTOGRAMS } else { &[] };

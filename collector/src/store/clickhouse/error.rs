@@ -6,66 +6,66 @@ use clickhouse::error::Error;
 use crate::store::{Cause, StoreError};
 
 /// The server as a whole says "not now", whatever is sent to it.
-const STORE: &[u32] = &[
-    74,  // CANNOT_READ_FROM_FILE_DESCRIPTOR: its disk, as with the next five
-    75,  // CANNOT_WRITE_TO_FILE_DESCRIPTOR
-    76,  // CANNOT_OPEN_FILE
-    77,  // CANNOT_CLOSE_FILE
-    172, // CANNOT_CREATE_DIRECTORY
-    204, // CANNOT_FSYNC
-    294, // CANNOT_WRITE_TO_FILE
-    586, // CANNOT_CREATE_FILE
-    95,  // CANNOT_READ_FROM_SOCKET: its network, as with the next four
-    96,  // CANNOT_WRITE_TO_SOCKET
-    198, // DNS_ERROR
-    210, // NETWORK_ERROR
-    279, // ALL_CONNECTION_TRIES_FAILED
-    201, // QUOTA_EXCEEDED: of an interval of time
-    202, // TOO_MANY_SIMULTANEOUS_QUERIES
-    203, // NO_FREE_CONNECTION
-    364, // RECEIVED_ERROR_TOO_MANY_REQUESTS
-    439, // CANNOT_SCHEDULE_TASK: no thread is free
-    574, // DISTRIBUTED_TOO_MANY_PENDING_BYTES
-    745, // SERVER_OVERLOADED
-    749, // TCP_CONNECTION_LIMIT_REACHED
-    762, // HTTP_CONNECTION_LIMIT_REACHED
-    225, // NO_ZOOKEEPER
-    244, // UNEXPECTED_ZOOKEEPER_ERROR
-    999, // KEEPER_EXCEPTION
-    242, // TABLE_IS_READ_ONLY: a replica without its keeper
-    254, // NO_ACTIVE_REPLICAS
-    265, // NO_AVAILABLE_REPLICA
-    285, // TOO_FEW_LIVE_REPLICAS
-    286, // UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
-    319, // UNKNOWN_STATUS_OF_INSERT
-    369, // ALL_REPLICAS_ARE_STALE
-    519, // NO_REMOTE_SHARD_AVAILABLE
-    904, // TOO_MANY_UNAVAILABLE_SHARDS
-    236, // ABORTED: the server is stopping
-    243, // NOT_ENOUGH_SPACE
-    252, // TOO_MANY_PARTS
-    425, // SYSTEM_ERROR
-    473, // DEADLOCK_AVOIDED
-    499, // S3_ERROR
-    500, // AZURE_BLOB_STORAGE_ERROR
-    695, // ASYNC_LOAD_FAILED: a table that is not there yet after a start, as with the next two
-    696, // ASYNC_LOAD_CANCELED
-    722, // ASYNC_LOAD_WAIT_FAILED
-    733, // TABLE_IS_BEING_RESTARTED
+const STORE: &[(u32, &str)] = &[
+    (74, "CANNOT_READ_FROM_FILE_DESCRIPTOR"), // its disk, as with the next five
+    (75, "CANNOT_WRITE_TO_FILE_DESCRIPTOR"),
+    (76, "CANNOT_OPEN_FILE"),
+    (77, "CANNOT_CLOSE_FILE"),
+    (172, "CANNOT_CREATE_DIRECTORY"),
+    (204, "CANNOT_FSYNC"),
+    (294, "CANNOT_WRITE_TO_FILE"),
+    (586, "CANNOT_CREATE_FILE"),
+    (95, "CANNOT_READ_FROM_SOCKET"), // its network, as with the next four
+    (96, "CANNOT_WRITE_TO_SOCKET"),
+    (198, "DNS_ERROR"),
+    (210, "NETWORK_ERROR"),
+    (279, "ALL_CONNECTION_TRIES_FAILED"),
+    (201, "QUOTA_EXCEEDED"), // of an interval of time
+    (202, "TOO_MANY_SIMULTANEOUS_QUERIES"),
+    (203, "NO_FREE_CONNECTION"),
+    (364, "RECEIVED_ERROR_TOO_MANY_REQUESTS"),
+    (439, "CANNOT_SCHEDULE_TASK"), // no thread is free
+    (574, "DISTRIBUTED_TOO_MANY_PENDING_BYTES"),
+    (745, "SERVER_OVERLOADED"),
+    (749, "TCP_CONNECTION_LIMIT_REACHED"),
+    (762, "HTTP_CONNECTION_LIMIT_REACHED"),
+    (225, "NO_ZOOKEEPER"),
+    (244, "UNEXPECTED_ZOOKEEPER_ERROR"),
+    (999, "KEEPER_EXCEPTION"),
+    (242, "TABLE_IS_READ_ONLY"), // a replica without its keeper
+    (254, "NO_ACTIVE_REPLICAS"),
+    (265, "NO_AVAILABLE_REPLICA"),
+    (285, "TOO_FEW_LIVE_REPLICAS"),
+    (286, "UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE"),
+    (319, "UNKNOWN_STATUS_OF_INSERT"),
+    (369, "ALL_REPLICAS_ARE_STALE"),
+    (519, "NO_REMOTE_SHARD_AVAILABLE"),
+    (904, "TOO_MANY_UNAVAILABLE_SHARDS"),
+    (236, "ABORTED"), // the server is stopping
+    (243, "NOT_ENOUGH_SPACE"),
+    (252, "TOO_MANY_PARTS"),
+    (425, "SYSTEM_ERROR"),
+    (473, "DEADLOCK_AVOIDED"),
+    (499, "S3_ERROR"),
+    (500, "AZURE_BLOB_STORAGE_ERROR"),
+    (695, "ASYNC_LOAD_FAILED"), // a table that is not there yet after a start, as with the next two
+    (696, "ASYNC_LOAD_CANCELED"),
+    (722, "ASYNC_LOAD_WAIT_FAILED"),
+    (733, "TABLE_IS_BEING_RESTARTED"),
 ];
 
 /// The server cannot do it now, or not so much at once.
-const LOAD: &[u32] = &[
-    159, // TIMEOUT_EXCEEDED
-    160, // TOO_SLOW
-    209, // SOCKET_TIMEOUT
-    173, // CANNOT_ALLOCATE_MEMORY
-    241, // MEMORY_LIMIT_EXCEEDED
-    776, // RESOURCE_LIMIT_EXCEEDED
-    777, // MEMORY_RESERVATION_KILLED
-    778, // MEMORY_RESERVATION_FAILED
-    394, // QUERY_WAS_CANCELLED: by an operator, or for its memory
-    677, // THREAD_WAS_CANCELED
+const LOAD: &[(u32, &str)] = &[
+    (159, "TIMEOUT_EXCEEDED"),
+    (160, "TOO_SLOW"),
+    (209, "SOCKET_TIMEOUT"),
+    (173, "CANNOT_ALLOCATE_MEMORY"),
+    (241, "MEMORY_LIMIT_EXCEEDED"),
+    (776, "RESOURCE_LIMIT_EXCEEDED"),
+    (777, "MEMORY_RESERVATION_KILLED"),
+    (778, "MEMORY_RESERVATION_FAILED"),
+    (394, "QUERY_WAS_CANCELLED"), // by an operator, or for its memory
+    (677, "THREAD_WAS_CANCELED"),
 ];
 
 pub(super) fn failed(doing: &str, error: Error) -> StoreError {
@@ -84,9 +84,10 @@ fn cause(error: &Error) -> Cause {
 }
 
 fn cause_of(number: u32) -> Cause {
-    if STORE.contains(&number) {
+    let is_in = |list: &[(u32, &str)]| list.iter().any(|(listed, _)| *listed == number);
+    if is_in(STORE) {
         Cause::Store
-    } else if LOAD.contains(&number) {
+    } else if is_in(LOAD) {
         Cause::Load
     } else {
         Cause::Request
@@ -127,8 +128,48 @@ mod tests {
 
     #[test]
     fn every_number_is_decided_once() {
-        let all: Vec<u32> = [STORE, LOAD].concat();
-        let unique: std::collections::HashSet<u32> = all.iter().copied().collect();
+        let all = [STORE, LOAD].concat();
+        let unique: std::collections::HashSet<u32> = all.iter().map(|(number, _)| *number).collect();
         assert_eq!(unique.len(), all.len());
+    }
+
+    const START: &str = "<!-- made from collector/src/store/clickhouse/error.rs -->\n";
+    const END: &str = "<!-- end -->\n";
+
+    /// Rewrites the table of the document when `UPDATE_DOCS` is set; fails when it differs otherwise.
+    #[test]
+    fn the_document_lists_every_number() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/clickhouse.md");
+        let document = std::fs::read_to_string(file).unwrap();
+        let (before, rest) = document.split_once(START).unwrap();
+        let (_, after) = rest.split_once(END).unwrap();
+        let made = format!("{before}{START}{}{END}{after}", table());
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(file, made).unwrap();
+            return;
+        }
+        assert!(
+            document == made,
+            "docs/clickhouse.md is out of date: UPDATE_DOCS=1 cargo test -p meshtap-collector the_document"
+        );
+    }
+
+    fn table() -> String {
+        let row = |cause: &str, list: &[(u32, &str)], then: &str| {
+            let mut list = list.to_vec();
+            list.sort_unstable();
+            let list: Vec<String> = list.iter().map(|(number, name)| format!("{number} `{name}`")).collect();
+            format!("| {cause} | {} | {then} |\n", list.join(", "))
+        };
+        let head = "| what it lies in | numbers | what happens |\n|---|---|---|\n";
+        let store = row("the server as a whole", STORE, "sent again with growing pauses, for ever");
+        let load = row(
+            "the server now, or the size of the batch",
+            LOAD,
+            "sent again `pump.max_attempts` times, then halved, in the end parked",
+        );
+        let rest = "| the batch | every other | halved at once until the entry is found, which is parked; sent again, \
+            for ever, while the server does not answer a ping either |\n";
+        format!("{head}{store}{load}{rest}")
     }
 }

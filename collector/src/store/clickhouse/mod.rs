@@ -2,19 +2,16 @@
 //!
 //! An insert is synchronous (`async_insert=0`) and carries the batch's token, so that a batch sent again after a lost
 //! answer is stored once, in rows and in rollups. Spans that come again in another batch are recognized from memory
-//! (`remembered`) or fall together in a merge; until then, reads show them once (`LIMIT 1 BY`). Rollups, which count
-//! them twice, are corrected (`check`), and not read before that (`rollup`).
+//! (`remembered`) or stored once more: a merge removes what has the same sorting key, and every read looks only at the
+//! first copy (`query`, `rollup`). Rollups, which count both, are corrected (`check`), and not read before that.
 //!
-//! The server may be away when the collector starts: the schema is then applied with the first operation that reaches
-//! it. ClickHouse expires spans by itself, by a TTL.
+//! ClickHouse expires spans by itself, by a TTL.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use clickhouse::Client;
-use tokio::sync::OnceCell;
-use tracing::warn;
 
 use self::error::failed;
 use self::insert::Inserter;
@@ -54,29 +51,25 @@ pub struct ClickHouseStore {
     migrate: bool,
     /// Under which name the schema is locked.
     holder: String,
-    schema: OnceCell<()>,
     remembered: Mutex<Remembered>,
 }
 
 impl ClickHouseStore {
-    /// Applies the schema if the server can be reached.
+    /// With the schema in place.
     ///
     /// # Errors
-    /// Only what will not pass by itself: wrong credentials, missing rights, a schema newer than this version's.
+    /// Those of [`Self::new`] and [`Self::prepare`].
     pub async fn open(config: &config::ClickHouse, retention: Retention) -> Result<Self, StoreError> {
         let store = Self::new(config, retention)?;
-        match store.client().await {
-            Err(error) if error.is_transient() => {
-                warn!(error = error.chain(), "clickhouse cannot be reached yet; it is tried again");
-            }
-            outcome => {
-                outcome?;
-            }
-        }
+        store.prepare().await?;
         Ok(store)
     }
 
-    fn new(config: &config::ClickHouse, retention: Retention) -> Result<Self, StoreError> {
+    /// Speaks to nobody yet.
+    ///
+    /// # Errors
+    /// Permanent: a certificate that cannot be read.
+    pub fn new(config: &config::ClickHouse, retention: Retention) -> Result<Self, StoreError> {
         let server = connection::client(config)?;
         Ok(Self {
             client: server.clone().with_database(&config.database),
@@ -87,7 +80,6 @@ impl ClickHouseStore {
             retention,
             migrate: config.migrate,
             holder: format!("{:032x}", fastrand::u128(..)),
-            schema: OnceCell::new(),
             remembered: Mutex::new(Remembered::new(config.remembered_spans)),
         })
     }
@@ -113,14 +105,17 @@ impl ClickHouseStore {
         }
     }
 
-    /// The client for the database, once the schema is in place.
-    async fn client(&self) -> Result<&Client, StoreError> {
-        let prepare = || async {
-            let migrator = self.migrator();
-            if self.migrate { migrator.migrate().await.map(drop) } else { migrator.check().await }
-        };
-        self.in_time("applying the schema", self.schema.get_or_try_init(prepare)).await?;
-        Ok(&self.client)
+    /// Applies the schema, or finds that it is there. May be tried again: an attempt that was cut short has left its lock
+    /// to this store.
+    ///
+    /// # Errors
+    /// Transient while the server is away; others for wrong credentials, missing rights, a schema newer than this
+    /// version's.
+    pub async fn prepare(&self) -> Result<(), StoreError> {
+        let migrator = self.migrator();
+        let prepared =
+            async { if self.migrate { migrator.migrate().await.map(drop) } else { migrator.check().await } };
+        self.in_time("applying the schema", prepared).await
     }
 
     async fn in_time<T>(
@@ -146,7 +141,7 @@ impl SpanWriter for ClickHouseStore {
     async fn write(&self, batch: Batch) -> Result<Written, StoreError> {
         let (fresh, duplicates) = self.remembered().split(&batch.spans);
         if !fresh.is_empty() {
-            let client = self.client().await?;
+            let client = &self.client;
             let inserter = Inserter { client, distributed: self.layout.is_cluster() };
             self.in_time("inserting a batch", inserter.insert(&batch.token, &fresh)).await?;
             self.remembered().add(&fresh);
@@ -155,7 +150,7 @@ impl SpanWriter for ClickHouseStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        let client = self.client().await?;
+        let client = &self.client;
         let ping = async {
             client.query("SELECT 1").execute().await.map_err(|error| failed("answering a ping", error))
         };
@@ -167,7 +162,7 @@ impl SpanWriter for ClickHouseStore {
     }
 
     async fn check_rollups(&self) -> Result<RollupCheck, StoreError> {
-        let client = self.client().await?;
+        let client = &self.client;
         check::check(client, self.retention, self.layout.is_cluster()).await
     }
 
@@ -179,25 +174,25 @@ impl SpanWriter for ClickHouseStore {
 #[async_trait]
 impl SpanReader for ClickHouseStore {
     async fn spans(&self, filter: &SpanFilter, page: &Page) -> Result<SpanPage, StoreError> {
-        let client = self.client().await?;
+        let client = &self.client;
         let spans = self.in_time("reading spans", query::spans(client, filter, page)).await?;
         Ok(SpanPage::from_lookahead(spans, page.limit))
     }
 
     async fn trace(&self, trace_id: TraceId, limit: usize) -> Result<TraceSpans, StoreError> {
-        let client = self.client().await?;
+        let client = &self.client;
         let spans = self.in_time("reading a trace", query::trace(client, trace_id, limit)).await?;
         Ok(TraceSpans::from_lookahead(spans, limit))
     }
 
     async fn usage(&self, query: &UsageQuery) -> Result<UsageReport, StoreError> {
-        let client = self.client().await?;
+        let client = &self.client;
         let rows = self.in_time("summing usage", usage::usage(client, self.retention, query)).await?;
         Ok(UsageReport::from_lookahead(rows, query.limit))
     }
 
     async fn latency(&self, query: &UsageQuery) -> Result<LatencyReport, StoreError> {
-        let client = self.client().await?;
+        let client = &self.client;
         let rows = self.in_time("summing latencies", usage::latency(client, self.retention, query)).await?;
         Ok(LatencyReport::from_lookahead(rows, query.limit))
     }

@@ -38,16 +38,45 @@ impl From<KeyRow> for SpanKey {
 }
 
 /// One row more than the page holds, if there is one.
+///
+/// What comes again with another model may match where the first one, which counts, does not: the filter is put to the
+/// first one too, and more keys are read where it fails.
 pub(super) async fn spans(
     client: &Client,
     filter: &SpanFilter,
     page: &Page,
 ) -> Result<Vec<SpanRecord>, StoreError> {
-    let keys = page_keys(client, filter, page).await?;
+    let wanted = page.limit.saturating_add(1);
+    let (mut found, mut after, mut chunk) = (Vec::new(), page.after, wanted);
+    loop {
+        let mut keys = key_rows(client, filter, page.order, after, chunk).await?;
+        let is_last = keys.len() < chunk;
+        after = keys.last().copied();
+        // Rows of one span come next to each other.
+        keys.dedup();
+        let first = first_stored(client, keys, page.order).await?;
+        found.extend(first.into_iter().filter(|record| filter.matches(record)));
+        if is_last || found.len() >= wanted {
+            found.truncate(wanted);
+            return Ok(found);
+        }
+        chunk = chunk.saturating_mul(2).min(MOST_KEYS.max(wanted));
+    }
+}
+
+/// Keys that are looked up at once, unless a page has more.
+const MOST_KEYS: usize = 1_000;
+
+/// The spans with these keys, as they were stored first.
+async fn first_stored(
+    client: &Client,
+    keys: Vec<SpanKey>,
+    order: Order,
+) -> Result<Vec<SpanRecord>, StoreError> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let direction = direction(page.order);
+    let direction = direction(order);
     let sql = format!(
         "SELECT ?fields FROM spans \
          WHERE hour IN {{hours:Array(UInt32)}} \
@@ -63,25 +92,6 @@ pub(super) async fn spans(
     let keys: HashSet<SpanKey> = keys.into_iter().collect();
     records.retain(|record| keys.contains(&record.key()));
     Ok(records)
-}
-
-/// The keys of a page and of one span more, each once. Rows that a merge has not yet joined come next to each other.
-async fn page_keys(client: &Client, filter: &SpanFilter, page: &Page) -> Result<Vec<SpanKey>, StoreError> {
-    let wanted = page.limit.saturating_add(1);
-    let mut keys: Vec<SpanKey> = Vec::with_capacity(wanted);
-    let mut seen = HashSet::with_capacity(wanted);
-    let mut after = page.after;
-    while keys.len() < wanted {
-        let rows = key_rows(client, filter, page.order, after, wanted).await?;
-        let more = rows.len() == wanted;
-        after = rows.last().copied();
-        keys.extend(rows.into_iter().filter(|key| seen.insert(*key)));
-        if !more {
-            break;
-        }
-    }
-    keys.truncate(wanted);
-    Ok(keys)
 }
 
 async fn key_rows(

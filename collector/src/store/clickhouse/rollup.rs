@@ -118,8 +118,35 @@ pub(super) const fn column(dimension: Dimension) -> &'static str {
     }
 }
 
+/// Rows of model calls.
+pub(super) struct Rows<'a> {
+    pub(super) times: &'a str,
+    /// What else must hold, of the first copy of a span.
+    pub(super) conditions: Option<&'a str>,
+}
+
+impl Rows<'_> {
+    /// Each span once, as it was stored first, which has the largest version. A copy that says another namespace, workload
+    /// or model stays in the table beside it. Only what is asked for is read whole: of the others in the same time, the
+    /// ids.
+    fn first_stored(&self) -> String {
+        let times = self.times;
+        let wanted = self.conditions.map_or_else(|| times.to_owned(), |also| format!("{times} AND {also}"));
+        let of_wanted = self.conditions.map_or_else(String::new, |_| {
+            format!(" AND trace_id GLOBAL IN (SELECT trace_id FROM spans WHERE {wanted})")
+        });
+        format!(
+            "SELECT {ROW_COLUMNS} FROM (SELECT trace_id, span_id, version, {ROW_COLUMNS} FROM spans \
+             WHERE call_side IS NOT NULL AND {wanted}) AS found \
+             GLOBAL ANY LEFT JOIN (SELECT trace_id, span_id, start_time, max(version) AS first FROM spans \
+             WHERE {times}{of_wanted} GROUP BY trace_id, span_id, start_time HAVING count() > 1) AS copies \
+             USING (trace_id, span_id, start_time) WHERE ifNull(first, 0) IN (0, version)"
+        )
+    }
+}
+
 /// Model calls from rows, each span once, with the columns of a rollup for one call and its start `at`.
-pub(super) fn calls(conditions: &str) -> String {
+pub(super) fn calls(rows: &Rows<'_>) -> String {
     let sums = [
         ("input", "input_tokens"),
         ("output", "output_tokens"),
@@ -142,8 +169,8 @@ pub(super) fn calls(conditions: &str) -> String {
          map({duration}, toInt64(1)) AS duration, \
          if(s.time_to_first_chunk_nanos IS NULL, CAST(map() AS Map(UInt16, Int64)), map({chunk}, toInt64(1))) \
          AS time_to_first_chunk \
-         FROM (SELECT {ROW_COLUMNS} FROM spans FINAL WHERE call_side IS NOT NULL AND {conditions} \
-         LIMIT 1 BY trace_id, span_id, start_time) AS s",
+         FROM ({rows}) AS s",
+        rows = rows.first_stored(),
         duration = bucket("s.duration_nanos"),
         chunk = bucket("ifNull(s.time_to_first_chunk_nanos, 0)"),
     )

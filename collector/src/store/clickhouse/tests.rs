@@ -35,12 +35,10 @@ async fn conforms() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_is_tried_again() {
+async fn a_server_that_is_away_may_come() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let store = ClickHouseStore::open(&config(&url), Retention::default()).await.unwrap();
-    let error = store.write(Batch::of([conformance::plain_span(1, 1)])).await.unwrap_err();
+    let error = ClickHouseStore::open(&config(&url), Retention::default()).await.map(drop).unwrap_err();
     assert!(error.is_transient(), "{}", error.chain());
-    assert!(store.ping().await.unwrap_err().is_transient());
 }

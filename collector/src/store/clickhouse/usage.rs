@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::error::failed;
 use super::query::{Conditions, time_condition};
-use super::rollup::{self, HISTOGRAMS, SUMS, Table};
+use super::rollup::{self, HISTOGRAMS, Rows, SUMS, Table};
 use crate::config::Retention;
 use crate::model::{MAX_UNIX_NANOS, TimeRange};
 use crate::store::histogram::Histogram;
@@ -163,7 +163,8 @@ fn statement(query: &UsageQuery, sources: &Sources, columns: &[&str], select: &s
     let mut parts = Vec::new();
     if !sources.rows.is_empty() {
         let times: Vec<String> = sources.rows.iter().map(|range| time_condition(*range)).collect();
-        let rows = format!("{} AND ({})", conditions.sql, times.join(" OR "));
+        let times = format!("({})", times.join(" OR "));
+        let rows = Rows { times: &times, conditions: Some(&conditions.sql) };
         parts.push(format!(
             "SELECT {} AS start, {columns} FROM ({})",
             interval(query, "at"),
