@@ -105,6 +105,9 @@ pub(crate) fn resilient_canary(world: &World) {
     runs_on_the_canary_alone(&namespace, &stable, &canary, &new, || {
         namespace.apply(&["istio/canary"], std::slice::from_ref(&patch));
     });
+    let listeners = canary.admin("/config_dump?resource=dynamic_listeners");
+    let place = |filter: &str| listeners.find(&format!("\"name\": \"{filter}\""));
+    assert!(place("meshtap-canary") < place("meshtap"), "the first in the chain makes the span");
     world.holds(
         "resilient: `istio/canary` comes with another module while a stream is under way",
         "the pods with the label run it, others do not; the stream is whole and has its span; a call has 1 span, the \

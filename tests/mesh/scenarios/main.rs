@@ -58,6 +58,7 @@ type Scenario = fn(&World);
 const SCENARIOS: &[(&str, Scenario)] = &[
     ("first_span", calls::first_span),
     ("json_and_sse", calls::json_and_sse),
+    ("https", calls::https),
     ("strict_and_authorized", identity::strict_and_authorized),
     ("plain_text", identity::plain_text),
     ("manifests_are_accepted", manifests::accepted),
