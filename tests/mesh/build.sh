@@ -4,6 +4,7 @@
 #
 #   build.sh CACHE [1.31|1.30]
 #   build.sh --lacks CACHE [1.31|1.30]            builds nothing; says what is missing for it, exit status 2
+#   build.sh --name MODULE                        prints the name of the module's folder in CACHE/mesh
 #
 #   CACHE/mesh/kubernetes -> kubernetes-<key>     a folder for each content of go.mod and go.sum and way of building it
 #   CACHE/mesh/istio-1.31 -> istio-1.31-<key>
@@ -14,7 +15,9 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 only_ask=
+only_name=
 if [ "${1:-}" = --lacks ]; then only_ask=yes; shift; fi
+if [ "${1:-}" = --name ]; then only_name=yes; shift; fi
 [ $# -ge 1 ] && [ $# -le 2 ] || { echo "usage: build.sh [--lacks] CACHE [1.31|1.30]" >&2; exit 2; }
 istio=${2:-1.31}
 modules=(kubernetes "istio-$istio" gateway-api)
@@ -111,6 +114,8 @@ provide() {
   fi
   link "$1" "$name"
 }
+
+if [ -n "$only_name" ]; then echo "$1-$(key "$1")"; exit; fi
 
 [ -d "$here/go/istio-$istio" ] \
   || fail "there is no Istio $istio here; ISTIO is one of $(cd "$here/go" && echo istio-* | sed 's/istio-//g')"
