@@ -104,6 +104,7 @@ mesh: ## A mesh on this machine, without a cluster (ISTIO=1.30; MESH_ONCE=1 ends
 	@$(TARGET)/debug/mesh
 
 test-mesh: ## What docs/istio.md says, against Istio itself (ISTIO=1.30; UPDATE_DOCS=1 rewrites its table)
+	@[ -d tests/mesh/go/istio-$(ISTIO) ] || tests/mesh/build.sh --lacks $(MESHTAP_MESH_CACHE) $(ISTIO)
 	@if $(call MESH_LACKS,scenarios); then $(MAKE) --no-print-directory scenarios; \
 	else case "$$CI" in ""|false) echo "make test-mesh: SKIPPED: no scenario ran" >&2 ;; *) exit 2 ;; esac; fi
 

@@ -4,6 +4,7 @@
 #
 #   build.sh CACHE [1.31|1.30]
 #   build.sh --lacks CACHE [1.31|1.30]            builds nothing; says what is missing for it, exit status 2
+#   build.sh --name MODULE                        prints the name of the module's folder in CACHE/mesh
 #
 #   CACHE/mesh/kubernetes -> kubernetes-<key>     a folder for each content of go.mod and go.sum and way of building it
 #   CACHE/mesh/istio-1.31 -> istio-1.31-<key>
@@ -14,7 +15,9 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 only_ask=
+only_name=
 if [ "${1:-}" = --lacks ]; then only_ask=yes; shift; fi
+if [ "${1:-}" = --name ]; then only_name=yes; shift; fi
 [ $# -ge 1 ] && [ $# -le 2 ] || { echo "usage: build.sh [--lacks] CACHE [1.31|1.30]" >&2; exit 2; }
 istio=${2:-1.31}
 modules=(kubernetes "istio-$istio" gateway-api)
@@ -86,6 +89,13 @@ need_go() { # for the cache $1
   done
 }
 
+# Points the name $1 at the folder $2 in one step: a mesh that starts meanwhile finds the one or the other.
+link() {
+  [ "$(readlink "$cache/$1" 2>/dev/null)" != "$2" ] || return 0
+  ln -s "$2" "$cache/.making.$1.$$"
+  mv -T "$cache/.making.$1.$$" "$cache/$1"
+}
+
 # Makes the folder of module $1 with the function $2, unless it is there, and points the module's name at it.
 provide() {
   local name started
@@ -102,8 +112,10 @@ provide() {
     rm -rf "$scratch"
     say "built $1 in $((SECONDS - started)) s"
   fi
-  ln -sfn "$name" "$cache/$1"
+  link "$1" "$name"
 }
+
+if [ -n "$only_name" ]; then echo "$1-$(key "$1")"; exit; fi
 
 [ -d "$here/go/istio-$istio" ] \
   || fail "there is no Istio $istio here; ISTIO is one of $(cd "$here/go" && echo istio-* | sed 's/istio-//g')"

@@ -16,6 +16,10 @@ mesh=(etcd:etcd-server iptables:iptables ip:iproute2 sysctl:procps unshare:util-
 scenarios=("${mesh[@]}" docker-registry:docker-registry skopeo:skopeo)
 [ "$(id -u)" = 0 ] || mesh+=(newuidmap:uidmap) scenarios+=(newuidmap:uidmap)
 
+# What builds the filter, the collector and the tests, and fetches Envoy, each with its remedy: Debian's package, where it
+# is one.
+building=(cc:gcc make:make python3:python3 node:nodejs npm:npm)
+
 lacking() { # of the programs given
   local pair
   for pair in "$@"; do command -v "${pair%%:*}" >/dev/null || echo "$pair"; done
@@ -33,6 +37,14 @@ programs() {
   for pair in $(lacking "$@"); do
     says "${pair%%:*} is missing; on Debian or Ubuntu: apt-get install ${pair#*:}"
   done
+}
+
+builders() {
+  programs "${building[@]}"
+  command -v cargo >/dev/null || command -v rustup >/dev/null \
+    || says "cargo is missing: install rustup, from the Rust project's site"
+  ! command -v python3 >/dev/null || python3 -c 'import ensurepip, venv' 2>/dev/null \
+    || says "this python3 cannot make virtual environments; on Debian or Ubuntu: apt-get install python3-venv"
 }
 
 # What the capture rules of Istio and the node's own need of the kernel: each table, match and target once.
@@ -68,6 +80,7 @@ esac
 
 machine
 programs "${programs_needed[@]}"
+builders
 rights
 if ! lacks=$("$here/build.sh" --lacks "$2" "${3:-1.31}"); then says "$lacks"; fi
 exit "$found"

@@ -128,3 +128,15 @@ pub(crate) fn access_log(world: &World) {
         world.holds(&format!("{place}: what the sidecar logs where the mesh logs every call"), outcome);
     }
 }
+
+/// TLS that begins in the application: to its sidecar a stream of bytes.
+pub(crate) fn https(world: &World) {
+    let namespace = world.namespace("llm-https", BASE, &[]);
+    let pod = namespace.workload("checkout");
+    crate::until_seen(world, &namespace.name, &pod);
+    let name = "https";
+    let status = pod.call_over_tls(OPENAI, &Call::chat(name).model(name));
+    assert_eq!(world.mesh.provider.standin.times(&format!("{name}@mesh")), 1);
+    assert!(!world.was_seen(&namespace.query(), name));
+    world.holds("base: an app that says `https`", &format!("{status}, no spans"));
+}

@@ -1,9 +1,10 @@
-//! Other modules and another istiod while calls are under way: none is cut.
+//! Other modules and another istiod while calls are under way: what is cut, and what is not.
 
 use std::collections::BTreeSet;
 
 use meshtap_mesh::app::Call;
-use meshtap_mesh::modules::sha256;
+use meshtap_mesh::modules::{Module, sha256};
+use meshtap_mesh::pod::Pod;
 use meshtap_tests::wait;
 use serde_json::json;
 
@@ -41,7 +42,7 @@ pub(crate) fn module_upgrade(world: &World) {
             wait::until("a heartbeat of a VM that was not there before", || {
                 (!vms(&namespace).is_subset(&before)).then_some(())
             });
-            under_way.ends_whole();
+            under_way.ends_whole_after_the_change(&pod);
             let seen = world.was_seen(&namespace.query(), &name);
             let span = if seen { "and has its span" } else { "and its span is lost with the old VM" };
             let situation = format!("{place}: the module is {step} while a stream is under way");
@@ -55,49 +56,131 @@ pub(crate) fn module_upgrade(world: &World) {
 /// One workload of a namespace gets the new module, chosen by its labels.
 pub(crate) fn canary(world: &World) {
     let namespace = world.namespace("llm-canary", BASE, &[]);
-    let (stable, canary) = (namespace.workload("stable"), {
-        let pod = world.mesh.workload_with(&namespace.name, "canary", &json!({"track": "canary"}));
-        pod.ready(world.mesh.node());
-        pod
+    let (stable, canary) = two_tracks(&namespace);
+    let plugin = world.mesh.kube.get(&["-n", &namespace.name, "wasmplugin", "meshtap"]);
+    let apply = |module: Option<&Module>| {
+        let mut spec = plugin["spec"].clone();
+        spec["selector"] = json!({"matchLabels": {"meshtap/track": "canary"}});
+        if let Some(module) = module {
+            spec["url"] = json!(module.url);
+            spec["sha256"] = json!(module.sha256);
+        }
+        world.mesh.kube.apply_object(&json!({
+            "apiVersion": plugin["apiVersion"],
+            "kind": "WasmPlugin",
+            "metadata": {"name": "meshtap-canary", "namespace": namespace.name},
+            "spec": spec,
+        }));
+    };
+    let under_way = Stream::begin(&world.mesh.provider, &canary, "canary-comes");
+    apply(None);
+    wait::until("both plugins' count", || {
+        assert_eq!(canary.call(&Call::chat("canary-twice").model("canary-twice")).status, 200);
+        (twice(&canary) > 0).then_some(())
     });
+    let fate = under_way.fate(&canary);
+    world.holds(
+        "base: a second WasmPlugin with a selector comes to a running pod while a stream is under way",
+        &format!("the stream is {fate}: the listener has another filter"),
+    );
+    let new = world.modules.serve("canary.wasm", &another_build(2));
+    runs_on_the_canary_alone(&namespace, &stable, &canary, &new, || apply(Some(&new)));
+    world.holds(
+        "base: that second WasmPlugin gets another module while a stream is under way",
+        "the pods with the label run it, others do not; the stream is whole and has its span; 1 span for a call that both \
+         plugins see, and `meshtap_exchanges_seen_twice_total` counts it",
+    );
+}
+
+/// The same with `resilient`, where the place for a canary's filter is there from the start.
+pub(crate) fn resilient_canary(world: &World) {
+    let namespace = world.namespace("llm-canary-resilient", RESILIENT, &[]);
+    let (stable, canary) = two_tracks(&namespace);
+    let new = world.modules.serve("resilient-canary.wasm", &another_build(6));
+    let remote = "/spec/configPatches/0/patch/value/typed_config/config/vm_config/code/remote";
+    let patch = json!({"kind": "EnvoyFilter", "patch": [
+        {"op": "replace", "path": format!("{remote}/http_uri/uri"), "value": new.url},
+        {"op": "replace", "path": format!("{remote}/sha256"), "value": new.sha256},
+    ]});
+    runs_on_the_canary_alone(&namespace, &stable, &canary, &new, || {
+        namespace.apply(&["istio/canary"], std::slice::from_ref(&patch));
+    });
+    let listeners = canary.admin("/config_dump?resource=dynamic_listeners");
+    let place = |filter: &str| listeners.find(&format!("\"name\": \"{filter}\""));
+    assert!(place("meshtap-canary") < place("meshtap"), "the first in the chain makes the span");
+    world.holds(
+        "resilient: `istio/canary` comes with another module while a stream is under way",
+        "the pods with the label run it, others do not; the stream is whole and has its span; a call has 1 span, the \
+         canary's, and `meshtap_exchanges_seen_twice_total` of the other counts it",
+    );
+    let under_way = Stream::begin(&world.mesh.provider, &canary, "canary-goes");
+    namespace.apply(&["istio/canary"], &[]);
+    wait::until("the namespace's module", || (!canary.runs_module(&new.sha256)).then_some(()));
+    crate::until_seen_as(world, &namespace.name, &canary, "stable-again");
+    world.mesh.kube.tell(&["-n", &namespace.name, "delete", "envoyfilter", "meshtap-canary"]);
+    under_way.ends_whole_after_the_change(&canary);
+    let counted = twice(&canary);
+    crate::until_seen_as(world, &namespace.name, &canary, "canary-deleted");
+    world.all_batches_come();
+    assert!(twice(&canary) > counted, "the second filter is gone from a pod that runs");
+    assert!(world.was_seen(&namespace.query(), "canary-goes"));
+    world.holds(
+        "resilient: `istio/canary` gets the namespace's module again, and is deleted, while a stream is under way",
+        "the pods run that module from the edit on; the stream is whole and has its span; the second filter stays in pods \
+         that run, and calls have 1 span",
+    );
+}
+
+/// Two workloads that have the filter: one without the canary's label, one with it.
+fn two_tracks(namespace: &Namespace<'_>) -> (Pod, Pod) {
+    let world = namespace.world;
+    let stable = namespace.workload("stable");
+    let canary = world.mesh.workload_with(&namespace.name, "canary", &json!({"meshtap/track": "canary"}));
+    canary.ready(world.mesh.node());
     crate::until_seen(world, &namespace.name, &stable);
     crate::until_seen_as(world, &namespace.name, &canary, "canary-warm-up");
-    let new = world.modules.serve("canary.wasm", &another_build(2));
-    let plugin = world.mesh.kube.get(&["-n", &namespace.name, "wasmplugin", "meshtap"]);
-    let mut spec = plugin["spec"].clone();
-    spec["selector"] = json!({"matchLabels": {"track": "canary"}});
-    spec["url"] = json!(new.url);
-    spec["sha256"] = json!(new.sha256);
-    let before = vms(&namespace);
-    let under_way = Stream::begin(&world.mesh.provider, &canary, "through-canary");
-    world.mesh.kube.apply_object(&json!({
-        "apiVersion": plugin["apiVersion"],
-        "kind": "WasmPlugin",
-        "metadata": {"name": "meshtap-canary", "namespace": namespace.name},
-        "spec": spec,
-    }));
-    wait::until("the canary's second plugin", || canary.runs_module(&new.sha256).then_some(()));
-    wait::until("a heartbeat of the new module's VM", || (!vms(&namespace).is_subset(&before)).then_some(()));
+    (stable, canary)
+}
+
+/// A change brings the new module to one of two pods, and cuts nothing. Both filters are in that pod then.
+fn runs_on_the_canary_alone(
+    namespace: &Namespace<'_>,
+    stable: &Pod,
+    canary: &Pod,
+    new: &Module,
+    change: impl FnOnce(),
+) {
+    let (world, query) = (namespace.world, namespace.query());
+    let before = vms(namespace);
+    let [through_canary, through_stable, canary_call, stable_call] =
+        ["through-canary", "through-stable", "canary-call", "stable-call"]
+            .map(|name| format!("{name}-{}", namespace.name));
+    let under_way = Stream::begin(&world.mesh.provider, canary, &through_canary);
+    let untouched = Stream::begin(&world.mesh.provider, stable, &through_stable);
+    change();
+    wait::until("the canary's module", || canary.runs_module(&new.sha256).then_some(()));
+    wait::until("a heartbeat of the new module's VM", || (!vms(namespace).is_subset(&before)).then_some(()));
     world.all_batches_come();
     assert!(!stable.runs_module(&new.sha256), "the other pod has the new module");
-    under_way.ends_whole();
-    let twice = |pod: &meshtap_mesh::pod::Pod| pod.stat("wasmcustom.meshtap_exchanges_seen_twice_total");
-    // Both plugins select the canary's pod.
-    for (pod, name) in [(&canary, "canary-call"), (&stable, "stable-call")] {
+    under_way.ends_whole_after_the_change(canary);
+    untouched.ends_whole();
+    world.all_batches_come();
+    let counted = twice(canary);
+    for (pod, name) in [(canary, &canary_call), (stable, &stable_call)] {
         assert_eq!(pod.call(&Call::chat(name).model(name)).status, 200);
     }
     world.all_batches_come();
-    for name in ["through-canary", "canary-call", "stable-call"] {
-        let spans = world.collector().spans(&format!("{}&model={name}", namespace.query())).len();
+    for name in [through_canary, through_stable, canary_call, stable_call] {
+        let spans = world.collector().spans(&format!("{query}&model={name}")).len();
         assert_eq!(spans, 1, "{name}");
     }
-    wait::until("both plugins' count", || (twice(&canary) == 1).then_some(()));
-    assert_eq!(twice(&stable), 0);
-    world.holds(
-        "canary: a second WasmPlugin with a selector and another module comes",
-        "the pods with the label run it, others do not; a stream under way is whole and has its span; where both select \
-         a pod, 1 span for a call, and `meshtap_exchanges_seen_twice_total` counts it",
-    );
+    wait::until("both plugins' count", || (twice(canary) == counted + 1).then_some(()));
+    assert_eq!(twice(stable), 0);
+}
+
+/// How many calls a second filter of the pod has left to the first.
+pub(crate) fn twice(pod: &Pod) -> u64 {
+    pod.stat("wasmcustom.meshtap_exchanges_seen_twice_total")
 }
 
 pub(crate) fn istiod_restart(world: &World) {
@@ -111,7 +194,7 @@ pub(crate) fn istiod_restart(world: &World) {
     world.mesh.istiod.start_again(&world.mesh.kube, &world.mesh.sandbox);
     crate::configuration::push(&namespace, &with_setting("batch", &json!({"max_age_ms": 600})));
     crate::until_seen_as(world, &namespace.name, &pod, "after-istiod");
-    under_way.ends_whole();
+    under_way.ends_whole_after_the_change(&pod);
     world.collector().wait_for_span(&format!("{}&model=through-istiod", namespace.query()));
     world.holds(
         "istiod ends and starts again while a stream is under way",

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use meshtap_mesh::app::Call;
+use meshtap_mesh::collector::{Collector, NAME, NAMESPACE};
+use meshtap_mesh::mesh::repository;
 use meshtap_mesh::pod::Pod;
 use meshtap_tests::wait;
 use serde_json::json;
@@ -83,5 +85,29 @@ pub(crate) fn sidecar_scope(world: &World) {
     world.holds(
         "a Sidecar resource leaves the collector out",
         "200; `meshtap_export_retries_total` grows; the spans come once components/sidecar-scope lets it in",
+    );
+}
+
+/// `k8s/base` in the place of `istio/collector`: no sidecar, no policy. What runs after this has that collector.
+pub(crate) fn outside_the_mesh(world: &World) {
+    let (mesh, kube) = (&world.mesh, &world.mesh.kube);
+    let namespace = world.namespace("llm-plain", BASE, &[]);
+    for kind in ["peerauthentication", "authorizationpolicy", "destinationrule"] {
+        kube.tell(&["-n", NAMESPACE, "delete", kind, NAME]);
+    }
+    world.collector().stop();
+    kube.apply_folder(&repository("k8s/base"));
+    let plain = Collector::start(mesh.node());
+    assert!(!plain.pod.injected());
+    let old = std::mem::replace(&mut *world.collector(), plain);
+    old.pod.delete(kube);
+    let pod = namespace.workload("checkout");
+    crate::until_seen(world, &namespace.name, &pod);
+    let name = "to-plain";
+    assert_eq!(pod.call(&Call::chat(name).model(name)).status, 200);
+    world.collector().wait_for_span(&format!("{}&model={name}", namespace.query()));
+    world.holds(
+        "`k8s/base` applied as it stands, outside the mesh, one call",
+        "200, one span: it goes to the collector in plain text, and nobody asks who sends it",
     );
 }

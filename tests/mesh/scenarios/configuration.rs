@@ -52,7 +52,7 @@ pub(crate) fn edited(world: &World) {
         let under_way = Stream::begin(&world.mesh.provider, &pod, &name);
         let hash = push_to(&namespace, folders, &patch);
         crate::until_seen_as(world, &namespace.name, &pod, "after-config");
-        under_way.ends_whole();
+        under_way.ends_whole_after_the_change(&pod);
         world.collector().wait_for_span(&format!("{}&model={name}", namespace.query()));
         let row = format!("namespace=\"{}\",workload=\"checkout\"", namespace.name);
         let page = world.collector().get("/metrics").text();

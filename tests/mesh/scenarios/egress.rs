@@ -32,7 +32,8 @@ pub(crate) fn other_hosts(world: &World) {
 
 /// Somebody else in the provider's place, as far as a certificate tells.
 pub(crate) fn wrong_certificates(world: &World) {
-    let folders = ["istio/base", "istio/egress/deepseek", "istio/egress/mistral-ai", "istio/egress/cerebras"];
+    let folders =
+        ["istio/base", WILDCARD, "istio/egress/deepseek", "istio/egress/mistral-ai", "istio/egress/cerebras"];
     let namespace = world.namespace("llm-certificates", &folders, &[]);
     let pod = namespace.workload("checkout");
     for (flaw, host, _) in FLAWED {
@@ -42,6 +43,9 @@ pub(crate) fn wrong_certificates(world: &World) {
         let (flaw, reason) = match flaw {
             Flaw::Expired => ("has expired", "certificate_has_expired"),
             Flaw::OtherName => ("is for another name", "SAN_matcher"),
+            Flaw::OtherNameBehindWildcard => {
+                ("is for another name, of a host that a wildcard covers", "verify_SAN_list")
+            }
             Flaw::UnknownAuthority => {
                 ("is of an authority that nobody knows", "unable_to_get_local_issuer_certificate")
             }

@@ -14,10 +14,16 @@ use crate::world::{World, module_bytes, with_module, with_setting};
 pub(crate) fn egress_gateway(world: &World) {
     let mesh = &world.mesh;
     let folder = repository("istio/egress-gateway");
+    let namespace = world.namespace("behind-gateway", &[], &[]);
+    // The gateway's own namespace is in the list of the manifest, or it is not let in.
+    mesh.admit(&["llm-control", "llm-behind"]);
+    wait::until("the policy in the collector's sidecar", || {
+        let listeners = world.collector().pod.admin("/config_dump?resource=dynamic_listeners");
+        (!listeners.contains("/ns/llm-.*/")).then_some(())
+    });
     mesh.kube.apply_folder(&folder);
     let gateway = Pod::of(mesh.node(), "deployment", "llm-egress", "llm-egressgateway");
     gateway.ready(mesh.node());
-    let namespace = world.namespace("behind-gateway", &[], &[]);
     let pod = namespace.workload("checkout");
     wait::until("the way through the gateway", || {
         pod.admin("/config_dump?resource=dynamic_route_configs").contains("llm-egressgateway").then_some(())
@@ -42,6 +48,7 @@ pub(crate) fn egress_gateway(world: &World) {
     both_ends(world);
     gateway.delete(&mesh.kube);
     gateways_start(world);
+    mesh.admit(&["llm-*"]);
     mesh.kube.tell(&["delete", "-k", &folder.display().to_string(), "--wait=false", "--ignore-not-found"]);
 }
 

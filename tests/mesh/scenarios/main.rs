@@ -13,6 +13,7 @@ mod configuration;
 mod egress;
 mod elsewhere;
 mod identity;
+mod listeners;
 mod manifests;
 mod mistakes;
 mod module_faults;
@@ -57,6 +58,7 @@ type Scenario = fn(&World);
 const SCENARIOS: &[(&str, Scenario)] = &[
     ("first_span", calls::first_span),
     ("json_and_sse", calls::json_and_sse),
+    ("https", calls::https),
     ("strict_and_authorized", identity::strict_and_authorized),
     ("plain_text", identity::plain_text),
     ("manifests_are_accepted", manifests::accepted),
@@ -74,6 +76,9 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("wrong_numbers", configuration::wrong_numbers),
     ("module_upgrade", changes::module_upgrade),
     ("canary", changes::canary),
+    ("resilient_canary", changes::resilient_canary),
+    ("filter_comes_and_goes", listeners::comes_and_goes),
+    ("base_to_resilient", listeners::base_to_resilient),
     ("conflicting_pushes", configuration::conflicting_pushes),
     ("istiod_restart", changes::istiod_restart),
     ("restart_under_load", collector::restart_under_load),
@@ -85,7 +90,12 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("what_is_repeated", egress::repeated),
     ("capture_server", elsewhere::capture_server),
     ("egress_gateway", elsewhere::egress_gateway),
+    // Afterwards the collector is another one.
+    ("outside_the_mesh", collector::outside_the_mesh),
 ];
+
+/// What runs in a program of its own.
+const ISOLATION: &str = "two_meshes_and_nothing_of_them";
 
 /// Runs after all of them, and not after a choice of them.
 fn table(version: &str, passed: usize) {
@@ -113,6 +123,11 @@ fn scenarios(mut arguments: Arguments, version: &'static str, folder: &Path) -> 
             Ok(())
         })
     };
+    let chosen = |name: &str| arguments.filter.as_deref().is_none_or(|filter| name.contains(filter));
+    if !SCENARIOS.iter().map(|(name, _)| *name).chain([ISOLATION]).any(chosen) {
+        eprintln!("SCENARIOS={}: no scenario has that in its name", arguments.filter.unwrap_or_default());
+        return ExitCode::from(2);
+    }
     let mut trials: Vec<Trial> = SCENARIOS.iter().map(trial).collect();
     if all {
         trials.push(Trial::test("nothing_else_is_in_the_table", move || {

@@ -28,6 +28,10 @@ pub(crate) fn accepted(world: &World) {
     let refused: Vec<String> = folders.iter().filter_map(|folder| refusal(world, folder)).collect();
     assert!(refused.is_empty(), "{}", refused.join("\n"));
     all_ways_out(world, &ways_out);
+    // Nothing here makes a proxy of it: the objects come and go.
+    let waypoint = repository("istio/waypoint");
+    kube.apply_folder(&waypoint);
+    kube.tell(&["delete", "-k", &waypoint.display().to_string(), "--wait=false"]);
     for component in fs::read_dir(repository("istio/components")).unwrap().flatten() {
         let component = format!("istio/components/{}", component.file_name().display());
         let base = if component.ends_with("-gateway") { "istio/egress-gateway" } else { "istio/base" };

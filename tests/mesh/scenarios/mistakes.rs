@@ -4,10 +4,11 @@ use std::fs;
 
 use meshtap_mesh::app::Call;
 use meshtap_mesh::mesh::repository;
+use meshtap_mesh::modules::sha256;
 use meshtap_tests::wait;
 use serde_json::{Value, json};
 
-use crate::world::{BASE, RESILIENT, World};
+use crate::world::{BASE, RESILIENT, World, module_bytes, with_setting_as_text};
 
 /// One mistake a line: a place in the object, what stands there instead (nothing: it is removed), and a piece of the
 /// refusal. The file, and the kind of the object in it, come before their lines.
@@ -149,6 +150,7 @@ pub(crate) fn accepted(world: &World) {
     unknown_field(world);
     filter_nowhere(world);
     rule_for_nobody(world);
+    one_name_twice(world);
 }
 
 /// The EnvoyFilter's configuration is a text to everybody but the filter.
@@ -170,6 +172,7 @@ fn unread_configuration(world: &World) {
 
 /// A field of Envoy's own that is misspelt: istiod warns, and leaves it out.
 fn unknown_field(world: &World) {
+    world.namespace("llm-apps", &[], &[]);
     let mut object = object("istio/components/resilient/envoyfilter.yaml", "EnvoyFilter");
     let path = "/spec/configPatches/1/patch/value/typed_config/config/fail_opn";
     set(&mut object, path, Some(json!(true)));
@@ -221,6 +224,7 @@ fn rule_for_nobody(world: &World) {
     ]});
     let namespace = world.namespace("llm-unencrypted", &["istio/base", "istio/egress/deepseek"], &[misspelt]);
     let pod = namespace.workload("checkout");
+    wait::until("the filter", || pod.runs_module(&sha256(&module_bytes())).then_some(()));
     let name = "unencrypted";
     let answer = pod.call(&Call::chat(name).to("http://api.deepseek.com").model(name));
     assert_eq!(world.mesh.provider.standin.times(&format!("{name}@mesh")), 0);
@@ -232,5 +236,36 @@ fn rule_for_nobody(world: &World) {
             answer.status,
             span.error_type.as_deref().unwrap_or("none")
         ),
+    );
+}
+
+/// A copy of the EnvoyFilter for some pods, with a name of its own and not its filter: Envoy takes neither, and no change
+/// after it.
+fn one_name_twice(world: &World) {
+    let namespace = world.namespace("llm-one-name", RESILIENT, &[]);
+    let pod = namespace.workload("checkout");
+    crate::until_seen(world, &namespace.name, &pod);
+    let rejects = || world.mesh.istiod.metric("pilot_total_xds_rejects", "type=\"ecds\"");
+    let before = rejects();
+    let mut copy = object("istio/components/resilient/envoyfilter.yaml", "EnvoyFilter");
+    set(&mut copy, "/metadata/name", Some(json!("meshtap-copy")));
+    set(&mut copy, "/metadata/namespace", Some(json!(namespace.name)));
+    world.mesh.kube.apply_object(&copy);
+    wait::until("istiod's count", || (rejects() > before).then_some(()));
+    assert!(pod.log().contains("duplicate name meshtap found"), "{}", pod.log());
+    let age = "max_age_ms\\\":555";
+    let runs = || pod.admin("/config_dump?resource=ecds_filters").contains(age);
+    let before = rejects();
+    namespace.apply(RESILIENT, &[with_setting_as_text("batch", &json!({"max_age_ms": 555}))]);
+    wait::until("istiod's next count", || (rejects() > before).then_some(()));
+    let name = "one-name";
+    assert_eq!(pod.call(&Call::chat(name).model(name)).status, 200);
+    assert!(world.was_seen(&namespace.query(), name) && !runs());
+    world.mesh.kube.tell(&["-n", &namespace.name, "delete", "envoyfilter", "meshtap-copy"]);
+    wait::until("the change that was held up", || runs().then_some(()));
+    world.holds(
+        "accepted: a copy of the EnvoyFilter of `resilient` with another `metadata.name` and the same filter in it",
+        "200, spans: the filter that was there goes on; istiod counts `pilot_total_xds_rejects{type=\"ecds\"}`, the sidecar \
+         logs `duplicate name meshtap found`, and no change of the filter comes into force until the copy is deleted",
     );
 }

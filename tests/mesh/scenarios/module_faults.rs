@@ -1,5 +1,6 @@
 //! A module that cannot be had, or is not what it should be: what the client sees, and how long a pod's start takes.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use meshtap_tests::wait;
 use crate::streams::Stream;
 use crate::world::{BASE, RESILIENT, World, another_build, module_bytes, with_module};
 
-const SLOW: Duration = Duration::from_secs(8);
+/// Longer than a pod's start on a busy machine, and shorter than the agent's patience of 15 s.
+const SLOW: Duration = Duration::from_secs(10);
 
 const PLACES: [(&str, &[&str]); 2] = [("base", BASE), ("resilient", RESILIENT)];
 
@@ -36,13 +38,25 @@ enum Counted {
 }
 
 impl Counted {
-    fn now(self, pod: &Pod) -> f64 {
+    /// istiod counts for all pods in one sum: who moves it waits until nobody else does.
+    fn alone(self) -> Option<MutexGuard<'static, ()>> {
+        static ONE: Mutex<()> = Mutex::new(());
+        matches!(self, Self::ByIstiod).then(|| ONE.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is counted so far: of this pod, and by istiod for all pods.
+    fn now(self, world: &World, pod: Option<&Pod>) -> [f64; 2] {
         match self {
-            Self::ByAgent(name, result) => pod.agent_metric(name, &format!("result=\"{result}\"")),
-            Self::ByIstiod => {
-                f64::from(u32::try_from(pod.log().matches(REFUSED).count()).unwrap_or(u32::MAX))
+            Self::ByAgent(name, result) => {
+                let of_pod = |pod: &Pod| pod.agent_metric(name, &format!("result=\"{result}\""));
+                [pod.map_or(0.0, of_pod), 0.0]
             }
-            Self::Nowhere => 0.0,
+            Self::ByIstiod => {
+                let logged = pod.map_or(0, |pod| pod.log().matches(REFUSED).count());
+                let rejects = world.mesh.istiod.metric("pilot_total_xds_rejects", "type=\"ecds\"");
+                [f64::from(u32::try_from(logged).unwrap_or(u32::MAX)), rejects]
+            }
+            Self::Nowhere => [0.0; 2],
         }
     }
 
@@ -56,16 +70,17 @@ impl Counted {
     }
 
     #[track_caller]
-    fn assert_moved(self, world: &World, pod: &Pod, before: f64, fault: &str) {
-        if matches!(self, Self::Nowhere) {
-            return;
-        }
-        let moved = wait::poll(|| (self.now(pod) > before).then_some(()));
+    fn assert_moved(self, world: &World, pod: &Pod, before: [f64; 2], fault: &str) {
+        let moved = || {
+            let now = self.now(world, Some(pod));
+            match self {
+                Self::ByAgent(..) => now[0] > before[0],
+                Self::ByIstiod => now[0] > before[0] && now[1] > before[1],
+                Self::Nowhere => true,
+            }
+        };
+        let moved = wait::poll(|| moved().then_some(()));
         assert!(moved.is_some(), "{fault}: nothing moved{}\n{}", self.told(), pod.log());
-        if matches!(self, Self::ByIstiod) {
-            let rejects = || world.mesh.istiod.metric("pilot_total_xds_rejects", "type=\"ecds\"");
-            wait::until("istiod's count", || (rejects() > before).then_some(()));
-        }
     }
 }
 
@@ -90,7 +105,8 @@ fn faults(world: &World) -> Vec<Fault> {
 /// What Envoy writes about a module that it cannot load.
 const REFUSED: &str = "rejected: Unable to create Wasm plugin";
 
-/// Both places at once, each fault after the other.
+/// Both places at once, each fault after the other; what istiod counts, for all pods in one sum, in one place after the
+/// other.
 pub(crate) fn at_start(world: &World) {
     for fault in faults(world) {
         let seen = thread::scope(|scope| {
@@ -108,9 +124,11 @@ pub(crate) fn at_start(world: &World) {
 fn a_start(world: &World, fault: &Fault, place: &str, folders: &[&str]) -> (String, String) {
     let name = format!("llm-start-{}-{place}", fault.key);
     let namespace = world.namespace(&name, folders, &with_module(&fault.module));
+    let _alone = fault.counted.alone();
+    let counted = fault.counted.now(world, None);
     let pod = world.mesh.workload(&namespace.name, "checkout");
     let took = roughly(pod.ready(world.mesh.node()));
-    fault.counted.assert_moved(world, &pod, 0.0, fault.name);
+    fault.counted.assert_moved(world, &pod, counted, fault.name);
     let answer = pod.call(&Call::chat(&name).model(&name));
     let spans = if world.was_seen(&namespace.query(), &name) { "spans" } else { "no spans" };
     pod.delete(&world.mesh.kube);
@@ -118,18 +136,25 @@ fn a_start(world: &World, fault: &Fault, place: &str, folders: &[&str]) -> (Stri
     (format!("{place}, pod starts: {}", fault.name), outcome)
 }
 
-/// Once the module can be had, pods that started without it have it as soon as the resource changes.
+/// Whether a pod's start waits for its module: whether that had been sent when the pod was ready.
 pub(crate) fn slow_server(world: &World) {
     for (place, folders) in PLACES {
         let name = format!("slow-{place}.wasm");
         let module = world.modules.serve_slowly(&name, &module_bytes(), SLOW);
         let namespace = world.namespace(&format!("llm-slow-{place}"), folders, &with_module(&module));
         let pod = world.mesh.workload(&namespace.name, "checkout");
-        let took = pod.ready(world.mesh.node());
-        let early = pod.call(&Call::chat(&format!("early-{place}")));
+        pod.ready(world.mesh.node());
+        let waited = world.modules.sent(&name) > 0;
+        let early = pod.call(&Call::chat(&format!("early-{place}")).model("early"));
+        let came_later = !waited && world.modules.sent(&name) == 0;
+        assert!(waited || came_later, "the machine is too slow: the module came while the call was made");
+        let seen = world.was_seen(&namespace.query(), "early");
         crate::until_seen(world, &namespace.name, &pod);
-        let situation = format!("{place}, pod starts: the module takes 8 s to come");
-        world.holds(&situation, &format!("ready {}; {}, then spans", roughly(took), early.status));
+        assert!(world.modules.sent(&name) > 0);
+        let situation = format!("{place}, pod starts: the module takes {} s to come", SLOW.as_secs());
+        let waits = if waited { "waits for the module" } else { "does not wait for the module" };
+        let first = if seen { "with a span" } else { "without a span, then spans" };
+        world.holds(&situation, &format!("{waits}; the first call gets {}, {first}", early.status));
     }
 }
 
@@ -150,19 +175,27 @@ fn faults_of_a_pod(world: &World, place: &str, folders: &[&str]) -> Vec<(String,
     let pod = namespace.workload("checkout");
     crate::until_seen(world, &namespace.name, &pod);
     let slow = another_build(if place == "base" { 4 } else { 5 });
-    let slower = world.modules.serve_slowly(&format!("slower-{place}.wasm"), &slow, SLOW);
+    let slower_name = format!("slower-{place}.wasm");
+    let slower = world.modules.serve_slowly(&slower_name, &slow, SLOW);
     let slow = Fault {
         key: "slow",
-        name: "the module takes 8 s to come",
+        name: "the module takes 10 s to come",
         module: slower,
         counted: Counted::Nowhere,
     };
     let mut seen = Vec::new();
     for fault in faults(world).into_iter().chain([slow]) {
-        let (tried, counted) = (tries(&pod), fault.counted.now(&pod));
+        let _alone = fault.counted.alone();
+        let (tried, counted) = (tries(&pod), fault.counted.now(world, Some(&pod)));
         let name = format!("through-{}-{place}", fault.key);
         let stream = Stream::begin(&world.mesh.provider, &pod, &name);
         namespace.apply(folders, &with_module(&fault.module));
+        let meanwhile = (fault.key == "slow").then(|| {
+            wait::until("the fetch", || (world.modules.asked(&slower_name) > 0).then_some(()));
+            let meanwhile = pod.call(&Call::chat(&format!("meanwhile-{place}")).model("meanwhile"));
+            assert_eq!(world.modules.sent(&slower_name), 0, "the module came while the call was made");
+            meanwhile
+        });
         wait_for_another_try(&pod, tried);
         fault.counted.assert_moved(world, &pod, counted, fault.name);
         if fault.key == "slow" {
@@ -170,12 +203,16 @@ fn faults_of_a_pod(world: &World, place: &str, folders: &[&str]) -> Vec<(String,
         }
         let model = format!("after-{}", fault.key);
         let answer = pod.call(&Call::chat(&format!("{model}-{place}")).model(&model));
+        if let Some(meanwhile) = meanwhile {
+            assert_eq!(meanwhile.status, 200);
+            assert!(world.was_seen(&namespace.query(), "meanwhile"), "no span while the module came");
+        }
         let spans = match (fault.key, world.was_seen(&namespace.query(), &model)) {
-            ("slow", true) => "spans go on",
+            ("slow", true) => "spans go on, while it comes and after",
             (_, true) => "the old filter goes on",
             (_, false) => "no spans",
         };
-        stream.ends_whole();
+        stream.ends_whole_after_the_change(&pod);
         let its = if world.was_seen(&namespace.query(), &name) { "has its span" } else { "has no span" };
         let told = fault.counted.told();
         let outcome = format!("{}, {spans}{told}; a stream under way is whole and {its}", answer.status);

@@ -1,8 +1,14 @@
-//! Streams that are under way while something else happens, for as long as it takes.
+//! Streams that are under way while something else happens, for as long as it takes, and as long after it as Envoy takes to
+//! close what a change has replaced.
+
+use std::thread;
+use std::time::Duration;
 
 use meshtap_mesh::app::{Answer, Call, Pending};
+use meshtap_mesh::istiod::DRAIN_SECONDS;
 use meshtap_mesh::pod::Pod;
 use meshtap_mesh::provider::Provider;
+use meshtap_tests::wait;
 
 /// An SSE stream whose provider goes on to its end when it is told to, and not before.
 pub(crate) struct Stream<'a> {
@@ -17,6 +23,36 @@ impl<'a> Stream<'a> {
     pub(crate) fn begin(provider: &'a Provider, pod: &Pod, name: &str) -> Self {
         let pending = pod.begin(&Call::chat(name).held().model(name)).has_begun();
         Self { provider, name: name.to_owned(), pending }
+    }
+
+    /// Whether it goes on after all that a change has replaced is gone: Envoy closes the connections of a listener's old
+    /// filter chains `drainDuration` after it has new ones. Begins once the change is in force.
+    #[track_caller]
+    pub(crate) fn outlives_the_change(&self, pod: &Pod) -> bool {
+        thread::park_timeout(Duration::from_secs(DRAIN_SECONDS + 1));
+        wait::until("the end of old filter chains", || {
+            (pod.stat("listener_manager.total_filter_chains_draining") == 0).then_some(())
+        });
+        !self.pending.is_finished()
+    }
+
+    /// What becomes of it, as the document says it: it ends whole, or the change has cut it after its first bytes.
+    #[track_caller]
+    pub(crate) fn fate(self, pod: &Pod) -> &'static str {
+        if self.outlives_the_change(pod) {
+            self.ends_whole();
+            return "whole";
+        }
+        let answer = self.release();
+        assert!(answer.status == 200 && answer.broken.is_some(), "{answer:?}");
+        "cut after `drainDuration` (45 s by default)"
+    }
+
+    /// It outlives the change, and then ends whole.
+    #[track_caller]
+    pub(crate) fn ends_whole_after_the_change(self, pod: &Pod) {
+        assert!(self.outlives_the_change(pod), "the stream {} was cut by the change", self.name);
+        self.ends_whole();
     }
 
     /// Panics when it was cut.

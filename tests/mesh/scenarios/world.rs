@@ -19,6 +19,8 @@ pub(crate) struct World {
     /// A pod whose filter works, by whose spans others' absence is known.
     control: OnceLock<Pod>,
     control_calls: AtomicUsize,
+    /// Whether the collector takes spans of the scenarios' own namespaces.
+    admitted: OnceLock<()>,
 }
 
 /// Batches of the control pod after which all other sidecars have sent theirs: a first one may begin before the call that
@@ -35,7 +37,7 @@ impl World {
     pub(crate) fn new(mesh: Mesh) -> Self {
         let collector = Mutex::new(mesh.collector());
         let (control, control_calls) = (OnceLock::new(), AtomicUsize::new(0));
-        Self { mesh, modules: Modules::start(), collector, control, control_calls }
+        Self { mesh, modules: Modules::start(), collector, control, control_calls, admitted: OnceLock::new() }
     }
 
     pub(crate) fn collector(&self) -> MutexGuard<'_, Collector> {
@@ -74,9 +76,11 @@ impl World {
         self.collector().wait_for_span(&format!("namespace=llm-control&model={name}"));
     }
 
-    /// A new namespace with folders, if any, of `istio/` applied to it.
+    /// A new namespace with folders, if any, of `istio/` applied to it. The first one has the collector take spans of all
+    /// whose names begin with `llm-`; until then its policy is as it stands in the manifests.
     #[track_caller]
     pub(crate) fn namespace(&self, name: &str, folders: &[&str], patches: &[Value]) -> Namespace<'_> {
+        self.admitted.get_or_init(|| self.mesh.admit(&["llm-*"]));
         self.mesh.kube.namespace(name);
         let namespace = Namespace { world: self, name: name.to_owned() };
         if !folders.is_empty() {

@@ -23,6 +23,8 @@ use crate::network::{NODE, Network};
 use crate::tools;
 
 pub const NAMESPACE: &str = "istio-system";
+/// How long Envoy lets connections of a listener go on that a change has replaced, in seconds. Istio's default is 45.
+pub const DRAIN_SECONDS: u64 = 2;
 /// How sidecars and the API server call it.
 pub const HOST: &str = "istiod.istio-system.svc";
 const READY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -157,6 +159,7 @@ fn mesh_config() -> Value {
         "defaultConfig": {
             "binaryPath": envoy(),
             "terminationDrainDuration": "1s",
+            "drainDuration": format!("{DRAIN_SECONDS}s"),
             "proxyMetadata": {"CLOUD_PLATFORM": "none", "PEER_METADATA_DISCOVERY": "false"},
         },
     })

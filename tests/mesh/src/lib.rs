@@ -23,6 +23,7 @@
 pub mod app;
 pub mod collector;
 pub mod dns;
+mod https;
 pub mod isolation;
 pub mod istiod;
 pub mod kube;

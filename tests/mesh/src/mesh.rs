@@ -54,23 +54,22 @@ impl Mesh {
         Node { kube: &self.kube, network: &self.network, istiod: &self.istiod, sandbox: &self.sandbox }
     }
 
-    /// The collector of `istio/collector`, which takes spans of namespaces whose names begin with `llm-`.
+    /// The collector of `istio/collector`, as it stands.
     #[track_caller]
     pub fn collector(&self) -> Collector {
         self.kube.apply_folder(&repository("istio/collector"));
-        let allow =
-            json!([{"op": "replace", "path": "/spec/rules/0/from/0/source/namespaces", "value": ["llm-*"]}]);
-        let policy = [
-            "-n",
-            "meshtap-system",
-            "patch",
-            "authorizationpolicy",
-            "meshtap-collector",
-            "--type=json",
-            "-p",
-        ];
-        self.kube.tell(&[&policy[..], &[&allow.to_string()]].concat());
         Collector::start(self.node())
+    }
+
+    /// The collector's AuthorizationPolicy as it stands, and these namespaces in its list beside those that it names.
+    #[track_caller]
+    pub fn admit(&self, namespaces: &[&str]) {
+        let file = repository("istio/collector/authorizationpolicy.yaml").display().to_string();
+        self.kube.tell(&["apply", "--server-side", "--force-conflicts", "-f", &file]);
+        let add = |name: &&str| json!({"op": "add", "path": "/spec/rules/0/from/0/source/namespaces/-", "value": name});
+        let add = namespaces.iter().map(add).collect::<Value>().to_string();
+        let policy = ["-n", "meshtap-system", "patch", "authorizationpolicy", "meshtap-collector"];
+        self.kube.tell(&[&policy[..], &["--type=json", "-p", &add]].concat());
     }
 
     /// A namespace with a folder of `istio/` applied to it, as a user with a kustomization of his own does it.
@@ -116,6 +115,12 @@ impl Mesh {
     /// The same with labels of its own on the pod.
     #[track_caller]
     pub fn workload_with(&self, namespace: &str, name: &str, labels: &Value) -> Pod {
+        self.workload_of(namespace, name, labels, &json!({}))
+    }
+
+    /// The same with annotations too.
+    #[track_caller]
+    pub fn workload_of(&self, namespace: &str, name: &str, labels: &Value, annotations: &Value) -> Pod {
         let mut all = json!({"app.kubernetes.io/name": name, "sidecar.istio.io/inject": "true"});
         for (key, value) in labels.as_object().into_iter().flatten() {
             all[key] = value.clone();
@@ -128,7 +133,7 @@ impl Mesh {
                 "replicas": 1,
                 "selector": {"matchLabels": {"app.kubernetes.io/name": name}},
                 "template": {
-                    "metadata": {"labels": all},
+                    "metadata": {"labels": all, "annotations": annotations},
                     "spec": {
                         "serviceAccountName": name,
                         "containers": [{"name": "app", "image": "example/app", "ports": [{"name": "http", "containerPort": 8000}]}],

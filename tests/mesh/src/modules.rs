@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -52,6 +52,8 @@ impl Module {
 struct Served {
     bytes: Vec<u8>,
     delay: Duration,
+    asked: usize,
+    sent: usize,
 }
 
 /// Runs as long as the program.
@@ -81,9 +83,23 @@ impl Modules {
 
     /// The same, each answer after a while.
     pub fn serve_slowly(&self, name: &str, bytes: &[u8], delay: Duration) -> Module {
-        let served = Served { bytes: bytes.to_vec(), delay };
-        self.served.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), served);
+        let served = Served { bytes: bytes.to_vec(), delay, asked: 0, sent: 0 };
+        self.lock().insert(name.to_owned(), served);
         Module { url: format!("http://{NODE}:{PORT}/{name}"), sha256: sha256(bytes) }
+    }
+
+    /// How often it was asked for.
+    pub fn asked(&self, name: &str) -> usize {
+        self.lock().get(name).map_or(0, |served| served.asked)
+    }
+
+    /// How often it was sent, the answers under way included.
+    pub fn sent(&self, name: &str) -> usize {
+        self.lock().get(name).map_or(0, |served| served.sent)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Served>> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A name under which nothing is.
@@ -95,15 +111,18 @@ impl Modules {
         let mut request = String::new();
         BufReader::new(stream.try_clone()?).read_line(&mut request)?;
         let name = request.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
-        let found = {
-            let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
-            served.get(&name).map(|served| (served.bytes.clone(), served.delay))
-        };
+        let found = self.lock().get_mut(&name).map(|served| {
+            served.asked += 1;
+            (served.bytes.clone(), served.delay)
+        });
         let Some((bytes, delay)) = found else {
             return stream
                 .write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         };
         thread::sleep(delay);
+        if let Some(served) = self.lock().get_mut(&name) {
+            served.sent += 1;
+        }
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", bytes.len());
         stream.write_all(head.as_bytes())?;
         stream.write_all(&bytes)

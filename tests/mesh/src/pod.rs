@@ -221,6 +221,7 @@ impl Pod {
             "podIP": address,
             "podIPs": [{"ip": address}],
             "hostIP": NODE.to_string(),
+            "containerStatuses": self.container_statuses(ready),
             "conditions": [{"type": "Ready", "status": status}, {"type": "ContainersReady", "status": status}],
         }});
         let patch = status.to_string();
@@ -235,6 +236,23 @@ impl Pod {
             "-p",
             &patch,
         ]);
+    }
+
+    /// Of each container, for who looks with `kubectl get pods`.
+    fn container_statuses(&self, ready: bool) -> Value {
+        let containers = self.object["spec"]["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let status = |container: &Value| {
+            json!({
+                "name": container["name"],
+                "image": container["image"],
+                "imageID": "",
+                "ready": ready,
+                "started": true,
+                "restartCount": 0,
+                "state": {"running": {}},
+            })
+        };
+        containers.iter().map(status).collect()
     }
 
     fn start_sidecar(&mut self, node: Node<'_>, account: &str) {

@@ -38,13 +38,16 @@ const AWAY: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 30);
 pub enum Flaw {
     Expired,
     OtherName,
+    /// The same, of a host that only a wildcard covers.
+    OtherNameBehindWildcard,
     UnknownAuthority,
 }
 
 /// Providers with such certificates, each at an address of its own.
-pub const FLAWED: [(Flaw, &str, Ipv4Addr); 3] = [
+pub const FLAWED: [(Flaw, &str, Ipv4Addr); 4] = [
     (Flaw::Expired, "api.deepseek.com", Ipv4Addr::new(203, 0, 113, 11)),
     (Flaw::OtherName, "api.mistral.ai", Ipv4Addr::new(203, 0, 113, 12)),
+    (Flaw::OtherNameBehindWildcard, "au.api.openai.com", Ipv4Addr::new(203, 0, 113, 14)),
     (Flaw::UnknownAuthority, "api.cerebras.ai", Ipv4Addr::new(203, 0, 113, 13)),
 ];
 
@@ -65,7 +68,9 @@ impl Provider {
             network.name(name, address.into());
             let certificate = match flaw {
                 Flaw::Expired => authority.expired_certificate(name),
-                Flaw::OtherName => authority.certificate(&["www.example.com"]),
+                Flaw::OtherName | Flaw::OtherNameBehindWildcard => {
+                    authority.certificate(&["www.example.com"])
+                }
                 Flaw::UnknownAuthority => Authority::unknown().certificate(&[name]),
             };
             serve_tls((address, 443).into(), standin.address(), server(certificate));

@@ -1,7 +1,10 @@
 //! Where `tests/mesh/build.sh` puts what it builds: a folder outside the tree, named after versions.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use meshtap_tests::tools::workspace;
 
@@ -37,9 +40,21 @@ pub fn built(module: &str, name: &str) -> PathBuf {
     folder_of(module).join(name)
 }
 
-/// `CACHE/mesh/MODULE`: a link to the folder of the module's pinned version.
+/// `CACHE/mesh/MODULE-KEY`, of what this checkout pins: the link `CACHE/mesh/MODULE` is common to all, and may lead to what
+/// another one has built.
 fn folder_of(module: &str) -> PathBuf {
-    cache().join("mesh").join(module)
+    static NAMES: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = names.entry(module.to_owned()).or_insert_with(|| name_of(module));
+    cache().join("mesh").join(name)
+}
+
+fn name_of(module: &str) -> String {
+    let script = workspace().join("tests/mesh/build.sh");
+    let asked = Command::new(&script).args(["--name", module]).output();
+    let asked = asked.unwrap_or_else(|e| panic!("{}: {e}", script.display()));
+    assert!(asked.status.success(), "{}: {}", script.display(), String::from_utf8_lossy(&asked.stderr));
+    String::from_utf8_lossy(&asked.stdout).trim().to_owned()
 }
 
 /// A file of Istio's distribution, of the version under test.

@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use crate::network::mount_over;
 
 /// Where Debian, and the images of Istio, keep the roots.
-const ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
+pub(crate) const ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
