@@ -8,7 +8,8 @@
 //! | `MESHTAP_BENCH_ROUNDS` | 5 | of full load, the sides in turn |
 //! | `MESHTAP_BENCH_SPANS` | 1000000 | of one round, and of the stores |
 //! | `MESHTAP_BENCH_SECONDS` | 30 | of the steady rate |
-//! | `MESHTAP_BENCH_AWAY_SECONDS` | 120 | with the store away; an hour is 3600 |
+//! | `MESHTAP_BENCH_AWAY_MINUTES` | 2 | with the store away |
+//! | `MESHTAP_BENCH_AWAY_SECONDS` | | the same, for shorter ones |
 #![expect(clippy::print_stdout, reason = "a program that shows things")]
 
 use std::env;
@@ -28,6 +29,8 @@ struct Bench {
     rig: Rig,
     rounds: usize,
     spans: u64,
+    /// Of rotel at full load, when it has been measured.
+    rotel: Vec<Passage>,
     figures: Vec<(&'static str, Figure)>,
     wanted: Vec<Wanted>,
     mistakes: Vec<String>,
@@ -38,6 +41,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         rig: Rig::start("bench-collector"),
         rounds: bench::rounds(),
         spans: number("MESHTAP_BENCH_SPANS", 1_000_000),
+        rotel: Vec::new(),
         figures: Vec::new(),
         wanted: Vec::new(),
         mistakes: Vec::new(),
@@ -101,6 +105,7 @@ impl Bench {
             }
         }
         self.add(report::throughput(&meshtap, &rotel));
+        self.rotel = passages.swap_remove(Side::Rotel as usize);
     }
 
     fn latency(&mut self) {
@@ -117,14 +122,17 @@ impl Bench {
     }
 
     fn away(&mut self) {
-        let time = Duration::from_secs(number("MESHTAP_BENCH_AWAY_SECONDS", 120));
+        let minutes = number("MESHTAP_BENCH_AWAY_MINUTES", 2);
+        let time = Duration::from_secs(number("MESHTAP_BENCH_AWAY_SECONDS", minutes.saturating_mul(60)));
         let away = self.rig.away(Side::Meshtap, AWAY_RATE, time);
         println!(
-            "\nstore away, {AWAY_RATE} spans/s for {} s ({} spans): at most {:.0} MiB, grown by {:.1} MiB in the last third",
+            "\nstore away, {AWAY_RATE} spans/s for {} s ({} spans): at most {:.0} MiB, grown by {:.1} MiB in the last third, \
+             by {:+.1} MiB/h over the last half",
             time.as_secs(),
             away.spans,
             away.peak_mib(),
-            away.growth_mib()
+            away.growth_mib(),
+            away.slope_mib_per_hour(),
         );
         self.add(report::away(&away));
     }
@@ -140,6 +148,13 @@ impl Bench {
             println!("{name:<10}  {rate:>8.0} spans/s  {bytes:>6.1} B/span");
         }
         self.add((storebench::figures(&sqlite, &clickhouse), report::stores(&sqlite, &clickhouse)));
+        let rotel = Passages { side: Side::Rotel, all: &self.rotel };
+        if let Some((figure, wanted)) = report::beside_rotel(&sqlite, &rotel) {
+            println!("SQLite takes {:.2} of what rotel takes, wanted {}", wanted.found, wanted.bound);
+            self.add((vec![("sqlite_to_rotel", figure)], vec![wanted]));
+        } else {
+            println!("SQLite beside rotel: not measured, rotel was not run (part throughput)");
+        }
         Ok(())
     }
 

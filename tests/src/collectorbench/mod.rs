@@ -98,6 +98,22 @@ impl Away {
         self.resident_mib.iter().copied().fold(0.0, f64::max)
     }
 
+    /// How fast it grows over the last half, by the line that fits it best (least squares), in MiB an hour. Short runs
+    /// say little: a step of one MiB within a minute is sixty an hour.
+    pub fn slope_mib_per_hour(&self) -> f64 {
+        let last = &self.resident_mib[self.resident_mib.len() / 2..];
+        let middle = (real(last.len() as u64) - 1.0) / 2.0;
+        let mean = last.iter().sum::<f64>() / real(last.len() as u64);
+        let (mut products, mut squares) = (0.0, 0.0);
+        for (second, mib) in (0..).zip(last) {
+            let from_middle = real(second) - middle;
+            products += from_middle * (mib - mean);
+            squares += from_middle * from_middle;
+        }
+        // One reading has no slope.
+        if squares > 0.0 { products / squares * 3600.0 } else { 0.0 }
+    }
+
     /// How much the peak of the last third lies above that of the third before it.
     pub fn growth_mib(&self) -> f64 {
         let third = self.resident_mib.len() / 3;
@@ -243,5 +259,25 @@ fn steady_load(to: SocketAddr, spans_per_second: u32, time: Duration) -> Load {
         in_flight: STEADY_IN_FLIGHT / CONNECTIONS,
         batches: batches.max(1),
         spans_per_second: Some(spans_per_second),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(resident_mib: &[f64], expected: f64) {
+        let slope = Away { spans: 0, resident_mib: resident_mib.to_vec() }.slope_mib_per_hour();
+        assert!((slope - expected).abs() < 1e-6, "{resident_mib:?}: {slope}");
+    }
+
+    #[test]
+    fn the_slope_is_that_of_the_last_half() {
+        check(&[], 0.0);
+        check(&[70.0], 0.0);
+        check(&[10.0, 40.0, 70.0, 70.0, 70.0, 70.0], 0.0);
+        check(&[90.0, 80.0, 70.0, 70.0, 71.0, 72.0, 73.0, 74.0], 3600.0);
+        check(&[90.0, 80.0, 70.0, 71.0, 70.0, 71.0], 0.0);
     }
 }

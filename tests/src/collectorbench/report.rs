@@ -113,8 +113,25 @@ pub fn latency(sent: &Sent) -> (Vec<(&'static str, Figure)>, Vec<Wanted>) {
 /// Of a store that is away.
 pub fn away(away: &Away) -> (Vec<(&'static str, Figure)>, Vec<Wanted>) {
     let peak = (away.peak_mib() * 10.0).round() / 10.0;
-    let figures = vec![("rss_store_away_mib", Figure::new(peak, "MiBy"))];
+    let slope = (away.slope_mib_per_hour() * 10.0).round() / 10.0;
+    let figures = vec![
+        ("rss_store_away_mib", Figure::new(peak, "MiBy")),
+        ("rss_store_away_slope_mib_per_h", Figure::new(slope, "MiBy/h")),
+    ];
     (figures, vec![at_most("RSS with the store away, MiB", peak, 300.0)])
+}
+
+/// What SQLite takes for each span that rotel takes: on a quiet machine, and wanted of any.
+const SQLITE_TO_ROTEL: f64 = 40_000.0 / 105_000.0;
+
+/// SQLite beside rotel's rate of the same run; absolute rates move with the machine.
+pub fn beside_rotel(sqlite: &Taken, rotel: &Passages<'_>) -> Option<(Figure, Wanted)> {
+    if rotel.all.is_empty() {
+        return None;
+    }
+    let ratio = sqlite.spans_per_second() / median(&rotel.spans_per_second());
+    let figure = Figure::new((ratio * 1000.0).round() / 1000.0, "1");
+    Some((figure, at_least("SQLite, spans/s, times rotel's", ratio, SQLITE_TO_ROTEL)))
 }
 
 /// Of the stores alone.
@@ -126,9 +143,14 @@ pub fn stores(sqlite: &Taken, clickhouse: &Taken) -> Vec<Wanted> {
 }
 
 fn at_least(what: &'static str, found: f64, bound: f64) -> Wanted {
-    Wanted { what, bound: format!("at least {bound}"), found, is_met: found >= bound }
+    Wanted { what, bound: format!("at least {}", shown(bound)), found, is_met: found >= bound }
 }
 
 fn at_most(what: &'static str, found: f64, bound: f64) -> Wanted {
-    Wanted { what, bound: format!("at most {bound}"), found, is_met: found <= bound }
+    Wanted { what, bound: format!("at most {}", shown(bound)), found, is_met: found <= bound }
+}
+
+/// With as many digits as it has, at most two.
+fn shown(bound: f64) -> f64 {
+    (bound * 100.0).round() / 100.0
 }
