@@ -1,7 +1,7 @@
 //! A store that may be opened after the start: while it cannot be reached, the queue takes what comes.
 //!
 //! The first attempt decides about a store that will never open, such as one that refuses our password: that ends the
-//! start, if it is said within [`PATIENCE`]. Otherwise the store is tried again, with pauses, whatever it says, and until
+//! start, if it is said within `PATIENCE`. Otherwise the store is tried again, with pauses, whatever it says, and until
 //! it opens every operation fails as one that may pass.
 
 use std::panic::AssertUnwindSafe;
