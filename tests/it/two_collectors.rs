@@ -3,7 +3,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use meshtap_collector::config::{self, Config};
 use meshtap_collector::store::clickhouse::ClickHouseStore;
 use meshtap_collector::store::{RollupCheck, SpanWriter as _};
 use meshtap_tests::clickhouse::ClickHouse;
@@ -104,16 +103,10 @@ fn pages(collector: &Collector) -> Vec<String> {
 }
 
 fn check_rollups(server: &ClickHouse, database: &str) -> RollupCheck {
-    let defaults = Config::default().store;
-    let settings = config::ClickHouse {
-        url: server.url(),
-        database: database.to_owned(),
-        ..defaults.clickhouse.clone()
-    };
+    let (settings, retention) = server.as_store(database);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
-    let checked = runtime.block_on(async {
-        ClickHouseStore::open(&settings, defaults.retention()).await?.check_rollups().await
-    });
+    let checked =
+        runtime.block_on(async { ClickHouseStore::open(&settings, retention).await?.check_rollups().await });
     checked.unwrap_or_else(|error| panic!("{}", error.chain()))
 }

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::process::{ChildStdin, Command};
 
+use meshtap_collector::config::{self, Config, Retention};
+
 use crate::http::{self, Reply};
 use crate::ports;
 use crate::process::Process;
@@ -62,6 +64,16 @@ impl ClickHouse {
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// What a collector that stores in this database is told of it, and how long it keeps things.
+    pub fn as_store(&self, database: &str) -> (config::ClickHouse, Retention) {
+        let defaults = Config::default().store;
+        let retention = defaults.retention();
+        (
+            config::ClickHouse { url: self.url(), database: database.to_owned(), ..defaults.clickhouse },
+            retention,
+        )
     }
 
     /// Makes an empty database, dropping one of the same name.

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use meshtap_collector::config::{self, Config};
 use meshtap_collector::store::clickhouse::ClickHouseStore;
 use meshtap_collector::store::{RollupCheck, SpanWriter as _, StoreError};
 use rusqlite::{Connection, OpenFlags, Row};
@@ -109,16 +108,11 @@ pub(super) fn of_clickhouse(
 
 /// Has the store check its rollups until there is nothing to check. Says how many parts it corrected.
 fn settle(server: &ClickHouse, database: &str) -> Result<u64, StoreError> {
-    let defaults = Config::default().store;
-    let settings = config::ClickHouse {
-        url: server.url(),
-        database: database.to_owned(),
-        ..defaults.clickhouse.clone()
-    };
+    let (settings, retention) = server.as_store(database);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| StoreError::permanent(error.to_string()))?;
     runtime.block_on(async {
-        let store = ClickHouseStore::open(&settings, defaults.retention()).await?;
+        let store = ClickHouseStore::open(&settings, retention).await?;
         let mut corrected = 0;
         loop {
             let check = store.check_rollups().await?;
