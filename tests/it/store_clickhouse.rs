@@ -44,7 +44,7 @@ async fn a_batch_sent_many_times_is_in_rows_and_views_once() {
     // Of two days, which are two partitions.
     let spans: Vec<SpanRecord> =
         (1..=50).map(|number| call(number, u64::from(number) * HOUR_NANOS)).collect();
-    let batch = Batch { token: "the-token".into(), spans: spans.into() };
+    let batch = Batch::new("the-token", spans);
     let collectors = collectors.map(Arc::new);
     let writes: Vec<_> = (0..8)
         .map(|number| {
@@ -60,6 +60,43 @@ async fn a_batch_sent_many_times_is_in_rows_and_views_once() {
     assert_eq!(counted("SELECT sum(calls) FROM same_token.usage_1m"), "50");
     assert_eq!(counted("SELECT sum(calls) FROM same_token.usage_users_1d"), "50");
     assert_eq!(counted("SELECT count() FROM same_token.span_content"), "50");
+}
+
+/// The server is killed between its note of the token and the part itself: the next attempt is a copy to it.
+#[tokio::test]
+async fn rows_that_a_kill_took_are_sent_again() {
+    let sandbox = Sandbox::new("clickhouse-killed");
+    let mut server = ClickHouse::start(&sandbox);
+    let store = open(&settings(&server, "killed", 1), Retention::default()).await;
+    let days: Vec<SpanRecord> = (1..=50).map(|number| call(number, u64::from(number) * HOUR_NANOS)).collect();
+    let batch = Batch::new("the-token", days);
+    write_batch(&store, batch.clone()).await;
+    let lost = "SELECT path FROM system.parts WHERE database = 'killed' AND active \
+        AND table IN ('spans', 'span_content') AND partition = toString(yesterday())";
+    let lost: Vec<String> = server.query(lost).lines().map(str::to_owned).collect();
+    server.kill();
+    assert_eq!(lost.len(), 2, "{lost:?}");
+    for part in &lost {
+        std::fs::remove_dir_all(part).unwrap();
+    }
+    server.start_again(&sandbox);
+    let counted = |table: &str| -> u64 {
+        server.query(&format!("SELECT count() FROM killed.{table}")).trim().parse().unwrap()
+    };
+    let left = counted("spans");
+    assert!(0 < left && left < 50, "{left}");
+    // What was left of its connections to the one that was killed is closed.
+    while store.ping().await.is_err() {}
+    write_batch(&store, batch.clone()).await;
+    assert_eq!(counted("spans"), left, "the server takes them: nothing of this is needed any more");
+
+    let again = Batch { again: true, ..batch };
+    write_batch(&store, again.clone()).await;
+    assert_eq!((counted("spans"), counted("span_content")), (50, 50));
+    write_batch(&store, again).await;
+    assert_eq!((counted("spans"), counted("span_content")), (50, 50));
+    check_rollups(&store).await;
+    assert_eq!(server.query("SELECT sum(calls) FROM killed.usage_1m").trim(), "50");
 }
 
 /// The server cannot know them; the rollup counts them until it is checked.
@@ -318,7 +355,11 @@ async fn check_rollups(store: &ClickHouseStore) -> RollupCheck {
 }
 
 async fn write(store: &ClickHouseStore, spans: &[SpanRecord]) {
-    store.write(Batch::of(spans)).await.unwrap_or_else(|error| panic!("{}", error.chain()));
+    write_batch(store, Batch::of(spans)).await;
+}
+
+async fn write_batch(store: &ClickHouseStore, batch: Batch) {
+    store.write(batch).await.unwrap_or_else(|error| panic!("{}", error.chain()));
 }
 
 /// A model call with content, so long ago.

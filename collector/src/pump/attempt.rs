@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
@@ -51,7 +52,10 @@ impl Sender {
 
     async fn attempt(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let started = Instant::now();
-        let outcome = AssertUnwindSafe(self.store.write(batch.clone())).catch_unwind().await;
+        let again = self.sent.as_ref() == Some(&batch.token);
+        self.sent = Some(Arc::clone(&batch.token));
+        let write = self.store.write(Batch { again, ..batch.clone() });
+        let outcome = AssertUnwindSafe(write).catch_unwind().await;
         let outcome = outcome.unwrap_or_else(|panic| Err(panicked(&*panic)));
         self.metrics.store_write(started.elapsed(), outcome.is_ok());
         let written: Written = outcome?;

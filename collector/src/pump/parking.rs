@@ -22,7 +22,7 @@ impl Sender {
             self.pause().await?;
             let token = self.plan(part.sequence).await?.token;
             let spans = batch.of(part.spans.clone());
-            match self.write(Batch { token, spans }, self.max_attempts).await? {
+            match self.write(Batch::new(token, spans), self.max_attempts).await? {
                 Outcome::Stored => {
                     self.parked_in_a_row = 0;
                     return Ok(());

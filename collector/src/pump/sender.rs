@@ -30,6 +30,8 @@ pub(super) struct Sender {
     pub(super) max_attempts: u32,
     pub(super) max_parked_bytes: u64,
     pub(super) parked_in_a_row: u32,
+    /// The token that was sent last, by this collector or the one before it.
+    pub(super) sent: Option<Arc<str>>,
     portion: Portion,
 }
 
@@ -46,6 +48,7 @@ impl Sender {
         draining: CancellationToken,
     ) -> Self {
         Self {
+            sent: cursor.planned().map(Piece::token),
             cursor: SharedCursor::new(cursor),
             store,
             metrics,
@@ -87,7 +90,7 @@ impl Sender {
                 self.write_in_pieces(&batch, range, piece).await?
             } else {
                 let attempts = if spans > 1 { attempts } else { self.max_attempts };
-                self.write(Batch { token: plan.token, spans: batch.of(range) }, attempts).await?
+                self.write(Batch::new(plan.token, batch.of(range)), attempts).await?
             };
             match outcome {
                 Outcome::Stored => {
@@ -131,7 +134,7 @@ impl Sender {
             let spans = part.len();
             let token = self.plan_piece(piece).await?;
             let attempts = if spans > 1 { 1 } else { self.max_attempts };
-            match self.write(Batch { token, spans: batch.of(part) }, attempts).await? {
+            match self.write(Batch::new(token, batch.of(part)), attempts).await? {
                 Outcome::Stored => piece = piece.next(),
                 Outcome::TooMuch(_) if spans > 1 => {
                     self.portion.too_much(spans);

@@ -44,6 +44,8 @@ struct Scripted {
     answers: Mutex<VecDeque<Answer>>,
     usual: Mutex<Answer>,
     sent: Mutex<Vec<(String, Vec<u8>)>>,
+    /// Whether it was told, for each of them, that it was sent before.
+    again: Mutex<Vec<bool>>,
     stored: Mutex<Vec<u8>>,
     reachable: bool,
     changed: Notify,
@@ -55,6 +57,7 @@ impl Scripted {
             answers: Mutex::new(first.into_iter().collect()),
             usual: Mutex::new(usual),
             sent: Mutex::default(),
+            again: Mutex::default(),
             stored: Mutex::default(),
             reachable: true,
             changed: Notify::new(),
@@ -67,6 +70,10 @@ impl Scripted {
 
     fn sent(&self) -> Vec<(String, Vec<u8>)> {
         self.sent.lock().unwrap().clone()
+    }
+
+    fn again(&self) -> Vec<bool> {
+        self.again.lock().unwrap().clone()
     }
 
     async fn until(&self, condition: impl Fn(&Self) -> bool) {
@@ -88,6 +95,7 @@ impl SpanWriter for Scripted {
     async fn write(&self, batch: Batch) -> Result<Written, StoreError> {
         let spans: Vec<u8> = batch.spans.iter().map(|span| span.span_id.0[0]).collect();
         self.sent.lock().unwrap().push((batch.token.to_string(), spans.clone()));
+        self.again.lock().unwrap().push(batch.again);
         let panics = matches!(&*self.usual.lock().unwrap(), Answer::PanicsOn(span) if spans.contains(span));
         assert!(!panics, "a panic of the test");
         let scripted = self.answers.lock().unwrap().pop_front();
@@ -229,6 +237,7 @@ async fn a_batch_comes_again_with_its_token_until_it_is_taken() {
     stop(running).await;
     let sent = store.sent();
     assert!(sent[..4].iter().all(|attempt| *attempt == sent[0]), "{sent:?}");
+    assert_eq!(store.again()[..4], [false, true, true, true]);
     assert_eq!(store.stored(), [1, 2]);
     assert!(rig.parked().is_empty());
 }
@@ -248,6 +257,8 @@ async fn what_the_store_did_not_take_stays_and_is_the_same_batch_at_the_next_sta
     append(&running.0, &[&[4]]).await;
     back.until(|store| store.stored().len() == 4).await;
     stop(running).await;
+    let again = back.again();
+    assert!(again[0] && !again[1..].contains(&true), "{again:?}");
     assert_eq!(back.stored(), [1, 2, 3, 4]);
     assert_eq!(
         back.sent()[0],

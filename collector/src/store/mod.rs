@@ -77,9 +77,16 @@ pub struct Batch {
     /// Says to a store with a memory for it that this batch was sent before.
     pub token: Arc<str>,
     pub spans: Arc<[SpanRecord]>,
+    /// It was sent before, by this collector or the one before it, and may be stored, in whole or in part.
+    pub again: bool,
 }
 
 impl Batch {
+    /// One that was not sent before.
+    pub fn new(token: impl Into<Arc<str>>, spans: impl Into<Arc<[SpanRecord]>>) -> Self {
+        Self { token: token.into(), spans: spans.into(), again: false }
+    }
+
     /// With a token made of the spans' ids.
     pub fn of(spans: impl Into<Arc<[SpanRecord]>>) -> Self {
         let spans = spans.into();
@@ -88,7 +95,7 @@ impl Batch {
             hash.update(span.trace_id.0);
             hash.update(span.span_id.0);
         }
-        Self { token: Hex(&hash.finalize()).to_string().into(), spans }
+        Self::new(Hex(&hash.finalize()).to_string(), spans)
     }
 }
 

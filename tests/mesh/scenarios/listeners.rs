@@ -23,8 +23,7 @@ pub(crate) fn comes_and_goes(world: &World) {
             &format!("{place}: the filter comes to a running pod while a stream is under way"),
             &format!("200, then spans; the stream is {fate}"),
         );
-        let name = format!("goes-{place}");
-        let under_way = Stream::begin(&world.mesh.provider, &pod, &name);
+        let under_way = Stream::begin(&world.mesh.provider, &pod, &format!("goes-{place}"));
         world.mesh.kube.tell(&["-n", &namespace.name, "delete", kind, "meshtap"]);
         wait::until("a listener without the filter", || (!listeners(&pod).contains("meshtap")).then_some(()));
         let model = format!("gone-{place}");
@@ -33,7 +32,8 @@ pub(crate) fn comes_and_goes(world: &World) {
         assert!(!world.was_seen(&namespace.query(), &model));
         world.holds(
             &format!("{place}: the filter is removed while a stream is under way"),
-            &format!("200, no spans; the stream is {fate} and {}", its_span(&namespace, &name)),
+            // Whether its span leaves the VM before that is gone is chance.
+            &format!("200, no spans; the stream is {fate}, and may have no span"),
         );
     }
 }

@@ -6,8 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clickhouse::Client;
 use clickhouse::insert::Insert;
+use tracing::warn;
 
 use super::error::failed;
+use super::missing;
 use super::row::{ContentRow, SpanRow, Texts};
 use crate::model::{Attributes, SpanRecord};
 use crate::store::StoreError;
@@ -23,10 +25,34 @@ pub(super) struct Inserter<'a> {
 
 impl Inserter<'_> {
     /// `spans` may leave out some of the batch, which are stored already: the token stands for the batch all the same.
-    /// A server that has seen it drops what comes, and has seen all of it; one that has not takes what is missing.
+    /// A server that has seen it drops what comes; one that has not takes what is missing.
     pub(super) async fn insert(&self, token: &str, spans: &[&SpanRecord]) -> Result<(), StoreError> {
         let version = version();
         self.insert_content(token, spans, version).await?;
+        self.insert_spans(token, spans, version).await
+    }
+
+    /// What the server has dropped as a copy, and has not: see [`missing`]; almost always nothing. Sums that had it count
+    /// it twice until they are checked.
+    pub(super) async fn complete(&self, token: &str, spans: &[&SpanRecord]) -> Result<(), StoreError> {
+        let version = version();
+        let own_token = format!("{token}-{version:x}");
+        let with_content = spans.iter().copied().filter(|span| has_content(span));
+        let without_content = missing::from(self.client, "span_content", with_content).await?;
+        self.insert_content(&own_token, &without_content, version).await?;
+        let without_row = missing::from(self.client, "spans", spans.iter().copied()).await?;
+        if !without_row.is_empty() {
+            let missing = without_row.len();
+            warn!(
+                token,
+                missing, "ClickHouse took a batch for a copy and had not all of it; the rest is sent again"
+            );
+            self.insert_spans(&own_token, &without_row, version).await?;
+        }
+        Ok(())
+    }
+
+    async fn insert_spans(&self, token: &str, spans: &[&SpanRecord], version: u64) -> Result<(), StoreError> {
         let failed = |error| failed("inserting a batch", error);
         let insert = self.client.insert::<SpanRow<'_>>("spans").await.map_err(failed)?;
         let mut insert = self.settings(insert, token);

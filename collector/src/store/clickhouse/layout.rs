@@ -77,7 +77,7 @@ impl Layout {
         SHARDED.iter().map(table).collect()
     }
 
-    const fn is_replicated(&self) -> bool {
+    pub(super) const fn is_replicated(&self) -> bool {
         self.cluster.is_some() && self.replicated
     }
 

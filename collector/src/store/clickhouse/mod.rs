@@ -32,6 +32,7 @@ mod error;
 mod insert;
 mod layout;
 mod migrate;
+mod missing;
 mod query;
 mod remembered;
 mod rollup;
@@ -144,6 +145,9 @@ impl SpanWriter for ClickHouseStore {
             let client = &self.client;
             let inserter = Inserter { client, distributed: self.layout.is_cluster() };
             self.in_time("inserting a batch", inserter.insert(&batch.token, &fresh)).await?;
+            if batch.again && !self.layout.is_replicated() {
+                self.in_time("completing a batch", inserter.complete(&batch.token, &fresh)).await?;
+            }
             self.remembered().add(&fresh);
         }
         Ok(Written { duplicates, evicted: 0 })

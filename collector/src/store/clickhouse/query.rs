@@ -119,6 +119,23 @@ async fn key_rows(
     Ok(rows.into_iter().map(SpanKey::from).collect())
 }
 
+/// Which of these keys have a row in the table, all of them within a time.
+pub(super) async fn stored(
+    client: &Client,
+    table: &str,
+    keys: &[SpanKey],
+    times: TimeRange,
+) -> Result<HashSet<SpanKey>, StoreError> {
+    let sql = format!(
+        "SELECT DISTINCT ?fields FROM {table} WHERE {} \
+         AND concat(trace_id, span_id) IN (SELECT unhex(arrayJoin({{ids:Array(String)}})))",
+        time_condition(times),
+    );
+    let rows = client.query(&sql).param("ids", ids(keys)).fetch_all::<KeyRow>().await;
+    let rows = rows.map_err(|error| failed("looking for the spans of a batch", error))?;
+    Ok(rows.into_iter().map(SpanKey::from).collect())
+}
+
 pub(super) async fn trace(
     client: &Client,
     trace_id: TraceId,
