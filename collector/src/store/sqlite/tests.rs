@@ -188,7 +188,9 @@ async fn a_ping_fails_while_there_is_no_room_for_what_was_written_last() {
 fn call(number: u8, start_unix_nanos: u64) -> SpanRecord {
     let mut span = plain_span(number, start_unix_nanos);
     span.gen_ai.request_model = Some("m".to_owned());
-    span.attributes.insert("gen_ai.input.messages".to_owned(), serde_json::json!("hi"));
+    for name in ["gen_ai.input.messages", "input.value", "gen_ai.prompt.0.content"] {
+        span.attributes.insert(name, serde_json::json!("hi"));
+    }
     span
 }
 
