@@ -2,7 +2,7 @@
 //!
 //! Kept in memory alone, and bounded: a collector that starts knows them all again within one interval of theirs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -101,12 +101,21 @@ impl VmFilter {
     }
 }
 
+/// The pod or, without one, the proxy's id, and the VM.
+type Key = (Option<String>, String);
+
 #[derive(Debug, Default)]
 pub struct Sidecars {
-    /// By pod or, without one, by the proxy's id, and by VM.
-    vms: Mutex<HashMap<(Option<String>, String), Vm>>,
+    known: Mutex<Known>,
     /// The digest of the module that a build names.
     digests: OnceLock<HashMap<String, String>>,
+}
+
+/// Invariant: `by_age` has the time and the key of each VM, so that who was silent longest is found without a search.
+#[derive(Debug, Default)]
+struct Known {
+    vms: HashMap<Key, Vm>,
+    by_age: BTreeSet<(u64, Key)>,
 }
 
 impl Sidecars {
@@ -119,35 +128,48 @@ impl Sidecars {
     pub fn seen(&self, mut vm: Vm) {
         let build = vm.module_build.as_ref();
         vm.module_sha256 = build.and_then(|build| self.digests.get()?.get(build)).cloned();
-        let key = (vm.origin.pod.clone().or_else(|| vm.instance.clone()), vm.vm_id.clone());
-        let mut vms = self.lock();
-        if let Some(known) = vms.get_mut(&key) {
-            if known.last_seen_unix_nanos < vm.last_seen_unix_nanos {
-                *known = vm;
-            }
-            return;
-        }
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let oldest = u64::try_from(since_epoch.saturating_sub(MAX_SILENCE).as_nanos()).unwrap_or(u64::MAX);
-        vms.retain(|_, vm| vm.last_seen_unix_nanos >= oldest);
-        if vms.len() >= MAX_VMS {
-            let silent = vms.iter().min_by_key(|(_, vm)| vm.last_seen_unix_nanos).map(|(key, _)| key.clone());
-            silent.map(|key| vms.remove(&key));
-        }
-        vms.insert(key, vm);
+        let mut known = self.lock();
+        known.put(vm);
+        known.forget(oldest);
     }
 
     /// By namespace, workload, pod and VM; and whether there are more than `limit`.
     pub fn list(&self, filter: &VmFilter, limit: usize) -> (Vec<Vm>, bool) {
-        let mut found: Vec<Vm> = self.lock().values().filter(|vm| filter.matches(vm)).cloned().collect();
+        let mut found: Vec<Vm> = self.lock().vms.values().filter(|vm| filter.matches(vm)).cloned().collect();
         found.sort_by(|a, b| a.place().cmp(&b.place()));
         let truncated = found.len() > limit;
         found.truncate(limit);
         (found, truncated)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Option<String>, String), Vm>> {
-        self.vms.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn put(&mut self, vm: Vm) {
+        let key = (vm.origin.pod.clone().or_else(|| vm.instance.clone()), vm.vm_id.clone());
+        let last_seen = vm.last_seen_unix_nanos;
+        if let Some(before) = self.vms.get(&key).map(|known| known.last_seen_unix_nanos) {
+            if before >= last_seen {
+                return;
+            }
+            self.by_age.remove(&(before, key.clone()));
+        }
+        self.by_age.insert((last_seen, key.clone()));
+        self.vms.insert(key, vm);
+    }
+
+    /// Those that were silent since, and the ones that were so longest where there are too many.
+    fn forget(&mut self, oldest: u64) {
+        while self.by_age.first().is_some_and(|(seen, _)| *seen < oldest || self.vms.len() > MAX_VMS)
+            && let Some((_, key)) = self.by_age.pop_first()
+        {
+            self.vms.remove(&key);
+        }
     }
 }
 
@@ -211,5 +233,12 @@ mod tests {
         }
         let (all, truncated) = sidecars.list(&VmFilter::default(), MAX_VMS);
         assert_eq!((all.len(), truncated, all[0].vm_id.as_str()), (MAX_VMS, false, "00001"));
+        // One that is heard of again is not the one that goes.
+        sidecars.seen(vm("a", "00001", now + 20_000));
+        sidecars.seen(vm("a", "10001", now + 20_001));
+        let all = sidecars.list(&VmFilter::default(), MAX_VMS).0;
+        assert_eq!((all.len(), all[0].vm_id.as_str(), all[1].vm_id.as_str()), (MAX_VMS, "00001", "00003"));
+        let known = sidecars.lock();
+        assert_eq!(known.by_age.len(), known.vms.len());
     }
 }

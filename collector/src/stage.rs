@@ -29,6 +29,10 @@ impl Failures {
         Self { failed: watch::Sender::new(None), metrics }
     }
 
+    fn started(&self, task: &'static str) {
+        self.metrics.started(task);
+    }
+
     pub fn report(&self, task: &'static str, why: &str) {
         error!(task, why, "a task of the collector failed");
         self.metrics.failed(task);
@@ -90,6 +94,7 @@ impl Stage {
         failures: &Failures,
         run: impl FnOnce(CancellationToken) -> F,
     ) -> Self {
+        failures.started(name);
         let stop = CancellationToken::new();
         let (run, stopped, failures) = (run(stop.clone()), stop.clone(), failures.clone());
         let task = tokio::spawn(async move {
@@ -141,6 +146,7 @@ impl Drain {
         send: impl Future<Output = ()> + Send + 'static,
         read: impl FnOnce() + Send + 'static,
     ) -> Self {
+        failures.started(name);
         let (of_sender, of_reader) = (failures.clone(), failures.clone());
         let sender = tokio::spawn(async move { of_sender.watch(name, send).await });
         let reader = tokio::task::spawn_blocking(move || of_reader.watch_blocking(name, read));

@@ -1,7 +1,8 @@
 //! The queue's disk fails, really: senders get the answer that the documentation promises, what was answered with
 //! success survives a kill -9 in the middle of it, and the collector goes on when the disk does.
 //!
-//! The store is away until the end, so that everything is on that disk alone.
+//! The store is away until the end, so that everything is on that disk alone. In the last test it is the store's disk
+//! that is full, and the queue has another.
 
 use meshtap_tests::clickhouse::ClickHouse;
 use meshtap_tests::collector::{Collector, Store};
@@ -170,4 +171,46 @@ fn files_that_may_not_grow() {
     faulty.collector.start_again(&faulty.sandbox);
     faulty.post_until(200);
     faulty.everything_answered_is_there();
+}
+
+/// A collector that starts then takes spans all the same, and says what it lacks.
+#[test]
+fn the_disk_of_sqlite_is_full() {
+    let sandbox = Sandbox::new("store-full");
+    let Some(disk) = Disk::mount(&sandbox, Kind::Full) else { return };
+    let file = json!({"kind": "sqlite", "sqlite": {"path": disk.queue().join("spans.db")}});
+    let more = json!({"store": file, "pump": {"max_backoff": "200ms"}});
+    let collector = Collector::configured(&sandbox, "collector", &Store::Sqlite, &more);
+    let mut collector = collector.started_by(disk.entrance());
+    collector.start_again(&sandbox);
+    let mut next = 0;
+    let mut post = |collector: &Collector| {
+        next += 1;
+        let answer = collector.post_span(next, BYTES).unwrap_or_else(|error| panic!("no answer: {error}"));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        next
+    };
+    let store_is = |collector: &Collector, status: &str| {
+        let health = collector.get("/health/ready");
+        assert_eq!(health.status, 200);
+        let health = health.json();
+        let checks = health["checks"].as_array().into_iter().flatten();
+        checks.clone().any(|check| check["name"] == "store" && check["status"] == status)
+    };
+    post(&collector);
+    disk.fill();
+    wait::until("a write that finds no room", || {
+        post(&collector);
+        store_is(&collector, "degraded").then_some(())
+    });
+    collector.kill();
+    collector.start_again(&sandbox);
+    assert!(store_is(&collector, "degraded"));
+    let all = post(&collector);
+    disk.free();
+    wait::until("everything to be stored", || {
+        let count = collector.get("/api/v1/spans?limit=1000");
+        let stored = (count.status == 200).then(|| count.json()["spans"].as_array().map_or(0, Vec::len))?;
+        (stored as u64 == all && store_is(&collector, "ok")).then_some(())
+    });
 }

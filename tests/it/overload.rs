@@ -1,10 +1,12 @@
-//! A ClickHouse that answers, and has not the memory for what it is sent at once: its error 241, for real.
+//! A ClickHouse that answers, and does not take what it is sent at once: it has not the memory (its error 241, for real),
+//! or what stands before it breaks the connection.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use meshtap_tests::clickhouse::ClickHouse;
 use meshtap_tests::collector::{Collector, Store};
 use meshtap_tests::sandbox::Sandbox;
+use meshtap_tests::wire::Breaking;
 use meshtap_tests::{http, ports, wait};
 use serde_json::{Value, json};
 
@@ -19,12 +21,9 @@ fn what_is_too_much_at_once_is_stored_in_parts() {
     let sandbox = Sandbox::new("overload");
     let server = ClickHouse::start_with(&sandbox, "small", &configuration(&sandbox), ports::free_address());
     let store = Store::ClickHouse { url: server.url(), database: server.database("small") };
-    let pump =
-        json!({"max_attempts": 2, "max_batch_age": "2s", "min_backoff": "10ms", "max_backoff": "50ms"});
-    let mut collector = Collector::configured(&sandbox, "overload", &store, &json!({"pump": pump}));
-    collector.start_again(&sandbox);
+    let collector = impatient(&sandbox, "overload", &store);
 
-    (0..REQUESTS).for_each(|number| post(&collector, &request(number)));
+    (0..REQUESTS).for_each(|number| post(&collector, &request(number, SPANS, SPAN_BYTES)));
     let all = (REQUESTS * SPANS) as u64;
     wait::until("everything to be stored", || {
         (collector.metric("meshtap_spans_stored_total") == all).then_some(())
@@ -38,6 +37,35 @@ fn what_is_too_much_at_once_is_stored_in_parts() {
     );
 }
 
+/// Pings pass, and so does what is short: it is no store that is away.
+#[test]
+fn what_breaks_the_connection_is_stored_in_parts_and_what_is_too_much_alone_is_parked() {
+    let sandbox = Sandbox::new("breaking");
+    let server = ClickHouse::start(&sandbox);
+    let proxy = Breaking::start(server.address(), 100_000);
+    let store = Store::ClickHouse { url: proxy.url(), database: server.database("broken") };
+    let collector = impatient(&sandbox, "broken", &store);
+
+    post(&collector, &request(0, 1, 200_000));
+    post(&collector, &request(1, 8, 30_000));
+    post(&collector, &request(2, 1, 100));
+    wait::until("the rest to be stored", || {
+        (collector.metric("meshtap_spans_stored_total") == 9).then_some(())
+    });
+    assert_eq!(collector.metric("meshtap_queue_parked"), 1);
+    assert_eq!(collector.metric("meshtap_queue_waiting_entries{cursor=\"store\"}"), 0);
+    assert!(proxy.broken() > 3, "{}", proxy.broken());
+    assert_eq!(server.query("SELECT uniqExact(span_id), count() FROM broken.spans").trim(), "9\t9");
+}
+
+fn impatient(sandbox: &Sandbox, name: &str, store: &Store) -> Collector {
+    let pump =
+        json!({"max_attempts": 2, "max_batch_age": "2s", "min_backoff": "10ms", "max_backoff": "50ms"});
+    let mut collector = Collector::configured(sandbox, name, store, &json!({"pump": pump}));
+    collector.start_again(sandbox);
+    collector
+}
+
 fn post(collector: &Collector, request: &str) {
     let headers = [("content-type", "application/json")];
     let reply = http::post(collector.otlp_http(), "/v1/traces", &headers, request.as_bytes());
@@ -46,17 +74,25 @@ fn post(collector: &Collector, request: &str) {
 }
 
 /// Spans that do not become smaller when they are compressed.
-fn request(number: usize) -> String {
+fn request(number: usize, spans: usize, bytes: usize) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos().to_string();
     let mut random = fastrand::Rng::with_seed(number as u64);
-    let spans: Vec<Value> = (1..=SPANS)
+    let spans: Vec<Value> = (1..=spans)
         .map(|nth| {
             let id = format!("{:016x}", number * 1000 + nth);
-            let filling: String = std::iter::repeat_with(|| random.alphanumeric()).take(SPAN_BYTES).collect();
+            let filling: String = std::iter::repeat_with(|| random.alphanumeric()).take(bytes).collect();
+            // No attribute is longer than it may be.
+            let chunks = filling.as_bytes().chunks(SPAN_BYTES).enumerate();
+            let attributes: Vec<Value> = chunks
+                .map(|(nth, chunk)| {
+                    let value = String::from_utf8_lossy(chunk);
+                    json!({"key": format!("filling.{nth}"), "value": {"stringValue": value}})
+                })
+                .collect();
             json!({
                 "traceId": id.repeat(2), "spanId": id, "name": "call", "kind": 3,
                 "startTimeUnixNano": now, "endTimeUnixNano": now,
-                "attributes": [{"key": "filling", "value": {"stringValue": filling}}],
+                "attributes": attributes,
             })
         })
         .collect();

@@ -68,13 +68,23 @@ pub(super) fn open_modules(config: &config::Wasm) -> Result<Modules, StartError>
     })
 }
 
-/// A file that cannot be opened ends the start; a server may come later.
+/// A server may come later, and a file too: while its disk is full or another process has it locked, the queue takes
+/// what comes. One that can never be opened ends the start.
 pub(super) async fn open_store(config: &config::Store) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match config.kind {
-        StoreKind::Sqlite => Arc::new(SqliteStore::open(&config.sqlite.path).await?),
+        StoreKind::Sqlite => Arc::new(open_sqlite(config).await?),
         StoreKind::ClickHouse => Arc::new(open_clickhouse(config).await?),
         StoreKind::Memory => Arc::new(MemoryStore::new(config.memory.max_spans)),
     })
+}
+
+async fn open_sqlite(config: &config::Store) -> Result<LateStore, StoreError> {
+    let path = config.sqlite.path.clone();
+    let open = move || {
+        let path = path.clone();
+        async move { Ok(Arc::new(SqliteStore::open(&path).await?) as Arc<dyn Store>) }
+    };
+    LateStore::open(open).await
 }
 
 async fn open_clickhouse(config: &config::Store) -> Result<LateStore, StoreError> {

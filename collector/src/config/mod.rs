@@ -21,6 +21,7 @@ pub use self::tls::{Tls, TlsKeys};
 pub use self::wasm::Wasm;
 
 mod export;
+mod listeners;
 mod llmtrace;
 pub mod mistakes;
 mod queue;
@@ -306,24 +307,10 @@ fn read_log(reader: &mut Reader) -> Log {
 
 /// What one value alone cannot show.
 fn check(config: &Config, mistakes: &mut Mistakes) {
-    check_listeners(config, mistakes);
+    listeners::check(config, mistakes);
     receive::check(&config.receive, mistakes);
     store::check(&config.store, mistakes);
     queue::check(&config.queue, &config.pump, mistakes);
     export::check(&config.export, &config.queue, mistakes);
     config.wasm.check(mistakes);
-}
-
-fn check_listeners(config: &Config, mistakes: &mut Mistakes) {
-    let listeners = [
-        ("receive.grpc.listen", &config.receive.grpc.listen),
-        ("receive.http.listen", &config.receive.http.listen),
-        ("http.listen", &config.http.listen),
-    ];
-    for (nth, (key, address)) in listeners.iter().enumerate() {
-        let same = |(_, other): &&(&str, &String)| other == address && !address.ends_with(":0");
-        if let Some((other, _)) = listeners.iter().take(nth).find(same) {
-            mistakes.add(key, format!("is {address}, like {other}"), "give one of them another port");
-        }
-    }
 }

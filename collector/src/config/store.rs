@@ -173,7 +173,7 @@ fn check_clickhouse(config: &ClickHouse, mistakes: &mut Mistakes) {
                 && uri.query().is_none() => {}
         _ => mistakes.add(
             path,
-            format!("is not an http or https URL of a server: {:?}", config.url),
+            format!("is not an http or https URL of a server: {}", shown(&config.url)),
             "write it as http://host:8123",
         ),
     }
@@ -201,6 +201,11 @@ fn check_clickhouse(config: &ClickHouse, mistakes: &mut Mistakes) {
             "use a name of system.clusters, or leave it empty for one server",
         );
     }
+}
+
+/// What stands before an `@` may be a password.
+fn shown(url: &str) -> String {
+    if url.contains('@') { "(not shown)".to_owned() } else { format!("{url:?}") }
 }
 
 fn is_name(name: &str, others: &str) -> bool {

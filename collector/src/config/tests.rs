@@ -142,6 +142,8 @@ fn secrets_do_not_show() {
     let config = parse("store: {clickhouse: {password: hunter2}}", &[]).unwrap();
     assert_eq!(config.store.clickhouse.password.expose(), "hunter2");
     assert!(!format!("{config:?}").contains("hunter2"));
+    let found = mistakes("store: {clickhouse: {url: 'http://u:hunter 2@h:8123'}}", &[]);
+    assert!(found.contains("store.clickhouse.url: is not") && !found.contains("hunter"), "{found}");
     let found = mistakes("store: {clickhouse: {password: 7654321}}", &[]);
     assert!(
         found.contains("store.clickhouse.password: must be text") && !found.contains("7654321"),
@@ -199,6 +201,38 @@ fn backends_have_names_of_their_own() {
         langfuse.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
     assert_eq!(headers, [("authorization", "Basic aHVudGVyMg=="), ("x-scope", "a,b")]);
     assert!(!format!("{config:?}").contains("aHVudGVyMg"));
+}
+
+#[test]
+fn no_two_listeners_have_one_place() {
+    check("receive: {http: {listen: '0.0.0.0:4317'}}", "receive.http.listen: is 0.0.0.0:4317, like");
+    check(
+        "receive: {llmtrace: {listen: '127.0.0.1:4317'}}",
+        "receive.llmtrace.listen: is 127.0.0.1:4317, like",
+    );
+    check("http: {listen: '[::]:4318'}", "http.listen: is [::]:4318, like receive.http.listen");
+    parse("receive: {http: {listen: '127.0.0.2:4317'}, llmtrace: {listen: '127.0.0.1:50051'}}", &[]).unwrap();
+    parse("receive: {grpc: {listen: '127.0.0.1:0'}, http: {listen: '0.0.0.0:0'}}", &[]).unwrap();
+}
+
+/// What it exports would come in again.
+#[test]
+fn a_collector_is_no_backend_of_itself() {
+    for (listen, endpoint) in [
+        ("127.0.0.1:4317", "http://127.0.0.1:4317"),
+        ("127.0.0.1:4317", "http://localhost:4317"),
+        ("0.0.0.0:4317", "http://127.0.0.1:4317"),
+        ("0.0.0.0:4317", "http://[::1]:4317"),
+        ("10.1.2.3:80", "http://10.1.2.3"),
+    ] {
+        let text = format!(
+            "{{receive: {{grpc: {{listen: '{listen}'}}}}, export: {{me: {{endpoint: '{endpoint}'}}}}}}"
+        );
+        check(&text, "export.me.endpoint: is this collector itself (receive.grpc.listen)");
+    }
+    for endpoint in ["http://127.0.0.1:4319", "http://tempo:4317", "http://10.0.0.1:4317"] {
+        parse(&format!("export: {{tempo: {{endpoint: '{endpoint}'}}}}"), &[]).unwrap();
+    }
 }
 
 #[test]

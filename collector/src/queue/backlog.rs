@@ -2,7 +2,7 @@
 
 use super::Position;
 use super::disk;
-use super::log::{Log, State};
+use super::log::{Log, Segment, State};
 use super::segment::{FRAME_BYTES, Frame};
 use crate::telemetry::queue::Loss;
 
@@ -79,20 +79,27 @@ impl State {
             cursor: cursor.name.clone(),
             entries,
             bytes: if entries == 0 { 0 } else { bytes.saturating_sub(position.offset) },
-            oldest_unix_nanos: if entries == 0 { None } else { self.received_at(position) },
+            oldest_unix_nanos: (entries > 0).then(|| self.received_at(position)),
         }
     }
 
-    /// From the header of the frame at a position, or at the start of the next segment.
-    fn received_at(&self, position: Position) -> Option<u64> {
-        let next = self.segments.iter().find(|segment| segment.first > position.segment);
-        let here = self.segments.iter().find(|segment| segment.first == position.segment);
+    /// From the header of the frame at a position, or else at the start of a segment behind it. Where none of them is good
+    /// it is not known, and what waits counts as old: as the queue is open.
+    fn received_at(&self, position: Position) -> u64 {
+        let here = self.segments.iter().filter(|segment| segment.first == position.segment);
         let here = here.map(|segment| (segment, position.offset.max(segment.start)));
-        let here = here.filter(|(segment, offset)| *offset < segment.bytes);
-        let (segment, offset) = here.or(next.map(|segment| (segment, segment.start)))?;
-        let head = disk::read_exact(&*segment.file, FRAME_BYTES, offset).ok()??;
-        Frame::decode(&head, segment.key).map(|frame| frame.received_unix_nanos)
+        let behind = self.segments.iter().filter(|segment| segment.first > position.segment);
+        let mut places = here.chain(behind.map(|segment| (segment, segment.start)));
+        places.find_map(|(segment, offset)| received_of(segment, offset)).unwrap_or(self.opened_unix_nanos)
     }
+}
+
+fn received_of(segment: &Segment, offset: u64) -> Option<u64> {
+    if offset >= segment.bytes {
+        return None;
+    }
+    let head = disk::read_exact(&*segment.file, FRAME_BYTES, offset).ok()??;
+    Frame::decode(&head, segment.key).map(|frame| frame.received_unix_nanos)
 }
 
 impl CursorState {

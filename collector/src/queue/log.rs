@@ -75,6 +75,7 @@ pub(super) struct State {
     closed: bool,
     /// The size of the last entry that there was no room for.
     refused_bytes: u64,
+    pub(super) opened_unix_nanos: u64,
 }
 
 impl Log {
@@ -85,7 +86,8 @@ impl Log {
         max_bytes: u64,
         metrics: Arc<QueueMetrics>,
     ) -> Self {
-        let state = Mutex::new(State { segments, ..State::default() });
+        let opened_unix_nanos = super::writer::now();
+        let state = Mutex::new(State { segments, opened_unix_nanos, ..State::default() });
         Self { disk, state, changed: Condvar::new(), max_bytes, metrics }
     }
 

@@ -104,6 +104,27 @@ fn what_is_acknowledged_is_deleted_and_does_not_come_again() {
     assert_eq!((backlogs[0].entries, backlogs[0].oldest_unix_nanos.is_some()), (3, true));
 }
 
+/// An alert looks at it.
+#[test]
+fn what_waits_behind_damage_has_an_age() {
+    let disk = filled(&["a", "b", "c", "d", "e", "f", "g", "h"]);
+    let names = disk.names(log::SEGMENT_SUFFIX);
+    let age = |disk: &SimulatedDisk| {
+        let (log, _cursor) = open(disk);
+        log.backlogs().0.remove(0).oldest_unix_nanos.unwrap()
+    };
+    let before = age(&disk);
+    disk.damage(&names[0], |bytes| bytes[HEADER_BYTES + 9] ^= 4);
+    let behind = age(&disk);
+    let now = writer::now();
+    assert!((before..=now).contains(&behind), "that of the next segment: {before}, {behind}, {now}");
+    for name in &names[1..] {
+        disk.damage(name, |bytes| bytes[HEADER_BYTES + 9] ^= 4);
+    }
+    let unknown = age(&disk);
+    assert!((behind..=writer::now()).contains(&unknown), "since it was opened");
+}
+
 #[test]
 fn a_fixed_batch_keeps_its_token_over_a_start() {
     let disk = filled(&["a", "b", "c"]);

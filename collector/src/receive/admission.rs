@@ -1,6 +1,7 @@
 //! The first pass over a request: what is in it, and what of it is not taken. Nothing is decoded but heartbeats, which end
 //! here.
 
+use std::cell::OnceCell;
 use std::time::SystemTime;
 
 use tracing::{Level, debug, enabled};
@@ -54,8 +55,8 @@ impl<'a> Admission<'a> {
     }
 
     fn resource_spans(&mut self, message: &[u8]) -> Result<(), Malformed> {
-        let resource = parts(message, RESOURCE)?;
-        let check = self.limits.check_resource(&resource);
+        let resource = Shared::of(message, RESOURCE)?;
+        let check = self.limits.check_resource(&resource.parts);
         self.resource_bytes = *check.as_ref().unwrap_or(&0);
         let check = check.map(drop);
         each(
@@ -68,21 +69,27 @@ impl<'a> Admission<'a> {
 
     fn scope_spans(
         &mut self,
-        resource: &[&[u8]],
+        resource: &Shared<'_, normalize::Resource>,
         check: &Result<(), Refused>,
         message: &[u8],
     ) -> Result<(), Malformed> {
-        let scope = parts(message, SCOPE)?;
-        let shared = check.clone().and_then(|()| self.limits.check_scope(&scope));
+        let scope = Shared::of(message, SCOPE)?;
+        let checked = check.clone().and_then(|()| self.limits.check_scope(&scope.parts));
         each(message, |number, bytes| {
             if number == SPANS {
-                self.span(resource, &scope, &shared, bytes);
+                self.span(resource, &scope, &checked, bytes);
             }
             Ok(())
         })
     }
 
-    fn span(&mut self, resource: &[&[u8]], scope: &[&[u8]], shared: &Result<bool, Refused>, span: &[u8]) {
+    fn span(
+        &mut self,
+        resource: &Shared<'_, normalize::Resource>,
+        scope: &Shared<'_, normalize::Scope>,
+        shared: &Result<bool, Refused>,
+        span: &[u8],
+    ) {
         let position = self.received;
         self.received += 1;
         if position >= self.limits.max_spans_per_batch {
@@ -134,7 +141,23 @@ fn trace_id(span: &[u8]) -> Option<String> {
 /// No sender writes a resource or a scope in more than one.
 const MAX_PARTS: usize = 16;
 
-/// Of a resource or a scope, which protobuf allows to come in several.
+/// A resource or a scope, which protobuf allows to come in several parts.
+struct Shared<'a, T> {
+    parts: Vec<&'a [u8]>,
+    /// What it says. It is read for the first heartbeat, and once however many there are.
+    read: OnceCell<Option<T>>,
+}
+
+impl<'a, T> Shared<'a, T> {
+    fn of(message: &'a [u8], number: u32) -> Result<Self, Malformed> {
+        Ok(Self { parts: parts(message, number)?, read: OnceCell::new() })
+    }
+
+    fn read(&self, read: impl FnOnce(&[&'a [u8]]) -> Result<T, Malformed>) -> Option<&T> {
+        self.read.get_or_init(|| read(&self.parts).ok()).as_ref()
+    }
+}
+
 fn parts(message: &[u8], number: u32) -> Result<Vec<&[u8]>, Malformed> {
     let mut parts = Vec::new();
     each(message, |found, bytes| {
@@ -166,8 +189,13 @@ fn each<'a>(
     Ok(())
 }
 
-fn heartbeat(resource: &[&[u8]], scope: &[&[u8]], span: &[u8]) -> Option<Vm> {
-    let (resource, scope) = (normalize::Resource::read(resource).ok()?, normalize::Scope::read(scope).ok()?);
-    let (record, _) = normalize::record(&resource, &scope, span).ok()?;
+fn heartbeat(
+    resource: &Shared<'_, normalize::Resource>,
+    scope: &Shared<'_, normalize::Scope>,
+    span: &[u8],
+) -> Option<Vm> {
+    let resource = resource.read(normalize::Resource::read)?;
+    let scope = scope.read(normalize::Scope::read)?;
+    let (record, _) = normalize::record(resource, scope, span).ok()?;
     Vm::of(&record)
 }

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::body::Body as HttpBody;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
+use meshtap_filter::semconv;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
 use tonic::body::Body;
@@ -20,6 +23,7 @@ use tonic_types::StatusExt as _;
 use tower::Service as _;
 
 use super::account::Account;
+use super::admission::Admission;
 use super::grpc::{EXPORT_PATH, TraceService};
 use super::intake::{ExportError, Intake};
 use super::llmtrace::Ingestion;
@@ -219,4 +223,48 @@ async fn calls_that_are_none_are_told_why() {
     plain.headers_mut().insert("content-type", "application/json".parse().unwrap());
     let response = TraceService::new(fixture.intake.clone()).answer(plain).await;
     assert_eq!(response.status().as_u16(), 415);
+}
+
+/// They share it, and it may be as large as a resource may be.
+#[test]
+fn a_resource_is_read_once_for_all_its_heartbeats() {
+    let allocations = |attributes: usize| {
+        let limits = Config::default().limits();
+        let request = heartbeats(attributes, 200);
+        let measured = allocation_counter::measure(|| {
+            let mut admission = Admission::new(&limits, SystemTime::now());
+            admission.request(&request).unwrap();
+            assert_eq!((admission.heartbeats.len(), admission.cut.len()), (200, 200));
+        });
+        measured.count_total
+    };
+    let (small, large) = (allocations(1), allocations(200));
+    assert!(large < small + 5_000, "{small} allocations, {large} with a large resource");
+}
+
+fn heartbeats(attributes: usize, spans: u8) -> Vec<u8> {
+    let pair = |key: String| {
+        let value = Some(any_value::Value::StringValue("x".repeat(20)));
+        KeyValue { key, value: Some(AnyValue { value }), ..KeyValue::default() }
+    };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
+    let now = u64::try_from(now).unwrap();
+    let span = |id: u8| Span {
+        trace_id: vec![1; 16],
+        span_id: vec![id + 1; 8],
+        name: semconv::HEARTBEAT.to_owned(),
+        start_time_unix_nano: now,
+        end_time_unix_nano: now,
+        attributes: vec![pair(semconv::MESHTAP_VM_ID.to_owned())],
+        ..Span::default()
+    };
+    let scope =
+        InstrumentationScope { name: semconv::SCOPE_NAME.to_owned(), ..InstrumentationScope::default() };
+    let scope_spans =
+        ScopeSpans { scope: Some(scope), spans: (0..spans).map(span).collect(), ..ScopeSpans::default() };
+    let attributes = (0..attributes).map(|n| pair(format!("key.{n}"))).collect();
+    let resource = Some(Resource { attributes, ..Resource::default() });
+    let resource_spans =
+        vec![ResourceSpans { resource, scope_spans: vec![scope_spans], ..ResourceSpans::default() }];
+    ExportTraceServiceRequest { resource_spans }.encode_to_vec()
 }

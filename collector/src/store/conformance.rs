@@ -595,6 +595,7 @@ fn full_span(span: SpanRecord) -> SpanRecord {
         "meshtap.user.id": "the-user", "meshtap.session.id": "the-session",
         "gen_ai.input.messages": [{"role": "user", "parts": [{"type": "text", "content": "hi"}]}],
         "gen_ai.output.messages": "[\"as text\"]",
+        "input.value": "hi", "traceloop.entity.output": "hi", "llm.input_messages.0.message.content": "hi",
     });
     SpanRecord {
         parent_span_id: Some(SpanId([7; 8])),

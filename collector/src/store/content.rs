@@ -1,21 +1,16 @@
 //! What messages say, apart from the rest of a span: stores keep it in a table of its own, with a retention of its own.
 //!
-//! Content are the attributes below, and all events of a span as soon as one of them holds a message, so that their
+//! Content are the attributes that `names` knows, and all events of a span as soon as one of them holds a message, so that their
 //! order is kept. Putting the two parts together again gives the span as it was.
 
 use meshtap_filter::semconv;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+pub(super) use self::names::is_content;
 use crate::model::{Attributes, Dimension, SpanRecord};
 
-/// Attributes that hold messages.
-pub const CONTENT_ATTRIBUTES: [&str; 4] = [
-    semconv::GEN_AI_SYSTEM_INSTRUCTIONS,
-    semconv::GEN_AI_INPUT_MESSAGES,
-    semconv::GEN_AI_OUTPUT_MESSAGES,
-    semconv::GEN_AI_TOOL_DEFINITIONS,
-];
+mod names;
 
 /// Attributes that stores keep in a column of their own, with the dimension that reads them.
 pub(super) const PROMOTED: [(&str, Dimension); 2] =
@@ -30,12 +25,7 @@ pub(super) struct Content {
 
 /// Whether the span has any.
 pub(super) fn has_content(span: &SpanRecord) -> bool {
-    CONTENT_ATTRIBUTES.iter().any(|name| span.attributes.contains_key(name)) || has_message_event(span)
-}
-
-/// Whether the attribute is content.
-pub(super) fn is_content(name: &str) -> bool {
-    CONTENT_ATTRIBUTES.contains(&name)
+    span.attributes.keys().any(is_content) || has_message_event(span)
 }
 
 /// The attributes of a span that are neither content nor in a column of their own.
@@ -72,10 +62,8 @@ pub(super) fn content_of(span: &SpanRecord) -> Option<Content> {
     if !has_content(span) {
         return None;
     }
-    let attributes = CONTENT_ATTRIBUTES
-        .iter()
-        .filter_map(|name| Some((*name, span.attributes.get(name)?.clone())))
-        .collect();
+    let content = span.attributes.iter().filter(|(name, _)| is_content(name));
+    let attributes = content.map(|(name, value)| (name.to_owned(), value.clone())).collect();
     let events = if has_message_event(span) { span.events.clone() } else { Vec::new() };
     Some(Content { attributes, events })
 }

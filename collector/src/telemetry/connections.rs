@@ -19,10 +19,14 @@ pub struct ConnectionMetrics {
     not_taken: Family<ListenerLabels, Counter>,
 }
 
+/// Every listener there may be.
+pub(super) const LISTENERS: [&str; 4] = ["grpc", "otlp_http", "llmtrace", "http"];
+
 impl ConnectionMetrics {
+    /// Everything is there from the start, so that an alert need not wait for the first one.
     pub(super) fn new(registry: &mut Registry) -> Self {
         let mut add = Declare(registry);
-        Self {
+        let metrics = Self {
             refused: add.metric(
                 "meshtap_connections_refused",
                 "Connections closed at once because a listener had as many as it may",
@@ -35,7 +39,13 @@ impl ConnectionMetrics {
                 "meshtap_connections_write_timed_out",
                 "Connections closed because the other end did not take an answer within receive.write_timeout",
             ),
+        };
+        for family in [&metrics.refused, &metrics.timed_out, &metrics.not_taken] {
+            for listener in LISTENERS {
+                drop(family.get_or_create(&ListenerLabels { listener }));
+            }
         }
+        metrics
     }
 
     pub fn refused(&self, listener: &'static str) {

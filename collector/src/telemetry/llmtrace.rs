@@ -10,6 +10,9 @@ struct Labels {
     reason: &'static str,
 }
 
+/// Why a span cannot become one. They show from the start.
+const REASONS: [&str; 5] = ["invalid_id", "invalid_tenant_id", "not_ended", "too_many_tags", "malformed"];
+
 #[derive(Debug)]
 pub struct LlmTraceMetrics {
     spans_received: Counter,
@@ -29,6 +32,9 @@ impl LlmTraceMetrics {
             "Spans in LLMTrace's own format that could not become spans, and were reported to the sender",
             metrics.spans_rejected.clone(),
         );
+        for reason in REASONS {
+            drop(metrics.spans_rejected.get_or_create(&Labels { reason }));
+        }
         metrics
     }
 

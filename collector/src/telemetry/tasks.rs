@@ -33,6 +33,11 @@ impl TaskMetrics {
         Self { failed, expiry_postponed }
     }
 
+    /// The task shows from its start, so that an alert need not wait for the first failure.
+    pub fn started(&self, task: &'static str) {
+        drop(self.failed.get_or_create(&Labels { task }));
+    }
+
     pub fn failed(&self, task: &'static str) {
         self.failed.get_or_create(&Labels { task }).inc();
     }

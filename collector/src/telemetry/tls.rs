@@ -5,6 +5,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+use super::metrics::reasons;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HandshakeLabels {
     listener: &'static str,
@@ -16,38 +18,29 @@ struct ReloadLabels {
     outcome: &'static str,
 }
 
-/// Why a handshake came to nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HandshakeFailure {
-    /// The client showed no certificate where one is asked for.
-    NoCertificate,
-    /// The client's certificate is of nobody that is trusted, or not valid now.
-    BadCertificate,
-    /// The client does not trust ours, and says so.
-    Refused,
-    /// It did not end in time.
-    Timeout,
-    /// Not TLS, not one that is spoken here, or broken off.
-    Other,
-}
-
-impl HandshakeFailure {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NoCertificate => "no_certificate",
-            Self::BadCertificate => "bad_certificate",
-            Self::Refused => "refused",
-            Self::Timeout => "timeout",
-            Self::Other => "other",
-        }
+reasons! {
+    /// Why a handshake came to nothing.
+    HandshakeFailure {
+        // The client showed no certificate where one is asked for.
+        NoCertificate = "no_certificate",
+        // The client's certificate is of nobody that is trusted, or not valid now.
+        BadCertificate = "bad_certificate",
+        // The client does not trust ours, and says so.
+        Refused = "refused",
+        // It did not end in time.
+        Timeout = "timeout",
+        // Not TLS, not one that is spoken here, or broken off.
+        Other = "other",
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reload {
-    Ok,
-    Error,
+reasons! {
+    /// What became of files that have changed.
+    Reload { Ok = "ok", Error = "error" }
 }
+
+/// Listeners that may have TLS.
+const SECURE: [&str; 2] = ["grpc", "otlp_http"];
 
 #[derive(Debug)]
 pub struct TlsMetrics {
@@ -68,7 +61,21 @@ impl TlsMetrics {
             "Changed certificates that were read again, by whether they could be used",
             metrics.reloads.clone(),
         );
+        metrics.show_all();
         metrics
+    }
+
+    /// From the start, so that an alert need not wait for the first one.
+    fn show_all(&self) {
+        for outcome in Reload::ALL {
+            drop(self.reloads.get_or_create(&ReloadLabels { outcome: outcome.as_str() }));
+        }
+        for reason in HandshakeFailure::ALL {
+            for listener in SECURE {
+                let labels = HandshakeLabels { listener, reason: reason.as_str() };
+                drop(self.handshakes_failed.get_or_create(&labels));
+            }
+        }
     }
 
     pub fn handshake_failed(&self, listener: &'static str, reason: HandshakeFailure) {
@@ -77,10 +84,6 @@ impl TlsMetrics {
     }
 
     pub fn reloaded(&self, outcome: Reload) {
-        let outcome = match outcome {
-            Reload::Ok => "ok",
-            Reload::Error => "error",
-        };
-        self.reloads.get_or_create(&ReloadLabels { outcome }).inc();
+        self.reloads.get_or_create(&ReloadLabels { outcome: outcome.as_str() }).inc();
     }
 }

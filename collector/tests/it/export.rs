@@ -32,11 +32,11 @@ fn exporter(endpoint: &str, protocol: Protocol) -> Exporter {
     }
 }
 
-fn onward(exporter: Exporter) -> impl FnOnce(&mut Config) {
+pub(crate) fn onward(exporter: Exporter) -> impl FnOnce(&mut Config) {
     |config| config.export = vec![exporter]
 }
 
-fn grpc(backend: &Running) -> Exporter {
+pub(crate) fn grpc(backend: &Running) -> Exporter {
     exporter(&format!("http://{}", backend.grpc()), Protocol::Grpc)
 }
 

@@ -1,6 +1,8 @@
 //! The collector from outside: OTLP in over gRPC, answers out over HTTP, in one process with the test.
 
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod api;
 #[cfg(test)]
 mod cli;

@@ -9,6 +9,7 @@
 //! and whoever watches a reply decides when the client leaves.
 
 mod answer;
+mod breaking;
 mod http1_client;
 mod http1_upstream;
 mod http2_client;
@@ -18,6 +19,7 @@ mod unreachable;
 mod upstream;
 
 pub use self::answer::Answer;
+pub use self::breaking::Breaking;
 pub use self::http1_client::Http1;
 pub use self::http2_client::http2;
 pub use self::unreachable::Unreachable;

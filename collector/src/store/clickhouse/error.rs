@@ -77,8 +77,8 @@ fn cause(error: &Error) -> Cause {
         // An answer without a number is not ClickHouse's own. It comes from what stands before it, which may have a
         // bound on the size of a request.
         Error::BadResponse(_) => number(error).map_or(Cause::Load, cause_of),
-        Error::TimedOut => Cause::Load,
-        Error::Network(_) | Error::NotEnoughData | Error::Decompression(_) => Cause::Store,
+        // A connection that breaks may be a server that is away, which a ping tells, and a proxy's way of saying no.
+        Error::TimedOut | Error::Network(_) | Error::NotEnoughData | Error::Decompression(_) => Cause::Load,
         _ => Cause::Request,
     }
 }
@@ -123,6 +123,7 @@ mod tests {
         check("Code: 2521. DB::Exception: not 252", Cause::Request);
         check("Code: 516. DB::Exception: Code: 252. DB::Exception", Cause::Request);
         check("<html>502 Bad Gateway</html>", Cause::Load);
+        assert_eq!(failed("x", Error::Network("reset".into())).cause(), Cause::Load);
         assert!(!failed("x", Error::SchemaMismatch(String::new())).is_transient());
     }
 

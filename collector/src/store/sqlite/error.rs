@@ -22,6 +22,11 @@ pub(super) fn cause(error: &rusqlite::Error) -> Cause {
     }
 }
 
+/// What a lock that can be had says nothing about.
+pub(super) fn is_of_the_disk(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure))
+}
+
 pub(super) fn failed(doing: &str, error: rusqlite::Error) -> StoreError {
     StoreError::new(cause(&error), format!("sqlite: {doing}")).with_source(error)
 }

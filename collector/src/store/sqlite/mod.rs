@@ -13,12 +13,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::Connection;
 
-use self::error::failed;
+use self::error::{cause, failed};
 use self::readers::Readers;
 use self::writer::Writer;
 use super::{
-    Batch, Cutoffs, Expired, LatencyReport, Page, SpanFilter, SpanPage, SpanReader, SpanWriter, StoreError,
-    TraceSpans, UsageQuery, UsageReport, Written,
+    Batch, Cause, Cutoffs, Expired, LatencyReport, Page, SpanFilter, SpanPage, SpanReader, SpanWriter,
+    StoreError, TraceSpans, UsageQuery, UsageReport, Written,
 };
 use crate::model::TraceId;
 use crate::private;
@@ -111,7 +111,7 @@ fn take_lock(path: &Path) -> Result<File, StoreError> {
             "sqlite: cannot write beside {}; set store.sqlite.path to a place that can be written",
             path.display()
         );
-        StoreError::permanent(message).with_source(error)
+        of_io(message, error)
     };
     let lock = private::options().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
     match lock.try_lock() {
@@ -127,12 +127,20 @@ fn take_lock(path: &Path) -> Result<File, StoreError> {
 fn create_folder(path: &Path) -> Result<(), StoreError> {
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
     private::create_folders(folder).map_err(|error| {
-        StoreError::permanent(format!(
+        let message = format!(
             "sqlite: cannot create the folder {}; set store.sqlite.path to a place that can be written",
             folder.display()
-        ))
-        .with_source(error)
+        );
+        of_io(message, error)
     })
+}
+
+/// A disk that is full now may have room later; a place that cannot be written is a mistake.
+fn of_io(message: String, error: std::io::Error) -> StoreError {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    let cause =
+        if matches!(error.kind(), StorageFull | QuotaExceeded) { Cause::Store } else { Cause::Request };
+    StoreError::new(cause, message).with_source(error)
 }
 
 fn open_for_writing(path: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
@@ -156,7 +164,18 @@ fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
         }
         _ => "the database cannot be opened",
     };
-    failed(&format!("{}: {advice}; see store.sqlite.path", path.display()), error)
+    let doing = format!("{}: {advice}; see store.sqlite.path", path.display());
+    match cause(&error) {
+        // A file that is full or locked may be opened later.
+        Cause::Store if !is_of_the_place(&error) => failed(&doing, error),
+        _ => StoreError::permanent(format!("sqlite: {doing}")).with_source(error),
+    }
+}
+
+/// While we run, another process may undo it; at a start it is a mistake of the configuration.
+fn is_of_the_place(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
+    matches!(error.sqlite_error_code(), Some(CannotOpen | PermissionDenied | ReadOnly))
 }
 
 #[async_trait]

@@ -2,6 +2,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use super::*;
 use crate::model::{CallSide, Dimension, SpanRecord};
 use crate::store::conformance::{self, plain_span};
@@ -137,11 +139,58 @@ async fn a_locked_database_fails_transiently_and_recovers() {
     store.write(Batch::of([plain_span(1, 1)])).await.unwrap();
 }
 
+/// Whoever starts with it goes on without it for a while.
+#[tokio::test]
+async fn what_may_be_opened_later_is_told_from_what_never_will() {
+    let folder = Folder::new("later");
+    let patience = Duration::from_millis(1);
+    SqliteStore::open_waiting(&folder.file(), patience).await.unwrap().close().await.unwrap();
+    let other = Connection::open(folder.file()).unwrap();
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
+    let locked = SqliteStore::open_waiting(&folder.file(), patience).await.unwrap_err();
+    assert!(locked.is_transient(), "{}", locked.chain());
+    assert!(locked.to_string().contains("another process holds the database locked"), "{locked}");
+    drop(other);
+    SqliteStore::open_waiting(&folder.file(), patience).await.unwrap().close().await.unwrap();
+
+    let a_folder = folder.file().parent().unwrap().join("folder.db");
+    fs::create_dir_all(&a_folder).unwrap();
+    let error = SqliteStore::open(&a_folder).await.unwrap_err();
+    assert!(!error.is_transient(), "{}", error.chain());
+}
+
+/// A lock can be had on a full disk.
+#[tokio::test]
+async fn a_ping_fails_while_there_is_no_room_for_what_was_written_last() {
+    let folder = Folder::new("no-room");
+    create_folder(&folder.file()).unwrap();
+    let mut db = open_for_writing(&folder.file(), Duration::from_millis(1)).unwrap();
+    schema::migrate(&mut db).unwrap();
+    let dictionary = pack::dictionary(&db).unwrap();
+    db.execute_batch("PRAGMA max_page_count = 1").unwrap();
+    let writer = Writer::start(db, &dictionary).unwrap();
+    writer.ping().await.unwrap();
+    let batch = |attributes: usize| {
+        let mut span = plain_span(1, 1);
+        let value = |n: usize| (n.to_string(), serde_json::json!(Sha256::digest(n.to_le_bytes()).to_vec()));
+        span.attributes.extend((0..attributes).map(value));
+        Batch::of([span])
+    };
+    let error = writer.write(batch(2_000)).await.unwrap_err();
+    assert_eq!(error.cause(), Cause::Store, "{}", error.chain());
+    let unready = writer.ping().await.unwrap_err();
+    assert!(unready.is_transient() && unready.chain().contains("full"), "{}", unready.chain());
+    writer.write(batch(0)).await.unwrap();
+    writer.ping().await.unwrap();
+}
+
 /// A call of one minute's start, with content.
 fn call(number: u8, start_unix_nanos: u64) -> SpanRecord {
     let mut span = plain_span(number, start_unix_nanos);
     span.gen_ai.request_model = Some("m".to_owned());
-    span.attributes.insert("gen_ai.input.messages".to_owned(), serde_json::json!("hi"));
+    for name in ["gen_ai.input.messages", "input.value", "gen_ai.prompt.0.content"] {
+        span.attributes.insert(name, serde_json::json!("hi"));
+    }
     span
 }
 

@@ -11,7 +11,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter};
 use tokio::sync::{mpsc, oneshot};
 use tracing::error;
 
-use super::error::{cause, failed};
+use super::error::{cause, failed, is_of_the_disk};
 use super::expire::expire;
 use super::intern::Interner;
 use super::pack::Packer;
@@ -48,7 +48,8 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn start(db: Connection, dictionary: &[u8]) -> Result<Self, StoreError> {
-        let file = File { db, packer: Packer::new(dictionary), interner: Interner::default() };
+        let (packer, interner) = (Packer::new(dictionary), Interner::default());
+        let file = File { db, packer, interner, no_room: None };
         let (commands, queue) = mpsc::channel(QUEUE_CAPACITY);
         let thread = thread::Builder::new()
             .name("sqlite-writer".to_owned())
@@ -96,6 +97,8 @@ struct File {
     db: Connection,
     packer: Packer,
     interner: Interner,
+    /// Why the last write failed, where it was the disk: it takes a lock all the same.
+    no_room: Option<String>,
 }
 
 /// The answer to a close goes out after the file has been let go. A panic ends what was asked, with the transaction that
@@ -132,7 +135,7 @@ fn work(file: &mut File, queue: &mut mpsc::Receiver<Command>) -> Option<(Reply<(
                 None
             }
             Command::Ping { reply } => {
-                answer(reply, ping(&mut file.db));
+                answer(reply, file.ping());
                 None
             }
             Command::Close { reply } => {
@@ -211,13 +214,22 @@ fn store_alone(file: &mut File, write: WriteCommand) {
 impl File {
     /// All batches in one transaction, with what they add to the rollups.
     fn insert(&mut self, batches: &[&[SpanRecord]]) -> rusqlite::Result<Vec<Written>> {
-        let Self { db, packer, interner } = self;
+        let Self { db, packer, interner, no_room } = self;
         let outcome = insert(db, packer, interner, batches);
         if outcome.is_err() {
             // What they remember of the transaction is not in the file.
             interner.forget();
         }
+        *no_room = outcome.as_ref().err().filter(|error| is_of_the_disk(error)).map(ToString::to_string);
         outcome
+    }
+
+    /// As the last write found the disk: that one is tried again, and says when there is room.
+    fn ping(&mut self) -> Result<(), StoreError> {
+        match &self.no_room {
+            Some(why) => Err(StoreError::transient(format!("sqlite: the last batch was not written: {why}"))),
+            None => ping(&mut self.db),
+        }
     }
 }
 
