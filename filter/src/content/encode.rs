@@ -96,12 +96,14 @@ pub(super) struct Writer<'a> {
     pub(super) slack: usize,
     /// A text grew beyond that, and was cut.
     pub(super) cut: bool,
+    /// What is written next may have broken off: its end is treated as that of a text that was cut.
+    pub(super) is_open: bool,
     pub(super) found: Found,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(treatment: Treatment<'a>, slack: usize) -> Self {
-        Self { out: String::new(), treatment, slack, cut: false, found: Found::default() }
+        Self { out: String::new(), treatment, slack, cut: false, is_open: false, found: Found::default() }
     }
 
     /// What is no content: written as it is.
@@ -119,7 +121,7 @@ impl<'a> Writer<'a> {
 
     /// A text of which is known that it takes `json_bytes` in a string: when those are its own, it needs no escapes.
     pub(super) fn counted_text(&mut self, text: &str, json_bytes: usize, is_cut: bool) {
-        match self.treated(text, is_cut) {
+        match self.treated(text, is_cut || self.is_open) {
             Cow::Borrowed(text) if json_bytes == text.len() => {
                 self.out.push('"');
                 self.out.push_str(text);
@@ -215,7 +217,7 @@ impl<'a> Writer<'a> {
         if !is_whole {
             self.out.truncate(start);
             (self.slack, self.cut, self.found) = (slack, cut, found);
-            self.fragment(json, false);
+            self.fragment(json, self.is_open);
         }
     }
 
