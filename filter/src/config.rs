@@ -334,7 +334,7 @@ fn read_document(document: &[u8], findings: &mut Findings) -> Result<Config, Str
 fn read(object: Json<'_>, findings: &mut Findings) -> Config {
     let default = Config::default();
     let mut root = Section::new("", Some(object), findings);
-    let config = Config {
+    let mut config = Config {
         collector: root.section("collector", |section| {
             let cluster = section.text("cluster", default.collector.cluster);
             let authority = section.text("authority", authority_of_cluster(&cluster));
@@ -391,8 +391,31 @@ fn read(object: Json<'_>, findings: &mut Findings) -> Config {
         content: root.section("content", |section| read_content(section, &default.content)),
         redactor: root.section("redaction", read_redaction),
     };
+    let known = root.findings.problems.len();
     root.finish();
+    withhold_content(&mut config, findings, known);
     config
+}
+
+/// What is wrong with a rule may have been there to keep content in the pod, and so may a section whose name is not known,
+/// as those are that are reported behind the first `known` problems. Until it is mended no content leaves.
+fn withhold_content(config: &mut Config, findings: &mut Findings, known: usize) {
+    const SECTIONS: [&str; 4] = ["match", "exclude", "rules", "redaction"];
+    let may_widen = |(at, problem): &(usize, &Problem)| {
+        let is_of = |section: &&str| problem.path.starts_with(*section);
+        *at >= known || (SECTIONS.iter().any(is_of) && !problem.path.starts_with("redaction.off"))
+    };
+    let Some((_, mistake)) = findings.problems.iter().enumerate().find(may_widen) else { return };
+    let message =
+        format!("off until {} is mended, which may be there to keep content in the pod", mistake.path);
+    let of_rules = config.rules.rules.iter_mut().filter_map(|rule| rule.content.as_mut());
+    let mut was_on = false;
+    for mode in of_rules.chain([&mut config.content.mode]) {
+        was_on |= std::mem::replace(mode, ContentMode::Off) != ContentMode::Off;
+    }
+    if was_on {
+        findings.problems.push(Problem { path: "content.mode".to_owned(), message });
+    }
 }
 
 fn rules(section: &mut Section<'_, '_>) -> Rules {
@@ -465,7 +488,8 @@ fn read_content(section: &mut Section<'_, '_>, default: &Content) -> Content {
         max_message_bytes: section.number("max_message_bytes", 256, max, default.max_message_bytes),
         max_span_bytes: section.number("max_span_bytes", 1 << 10, max, default.max_span_bytes),
         sample_rate: section.sample_rate("sample_rate"),
-        errors: section.boolean("errors", default.errors),
+        // Less content is the safer mistake.
+        errors: section.boolean_or("errors", default.errors, false),
     }
 }
 
@@ -670,6 +694,11 @@ impl<'a, 'p> Section<'a, 'p> {
     }
 
     fn boolean(&mut self, key: &'static str, default: bool) -> bool {
+        self.boolean_or(key, default, default)
+    }
+
+    /// `fallback` stands in for a bad value, `default` for none.
+    fn boolean_or(&mut self, key: &'static str, default: bool, fallback: bool) -> bool {
         #[cfg(not(target_arch = "wasm32"))]
         self.note(key, Values::Boolean { default });
         let Some(value) = self.value(key) else { return default };
@@ -677,8 +706,8 @@ impl<'a, 'p> Section<'a, 'p> {
             "true" => true,
             "false" => false,
             _ => {
-                self.report(key, format!("expected true or false, found {}; using {default}", shown(value)));
-                default
+                self.report(key, format!("expected true or false, found {}; using {fallback}", shown(value)));
+                fallback
             }
         }
     }
@@ -1076,6 +1105,50 @@ mod tests {
         let redacted = |text| config.redactor.redact(text, false, &mut redact::Found::default()).into_owned();
         assert_eq!(redacted("Falcon me@example.com"), "[REDACTED:literal] [REDACTED:email]");
         assert_eq!(redacted("DE89 3704 0044 0532 0130 00"), "DE89 3704 0044 0532 0130 00");
+    }
+
+    #[test]
+    fn a_mistake_lets_no_content_out() {
+        let modes = |document: &str| {
+            let (config, problems) = parse(document.as_bytes());
+            let of_rules = config.rules.rules.iter().filter_map(|rule| rule.content);
+            let is_on = of_rules.chain([config.content.mode]).any(|mode| mode != ContentMode::Off);
+            (
+                is_on,
+                problems.last().map(|last| format!("{}: {}", last.path, last.message)).unwrap_or_default(),
+            )
+        };
+        for (rest, mistake) in [
+            (r#""rules":[{"hots":"dev","content":"full"}]"#, "rules[0].hots"),
+            (r#""rules":[{"host":"a b","content":"full"}]"#, "rules[0].host"),
+            (r#""rules":[{"host":"hr","content":"redact"}]"#, "rules[0].content"),
+            (r#""exclude":{"host":"hr"}"#, "exclude"),
+            (r#""exclude":[{"host":"hr","paths":"/"}]"#, "exclude[0].paths"),
+            (r#""match":["hr"]"#, "match[0]"),
+            (r#""redaction":{"patterns":["(?=x)abc"]}"#, "redaction.patterns[0]"),
+            (r#""redaction":{"pattern":["abc"]}"#, "redaction.pattern"),
+            (r#""redaction":{"ignore_case":"yes"}"#, "redaction.ignore_case"),
+            (r#""excludes":[{"host":"hr"}]"#, "excludes"),
+        ] {
+            let (is_on, last) = modes(&format!(r#"{{"content":{{"mode":"redacted"}},{rest}}}"#));
+            assert!(!is_on, "{rest}");
+            let expected = format!(
+                "content.mode: off until {mistake} is mended, which may be there to keep content in the pod"
+            );
+            assert_eq!(last, expected);
+        }
+        assert!(!modes(r#"{"rules":[{"hots":"dev","content":"full"}]}"#).0, "on in the rule alone");
+        for rest in [
+            r#""redaction":{"off":["emails"]}"#,
+            r#""batch":{"max_spans":0}"#,
+            r#""content":{"mode":"full","max":1}"#,
+        ] {
+            let (is_on, last) = modes(&format!(r#"{{"content":{{"mode":"redacted"}},{rest}}}"#));
+            assert!(is_on && !last.is_empty() && !last.starts_with("content.mode"), "{rest} {last}");
+        }
+        let (_, last) = modes(r#"{"excludes":[]}"#);
+        assert!(last.starts_with("excludes: "), "nothing to switch off, nothing to say: {last}");
+        assert!(!parse(br#"{"content":{"mode":"full","errors":"no"}}"#).0.content.errors);
     }
 
     #[test]

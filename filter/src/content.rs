@@ -140,8 +140,8 @@ impl Capture {
         Some((Self { mode, key, sampled, redactor: Rc::clone(&config.redactor) }, Box::new(transcript)))
     }
 
-    /// `None` when the exchange is not sampled and did not fail.
-    pub fn finish(self, transcript: Transcript, facts: &Facts, failed: bool) -> Option<Content> {
+    /// `None` when the exchange is not sampled and did not fail. An answer that is not `whole` broke off.
+    pub fn finish(self, transcript: Transcript, facts: &Facts, failed: bool, whole: bool) -> Option<Content> {
         // A failure is only collected for where the configuration wants it.
         if !self.sampled && !failed {
             return None;
@@ -151,7 +151,7 @@ impl Capture {
             ContentMode::Redacted => Treatment::Redacted(&self.redactor),
             ContentMode::Fingerprint | ContentMode::Off => Treatment::Fingerprint(&self.key),
         };
-        transcript.into_content(treatment, &facts.finish_reasons, failed)
+        transcript.into_content(treatment, &facts.finish_reasons, failed, whole)
     }
 }
 

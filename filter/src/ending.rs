@@ -95,6 +95,8 @@ impl StreamLog {
     /// How the stream ended. `status` is that of the answer, `None` when none came.
     pub fn end(&self, status: Option<u16>) -> End {
         let details = self.code_details.as_str();
+        // In brackets stand names that others chose, such as that of a policy, which may be any word.
+        let cause = details.split(['[', '{']).next().unwrap_or_default();
         let timeouts = flag::UPSTREAM_REQUEST_TIMEOUT
             | flag::STREAM_IDLE_TIMEOUT
             | flag::MAX_STREAM_DURATION
@@ -104,9 +106,9 @@ impl StreamLog {
         } else if details.starts_with("upstream_reset") {
             // Before the timeouts: it may name that of a connection in its braces.
             End::UpstreamReset
-        } else if details.contains("timeout")
-            || details.contains("max_stream_duration")
-            || details.contains("max_duration")
+        } else if cause.contains("timeout")
+            || cause.contains("max_stream_duration")
+            || cause.contains("max_duration")
             || self.any(timeouts)
         {
             End::Timeout
@@ -215,5 +217,7 @@ mod tests {
         check("request_rate_limited", 2_048, Some(429), End::LocalReply, Some("rate_limited"));
         check("local_rate_limited", 2_048, Some(429), End::LocalReply, Some("rate_limited"));
         check("", 0, Some(200), End::Complete, None);
+        let policy = "rbac_access_denied_matched_policy[ns[apps]-policy[no-timeouts]-rule[0]]";
+        check(policy, 0, Some(403), End::LocalReply, Some("403"));
     }
 }

@@ -179,10 +179,9 @@ impl Exchange {
         for said in names.chain([&mut envoy.response_code_details]) {
             cut(said, self.limits.max_attribute_bytes, &mut facts.truncated);
         }
-        let content = self
-            .capture
-            .zip(self.reading.content)
-            .and_then(|(capture, transcript)| capture.finish(*transcript, &facts, error_type.is_some()));
+        let content = self.capture.zip(self.reading.content).and_then(|(capture, transcript)| {
+            capture.finish(*transcript, &facts, error_type.is_some(), is_final)
+        });
         Span {
             content,
             usage,

@@ -182,7 +182,7 @@ fn suggestion(given: &str, known: impl Iterator<Item = impl AsRef<str>>) -> Stri
 }
 
 /// What a user needs of the parser's message, which goes on with a picture of the place and advice to programmers.
-fn essence(text: &str) -> &str {
+pub(crate) fn essence(text: &str) -> &str {
     let line = text.lines().next().unwrap_or_default();
     let line = line.strip_prefix("error: ").unwrap_or(line);
     line.split_once(", set DuplicateKeyPolicy").map_or(line, |(essence, _)| essence)

@@ -51,6 +51,13 @@ fn object(keys: &[(&str, &Values)]) -> Value {
     json!({"type": "object", "additionalProperties": false, "properties": properties})
 }
 
+/// Headers that hold no id.
+const CREDENTIALS: [&str; 6] =
+    ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-goog-api-key"];
+/// HTTP's own.
+const NOT_METADATA: [&str; 7] =
+    ["connection", "content-length", "content-type", "host", "te", "transfer-encoding", "upgrade"];
+
 fn of(values: &Values) -> Value {
     match values {
         Values::Number { min, max, default } => {
@@ -69,10 +76,20 @@ fn of(values: &Values) -> Value {
             "items": {"type": "string", "minLength": min_chars, "maxLength": max_bytes},
         }),
         Values::Secret => json!({"type": "string", "minLength": 16, "maxLength": 512}),
-        Values::HeaderNames => json!({"type": "array", "maxItems": 8, "items": {"type": "string"}}),
-        Values::Headers => {
-            json!({"type": "object", "maxProperties": 16, "additionalProperties": {"type": "string"}})
-        }
+        Values::HeaderNames => json!({
+            "type": "array",
+            "maxItems": 8,
+            "items": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$", "not": {"enum": CREDENTIALS}},
+        }),
+        Values::Headers => json!({
+            "type": "object",
+            "maxProperties": 16,
+            "propertyNames": {
+                "pattern": "^[a-z0-9._-]{1,64}$",
+                "not": {"anyOf": [{"pattern": "^grpc-"}, {"enum": NOT_METADATA}]},
+            },
+            "additionalProperties": {"type": "string", "maxLength": 4096, "pattern": "^[!-~]([ -~]*[!-~])?$"},
+        }),
         Values::Choice { names, default } => json!({"type": "string", "enum": names, "default": default}),
     }
 }
@@ -81,7 +98,24 @@ fn of(values: &Values) -> Value {
 mod tests {
     use std::path::Path;
 
+    use meshtap_filter::config::parse;
+
     use super::*;
+
+    /// The schema says of a name what the filter says of it.
+    #[test]
+    fn names_of_headers_are_those_that_the_filter_takes() {
+        let takes = |document: Value| parse(document.to_string().as_bytes()).1.is_empty();
+        let as_id = |name: &str| takes(json!({"correlation": {"user_headers": [name]}}));
+        let as_metadata = |name: &str| takes(json!({"collector": {"headers": {name: "x"}}}));
+        assert!(as_id("x-ok") && as_metadata("x-ok"));
+        for name in CREDENTIALS {
+            assert!(!as_id(name), "{name}");
+        }
+        for name in NOT_METADATA.into_iter().chain(["grpc-timeout", "X-Upper"]) {
+            assert!(!as_metadata(name), "{name}");
+        }
+    }
 
     #[test]
     fn the_shipped_schema_is_this_one() {

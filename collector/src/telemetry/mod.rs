@@ -1,6 +1,8 @@
 //! What the collector says about itself and about the calls it has seen.
 
 pub mod connections;
+#[cfg(test)]
+mod documented;
 pub mod export;
 pub mod exposition;
 pub mod labels;

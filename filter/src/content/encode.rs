@@ -96,12 +96,14 @@ pub(super) struct Writer<'a> {
     pub(super) slack: usize,
     /// A text grew beyond that, and was cut.
     pub(super) cut: bool,
+    /// What is written next may have broken off: its end is treated as that of a text that was cut.
+    pub(super) is_open: bool,
     pub(super) found: Found,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(treatment: Treatment<'a>, slack: usize) -> Self {
-        Self { out: String::new(), treatment, slack, cut: false, found: Found::default() }
+        Self { out: String::new(), treatment, slack, cut: false, is_open: false, found: Found::default() }
     }
 
     /// What is no content: written as it is.
@@ -119,7 +121,7 @@ impl<'a> Writer<'a> {
 
     /// A text of which is known that it takes `json_bytes` in a string: when those are its own, it needs no escapes.
     pub(super) fn counted_text(&mut self, text: &str, json_bytes: usize, is_cut: bool) {
-        match self.treated(text, is_cut) {
+        match self.treated(text, is_cut || self.is_open) {
             Cow::Borrowed(text) if json_bytes == text.len() => {
                 self.out.push('"');
                 self.out.push_str(text);
@@ -207,11 +209,7 @@ impl<'a> Writer<'a> {
     pub(super) fn json(&mut self, json: &str, is_cut: bool) {
         let is_fingerprint = matches!(self.treatment, Treatment::Fingerprint(_));
         if is_cut || is_fingerprint {
-            // What is left of cut JSON has its escapes still, which may hide what is to be redacted.
-            let has_escapes = matches!(self.treatment, Treatment::Redacted(_)) && json.contains('\\');
-            let plain = if has_escapes { unescaped(json, false) } else { None };
-            self.text(plain.as_deref().unwrap_or(json), is_cut);
-            return;
+            return self.fragment(json, is_cut);
         }
         let (start, slack, cut, found) = (self.out.len(), self.slack, self.cut, self.found.clone());
         let mut rest = json.as_bytes();
@@ -219,8 +217,15 @@ impl<'a> Writer<'a> {
         if !is_whole {
             self.out.truncate(start);
             (self.slack, self.cut, self.found) = (slack, cut, found);
-            self.text(json, false);
+            self.fragment(json, self.is_open);
         }
+    }
+
+    /// What is left of JSON, as a text. It has its escapes still, which may hide what is to be redacted.
+    fn fragment(&mut self, json: &str, is_cut: bool) {
+        let has_escapes = matches!(self.treatment, Treatment::Redacted(_)) && json.contains('\\');
+        let plain = if has_escapes { unescaped(json, false) } else { None };
+        self.text(plain.as_deref().unwrap_or(json), is_cut);
     }
 
     /// One value, that of the member `name`; `None` where the bytes are not JSON.
@@ -461,6 +466,19 @@ mod tests {
         assert_eq!(redacted(r#"{"to":"a112"#, true), r#""{\"to\":\"a[REDACTED:pattern]""#);
         assert_eq!(redacted(r#"{"to":"a\u0031\u003112\"#, true), r#""{\"to\":\"a[REDACTED:pattern]�""#);
         assert_eq!(redacted(r#"{"to":"\u00"#, true), "\"{\\\"to\\\":\\\"\u{fffd}\"");
+    }
+
+    /// What broke off, what no reader takes, and what is too deep.
+    #[test]
+    fn escapes_hide_nothing_in_json_that_is_not_whole() {
+        let redactor = redactor();
+        let deep = format!("{}{}", "[".repeat(MAX_LEVELS), "]".repeat(MAX_LEVELS));
+        for rest in [r#","b":"#, r#","b":1e999}"#, "} and more", &format!(r#","b":{deep}}}"#)] {
+            let document = [r#"{"a":"x\u0031\u0031\u0031"#, "\"", rest].concat();
+            let seen = json(Treatment::Redacted(&redactor), &document, false);
+            assert!(seen.contains(r#"{\"a\":\"x[REDACTED:pattern]\""#), "{seen}");
+            assert_eq!(json(Treatment::Full, &document, false), serde_json::to_string(&document).unwrap());
+        }
     }
 
     /// What a value is may only show behind its name.

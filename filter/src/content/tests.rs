@@ -255,6 +255,36 @@ fn a_cut_leaves_no_beginning_of_a_secret() {
     }
 }
 
+/// By itself, or because the model may say no more.
+#[test]
+fn an_answer_that_broke_off_ends_in_no_beginning_of_a_secret() {
+    let said = |delta: &str, reason: &str, ended: &'static str| {
+        let delta = format!(r#"{{"choices":[{{"index":0,"delta":{delta}}}]}}"#);
+        let reason = format!(r#"{{"choices":[{{"index":0,"delta":{{}},"finish_reason":"{reason}"}}]}}"#);
+        let all = [delta.as_str(), reason.as_str(), "[DONE]"];
+        let events = if ended == "via_upstream" { &all[..] } else { &all[..1] };
+        let mut call = Call::sse(CHAT, r#"{"messages":[]}"#, events).mode(ContentMode::Redacted);
+        call.ended = ended;
+        call.content().output_messages.unwrap_or_default()
+    };
+    let card = r#"{"content":"Your card is 4111 1111 1111 11"}"#;
+    let call =
+        r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"mail\":\"ann@exam"}}]}"#;
+    for (reason, ended) in
+        [("", "downstream_remote_disconnect"), ("length", "via_upstream"), ("content_filter", "via_upstream")]
+    {
+        let seen = said(card, reason, ended);
+        assert!(seen.contains("is [REDACTED:credit_card]"), "{reason} {seen}");
+        let seen = said(call, reason, ended);
+        assert!(seen.contains(r#"mail\":\"[REDACTED:email]"#), "{reason} {seen}");
+    }
+    assert!(said(card, "stop", "via_upstream").contains("4111 1111 1111 11"), "that is all there is");
+    let whole = r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"mail\":\"anonymous\"}"}}]}"#;
+    assert!(said(whole, "length", "via_upstream").contains(r#"{"mail":"anonymous"}"#));
+    let text = r#"{"content":"It is raining"}"#;
+    assert!(said(text, "", "downstream_remote_disconnect").contains("It is \"}"), "half a word says nothing");
+}
+
 #[test]
 fn a_failure_is_kept_whatever_the_rate() {
     let sampled = |rate: f64, errors: bool, failed: bool| {

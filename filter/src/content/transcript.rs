@@ -603,12 +603,14 @@ impl Transcript {
             + store.tools.capacity()
     }
 
-    /// `None` when there is nothing. `finish_reasons` by the index of the choice; `failed` stands in for one.
+    /// `None` when there is nothing. `finish_reasons` by the index of the choice; `failed` stands in for one. Without one
+    /// an answer that is not `whole` broke off.
     pub(super) fn into_content(
         mut self,
         treatment: Treatment<'_>,
         finish_reasons: &[(u64, String)],
         failed: bool,
+        whole: bool,
     ) -> Option<Content> {
         // What broke off is content too.
         for is_answer in [false, true] {
@@ -628,18 +630,20 @@ impl Transcript {
         let mut content = Content {
             mode: treatment.name(),
             system_instructions: section(store.system.cost, &mut |writer| {
-                write_items(writer, &store.system.items);
+                write_items(writer, &store.system.items, false);
             }),
             input_messages: section(cost_of(&store.input), &mut |writer| {
                 for message in &store.input {
-                    write_message(writer, message, None);
+                    write_message(writer, message, None, false);
                 }
             }),
             output_messages: section(cost_of(&store.output), &mut |writer| {
                 for message in &store.output {
                     let of_choice = finish_reasons.iter().find(|(choice, _)| *choice == message.choice);
                     let unknown = if failed { "error" } else { "unknown" };
-                    write_message(writer, message, Some(of_choice.map_or(unknown, |(_, reason)| reason)));
+                    let broke_off = of_choice.map_or(!whole, |(_, reason)| is_of_a_cut(reason));
+                    let reason = of_choice.map_or(unknown, |(_, reason)| reason);
+                    write_message(writer, message, Some(reason), broke_off);
                 }
             }),
             tool_definitions: section(store.tools.len(), &mut |writer| writer.raw(&store.tools)),
@@ -997,11 +1001,19 @@ impl Sink<Field> for Collector<'_> {
     }
 }
 
-fn write_message(writer: &mut Writer<'_>, message: &Message, finish_reason: Option<&str>) {
+/// Whether a finish reason says that there would have been more, in the words of any provider: `length`, `MAX_TOKENS`,
+/// `model_context_window_exceeded`, `limit`, `content_filter`.
+fn is_of_a_cut(finish_reason: &str) -> bool {
+    const WORDS: [&str; 6] = ["length", "max", "window", "limit", "incomplete", "filter"];
+    let reason = finish_reason.to_ascii_lowercase();
+    WORDS.iter().any(|word| reason.contains(word))
+}
+
+fn write_message(writer: &mut Writer<'_>, message: &Message, finish_reason: Option<&str>, broke_off: bool) {
     writer.item("{\"role\":");
     writer.word(&message.role);
     writer.raw(",\"parts\":[");
-    write_items(writer, &message.items);
+    write_items(writer, &message.items, broke_off);
     writer.raw("]");
     if let Some(reason) = finish_reason {
         writer.raw(",\"finish_reason\":");
@@ -1010,9 +1022,13 @@ fn write_message(writer: &mut Writer<'_>, message: &Message, finish_reason: Opti
     writer.raw("}");
 }
 
-fn write_items(writer: &mut Writer<'_>, items: &[Item]) {
-    for item in items {
+/// Where they `broke_off`, the last of them did, and every call that is no whole JSON.
+fn write_items(writer: &mut Writer<'_>, items: &[Item], broke_off: bool) {
+    for (at, item) in items.iter().enumerate() {
+        let is_last = at.saturating_add(1) == items.len();
+        writer.is_open = broke_off && (is_last || item.is_json);
         write_item(writer, item);
+        writer.is_open = false;
     }
 }
 

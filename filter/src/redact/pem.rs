@@ -2,7 +2,7 @@
 //!
 //! Line breaks may be `\n` as two characters, as in JSON.
 
-use super::bytes::{BASE64, Bytes, SPACE, is};
+use super::bytes::{BASE64, Bytes, SPACE, WORD, is};
 use super::scan::Scan;
 use super::{Kind, work};
 
@@ -36,7 +36,7 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
         }
         // Cut, or an end that is missing.
         None if scan.is_cut => bytes.len(),
-        other => end_of_lines(bytes, body, other.unwrap_or(bytes.len()))?,
+        other => end_of_lines(bytes, behind_headers(bytes, body), other.unwrap_or(bytes.len()))?,
     };
     scan.found(Kind::PrivateKey, at, end)
 }
@@ -68,9 +68,28 @@ fn next_boundary(bytes: Bytes<'_>, from: usize) -> Option<usize> {
     }
 }
 
-/// The end of the lines of base64, the last of which may be short; nothing without such a line.
-fn end_of_lines(bytes: Bytes<'_>, start: usize, limit: usize) -> Option<usize> {
-    let mut found = None;
+/// Behind `Proc-Type: 4,ENCRYPTED` and the like, which some keys begin with.
+fn behind_headers(bytes: Bytes<'_>, start: usize) -> usize {
+    const MAX_HEADERS: usize = 8;
+    const MAX_NAME: usize = 32;
+    const MAX_VALUE: usize = 256;
+    let mut at = start;
+    for _ in 0..MAX_HEADERS {
+        let name = behind_breaks(bytes, at);
+        let end = bytes.run_within(name, WORD, MAX_NAME);
+        if end == name || !bytes.starts_with(end, b": ") {
+            break;
+        }
+        let value = bytes.span(end, end.wrapping_add(MAX_VALUE));
+        work(value.len());
+        let Some(length) = value.iter().position(|byte| matches!(byte, b'\n' | b'\r' | b'\\')) else { break };
+        at = end.wrapping_add(length);
+    }
+    at
+}
+
+/// Behind white space, and line breaks as JSON writes them.
+fn behind_breaks(bytes: Bytes<'_>, start: usize) -> usize {
     let mut at = start;
     loop {
         let before = at;
@@ -80,9 +99,18 @@ fn end_of_lines(bytes: Bytes<'_>, start: usize, limit: usize) -> Option<usize> {
         if bytes.at(at) == b'\\' && matches!(bytes.at(at.wrapping_add(1)), b'n' | b'r') {
             at = at.wrapping_add(2);
         }
-        if at > before {
-            continue;
+        if at == before {
+            return at;
         }
+    }
+}
+
+/// The end of the lines of base64, the last of which may be short; nothing without such a line.
+fn end_of_lines(bytes: Bytes<'_>, start: usize, limit: usize) -> Option<usize> {
+    let mut found = None;
+    let mut at = start;
+    loop {
+        at = behind_breaks(bytes, at);
         let end = bytes.run(at, BASE64).min(limit);
         let is_line = end.saturating_sub(at) >= MIN_LINE;
         if is_line || (found.is_some() && end > at) {

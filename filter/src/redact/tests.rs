@@ -409,6 +409,15 @@ fn private_keys() {
         "[REDACTED:private_key]\n\nThat was all of it."
     );
     assert_eq!(redacted(&format!("{open}\n{certificate}")), format!("[REDACTED:private_key]\n{certificate}"));
+    // With headers in front of its lines.
+    for headers in ["Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A1B\n\n", "Version: GnuPG v2\n\n"] {
+        let (begin, lines) = open.split_once('\n').unwrap();
+        let key = format!("{begin}\n{headers}{lines}");
+        assert_eq!(redacted(&format!("{key}\n\nThat was all.")), "[REDACTED:private_key]\n\nThat was all.");
+        let escaped = key.replace('\n', r"\n");
+        assert_eq!(redacted(&format!("\"{escaped}\"")), "\"[REDACTED:private_key]\"");
+    }
+    unchanged(&[&format!("-----{} PRIVATE KEY-----\nnote: it stands here\n", "BEGIN")]);
     // In a named value.
     assert_eq!(
         redacted(&format!("\"private_key\": \"{}\"", pem("PRIVATE KEY", r"\n"))),

@@ -284,7 +284,7 @@ proptest! {
             transcript.collector(is_answer).end_document(true);
             prop_assert!(transcript.held_bytes() <= max_span + 4_096, "{}", transcript.held_bytes());
         }
-        let content = transcript.into_content(super::super::encode::Treatment::Full, &[], false);
+        let content = transcript.into_content(super::super::encode::Treatment::Full, &[], false, true);
         if let Some(content) = content {
             let bytes: usize = json_of(&content).iter().map(|json| json.len()).sum();
             prop_assert!(bytes <= max_span, "{bytes}");

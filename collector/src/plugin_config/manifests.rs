@@ -1,0 +1,235 @@
+//! Where plugin configurations stand: in a file of their own, or inside of what brings them to a proxy: a `WasmPlugin`, a
+//! `TrafficExtension`, an `EnvoyFilter`, a list of such, or Envoy's own configuration. YAML or JSON.
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use crate::config::raw::essence;
+
+/// One configuration of a file.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The manifest that it stands in, for a message.
+    pub(super) place: String,
+    /// As the proxy hands it to the filter.
+    pub(super) configuration: String,
+}
+
+/// Every configuration in the text of a file.
+///
+/// # Errors
+/// When the text is neither JSON nor YAML, and when it is manifests none of which holds a configuration.
+pub(super) fn find(text: String) -> anyhow::Result<Vec<Found>> {
+    let documents = match serde_saphyr::from_multiple::<Value>(&text) {
+        Ok(documents) => documents,
+        // What is no JSON either the filter says in its own words.
+        Err(_) if text.trim_start().starts_with('{') => {
+            return Ok(vec![Found { configuration: text, ..Found::default() }]);
+        }
+        Err(error) => anyhow::bail!("neither JSON nor YAML: {}", essence(&error.to_string())),
+    };
+    let mut found = Vec::new();
+    for document in &documents {
+        walk(document, "", &mut found)?;
+    }
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let is_manifest =
+        |document: &Value| document.get("apiVersion").is_some() && document.get("kind").is_some();
+    match documents.as_slice() {
+        [] => Ok(vec![Found::default()]),
+        [document] if !is_manifest(document) => {
+            // A key that comes twice is seen in the text alone.
+            let is_json = serde_json::from_str::<Value>(&text).is_ok();
+            let configuration = if is_json { text } else { document.to_string() };
+            Ok(vec![Found { configuration, ..Found::default() }])
+        }
+        _ => anyhow::bail!(
+            "no plugin configuration in it: no WasmPlugin, no TrafficExtension with `wasm`, no EnvoyFilter with a Wasm filter"
+        ),
+    }
+}
+
+/// Looks for configurations in `value` and all that it holds.
+fn walk(value: &Value, place: &str, found: &mut Vec<Found>) -> anyhow::Result<()> {
+    if let Value::Array(items) = value {
+        return items.iter().try_for_each(|item| walk(item, place, found));
+    }
+    let Value::Object(members) = value else { return Ok(()) };
+    let named = name(value);
+    let place = named.as_deref().unwrap_or(place);
+    let configuration = match value.get("kind").and_then(Value::as_str) {
+        Some("WasmPlugin") => Some(plugin_config(value.get("spec"))),
+        Some("TrafficExtension") => value.pointer("/spec/wasm").map(|wasm| plugin_config(Some(wasm))),
+        _ => wasm_filter(value)
+            .map(|config| of_envoy(config).with_context(|| format!("{place}configuration")))
+            .transpose()?,
+    };
+    match configuration {
+        Some(configuration) => found.push(Found { place: place.to_owned(), configuration }),
+        None => members.values().try_for_each(|member| walk(member, place, found))?,
+    }
+    Ok(())
+}
+
+/// `EnvoyFilter meshtap: ` of a manifest.
+fn name(value: &Value) -> Option<String> {
+    let kind = value.get("kind")?.as_str()?;
+    let name = value.pointer("/metadata/name").and_then(Value::as_str);
+    name.map(|name| format!("{kind} {name}: "))
+}
+
+/// What Istio makes of `pluginConfig`.
+fn plugin_config(spec: Option<&Value>) -> String {
+    spec.and_then(|spec| spec.get("pluginConfig")).map(Value::to_string).unwrap_or_default()
+}
+
+/// The `PluginConfig` of Envoy's Wasm filter, where `value` is one.
+fn wasm_filter(value: &Value) -> Option<&Value> {
+    let is_wasm = |key: &str| {
+        let of = value.get(key).and_then(Value::as_str);
+        of.is_some_and(|of| of.ends_with("/envoy.extensions.filters.http.wasm.v3.Wasm"))
+    };
+    if is_wasm("@type") {
+        value.get("config")
+    } else if is_wasm("type_url") {
+        // In a TypedStruct.
+        value.pointer("/value/config")
+    } else {
+        None
+    }
+}
+
+/// What Envoy hands to the filter: <https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/wasm/v3/wasm.proto>
+fn of_envoy(config: &Value) -> anyhow::Result<String> {
+    let Some(any) = config.get("configuration") else { return Ok(String::new()) };
+    let of = any.get("@type").and_then(Value::as_str).unwrap_or_default();
+    match (of.rsplit('/').next(), any.get("value")) {
+        (Some("google.protobuf.StringValue"), Some(Value::String(text))) => Ok(text.clone()),
+        (Some("google.protobuf.Struct"), Some(object @ Value::Object(_))) => Ok(object.to_string()),
+        (Some("google.protobuf.StringValue" | "google.protobuf.Struct"), None) => Ok(String::new()),
+        _ => {
+            anyhow::bail!("expected a google.protobuf.StringValue or a google.protobuf.Struct with its value")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use meshtap_filter::config;
+
+    use super::*;
+
+    fn problems(text: &str) -> Vec<String> {
+        let of = |found: Found| {
+            let (_, problems) = config::parse(found.configuration.as_bytes());
+            problems
+                .into_iter()
+                .map(move |problem| format!("{}{}", found.place, problem.path))
+                .collect::<Vec<_>>()
+        };
+        find(text.to_owned()).unwrap().into_iter().flat_map(of).collect()
+    }
+
+    fn error(text: &str) -> String {
+        format!("{:#}", find(text.to_owned()).unwrap_err())
+    }
+
+    const PLUGIN: &str = "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: a}\n\
+        spec: {url: 'oci://x', pluginConfig: {detect: 1}}\n";
+    const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: apps}\n";
+
+    #[test]
+    fn a_configuration_is_read_in_json_and_yaml() {
+        assert_eq!(problems("{\"detect\": \"known\", \"batch\": {\"max_spans\": 1.0}}"), [""; 0]);
+        assert_eq!(problems("detect: everything\nbatch: {max_span: 1}\n"), ["detect", "batch.max_span"]);
+        assert_eq!(problems("{\"detect\": \"known\""), [""]);
+        assert_eq!(problems("[]"), [""]);
+        assert_eq!(problems(""), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_no_yaml_is_said_as_such() {
+        let expected = "neither JSON nor YAML: line 1 column 9: while scanning a plain scalar, found a tab";
+        assert_eq!(error("detect: known\n\tbatch: 1\n"), expected);
+        assert!(error("detect: known\ndetect: known\n").contains("duplicate mapping key"));
+    }
+
+    #[test]
+    fn every_plugin_of_a_manifest_is_read() {
+        let other = PLUGIN.replace("name: a", "name: b").replace("detect: 1", "queue: {max_in_flight: 99}");
+        let text = [PLUGIN, &other, NAMESPACE].join("---\n");
+        assert_eq!(problems(&text), ["WasmPlugin a: detect", "WasmPlugin b: queue.max_in_flight"]);
+        assert!(error(NAMESPACE).contains("no WasmPlugin"));
+    }
+
+    #[test]
+    fn lists_are_looked_into() {
+        let item = PLUGIN.trim_end().replace('\n', "\n  ");
+        assert_eq!(
+            problems(&format!("apiVersion: v1\nkind: List\nitems:\n- {item}\n")),
+            ["WasmPlugin a: detect"]
+        );
+    }
+
+    #[test]
+    fn a_traffic_extension_is_read() {
+        let text =
+            "apiVersion: extensions.istio.io/v1alpha1\nkind: TrafficExtension\nmetadata: {name: a}\nspec: ";
+        assert_eq!(
+            problems(&format!("{text}{{wasm: {{pluginConfig: {{detect: 1}}}}}}")),
+            ["TrafficExtension a: detect"]
+        );
+        assert!(find(format!("{text}{{lua: {{inlineCode: x}}}}")).is_err());
+    }
+
+    /// An EnvoyFilter with a Wasm filter in it beside another filter, and the same filter in Envoy's own configuration.
+    #[test]
+    fn filters_of_envoy_are_read() {
+        let filter = |configuration: &str| {
+            format!(
+                "{{'@type': type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm, \
+                 config: {{name: x, configuration: {configuration}}}}}"
+            )
+        };
+        let text =
+            filter("{'@type': type.googleapis.com/google.protobuf.StringValue, value: '{\"detect\": 1}'}");
+        let object = filter("{'@type': type.googleapis.com/google.protobuf.Struct, value: {batch: 1}}");
+        let envoy_filter = format!(
+            "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {{name: a}}\nspec:\n  configPatches:\n  \
+             - patch: {{value: {{name: rbac}}}}\n  - patch: {{value: {{typed_config: {text}}}}}\n"
+        );
+        assert_eq!(
+            problems(&[PLUGIN, &envoy_filter].join("---\n")),
+            ["WasmPlugin a: detect", "EnvoyFilter a: detect"]
+        );
+        assert_eq!(problems(&format!("static_resources: {{listeners: [{object}]}}")), ["batch"]);
+        let typed_struct = "{'@type': type.googleapis.com/xds.type.v3.TypedStruct, \
+            type_url: type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm, value: {config: {name: x}}}";
+        assert_eq!(problems(&format!("filters: [{typed_struct}]")), [""; 0]);
+        let unknown = error(&format!("filters: [{}]", filter("{value: 1}")));
+        assert!(unknown.contains("expected a google.protobuf.StringValue"), "{unknown}");
+    }
+
+    #[test]
+    fn every_manifest_that_is_shipped_is_read() {
+        let istio = Path::new(env!("CARGO_MANIFEST_DIR")).join("../istio");
+        for (file, place) in [
+            ("base/wasmplugin.yaml", "WasmPlugin meshtap: "),
+            ("components/resilient/envoyfilter.yaml", "EnvoyFilter meshtap: "),
+            ("components/resilient-gateway/envoyfilter.yaml", "EnvoyFilter meshtap: "),
+            ("components/traffic-extension/trafficextension.yaml", "TrafficExtension meshtap: "),
+            ("canary/envoyfilter.yaml", "EnvoyFilter meshtap-canary: "),
+        ] {
+            let found = find(std::fs::read_to_string(istio.join(file)).unwrap()).unwrap();
+            let places: Vec<&str> = found.iter().map(|found| found.place.as_str()).collect();
+            assert_eq!(places, [place], "{file}");
+            let object: serde_json::Map<String, Value> =
+                serde_json::from_str(&found[0].configuration).unwrap();
+            assert!(object.contains_key("collector"), "{file}");
+        }
+    }
+}
