@@ -125,9 +125,10 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The value in a message; a secret is not shown.
+/// The value in a message; a secret is not shown, nor what may hold one before an `@`.
 fn shown(path: &str, value: &Value) -> impl Display {
-    if path.ends_with("password") || path.ends_with("headers") {
+    let is_secret = ["password", "headers"].iter().any(|end| path.ends_with(end));
+    if is_secret || value.as_str().is_some_and(|text| text.contains('@')) {
         "(not shown)".to_owned()
     } else {
         value.to_string()

@@ -142,8 +142,13 @@ fn secrets_do_not_show() {
     let config = parse("store: {clickhouse: {password: hunter2}}", &[]).unwrap();
     assert_eq!(config.store.clickhouse.password.expose(), "hunter2");
     assert!(!format!("{config:?}").contains("hunter2"));
-    let found = mistakes("store: {clickhouse: {url: 'http://u:hunter 2@h:8123'}}", &[]);
-    assert!(found.contains("store.clickhouse.url: is not") && !found.contains("hunter"), "{found}");
+    for (text, expected) in [
+        ("store: {clickhouse: {url: 'http://u:hunter 2@h:8123'}}", "store.clickhouse.url: is not"),
+        ("export: {tempo: {endpoint: 'http://u:hunter2@tempo:4317'}}", "export.tempo.endpoint: is not"),
+    ] {
+        let found = mistakes(text, &[]);
+        assert!(found.contains(expected) && !found.contains("hunter"), "{found}");
+    }
     let found = mistakes("store: {clickhouse: {password: 7654321}}", &[]);
     assert!(
         found.contains("store.clickhouse.password: must be text") && !found.contains("7654321"),
