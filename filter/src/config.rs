@@ -449,8 +449,10 @@ fn rules(section: &mut Section<'_, '_>) -> Rules {
 
 #[inline(never)]
 fn place(section: &mut Section<'_, '_>) -> Place {
-    let host = section.text("host", "*".to_owned()).to_ascii_lowercase();
-    Place { host, path: section.text("path", "*".to_owned()) }
+    #[cfg(not(target_arch = "wasm32"))]
+    section.note_place();
+    let host = section.pattern("host", "a host without scheme and port,", is_host).to_ascii_lowercase();
+    Place { host, path: section.pattern("path", "a path from its first slash on, without query,", is_path) }
 }
 
 fn read_limits(section: &mut Section<'_, '_>, default: &Limits) -> Limits {
@@ -654,16 +656,33 @@ impl<'a, 'p> Section<'a, 'p> {
     fn text(&mut self, key: &'static str, default: String) -> String {
         #[cfg(not(target_arch = "wasm32"))]
         self.note(key, Values::Text { default: default.clone() });
+        self.checked_text(key, default, "a text of", |_| true)
+    }
+
+    /// What a host or a path is compared with; all of them where there is none.
+    fn pattern(&mut self, key: &'static str, expected: &str, fits: fn(&str) -> bool) -> String {
+        self.checked_text(key, "*".to_owned(), expected, fits)
+    }
+
+    #[inline(never)]
+    fn checked_text(
+        &mut self,
+        key: &'static str,
+        default: String,
+        expected: &str,
+        fits: fn(&str) -> bool,
+    ) -> String {
         let Some(value) = self.value(key) else {
             return default;
         };
-        let is_valid =
-            |text: &str| (1..=512).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_valid = |text: &str| {
+            (1..=512).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) && fits(text)
+        };
         if let Some(text) = value.to_unquoted_string_str().ok().filter(|text| is_valid(text)) {
             return text.into_owned();
         }
         let message = format!(
-            "expected a text of 1 to 512 visible ASCII characters, found {}; using {default:?}",
+            "expected {expected} 1 to 512 visible ASCII characters, found {}; using {default:?}",
             shown(value)
         );
         self.report(key, message);
@@ -844,7 +863,9 @@ impl<'a, 'p> Section<'a, 'p> {
 
     #[inline(never)]
     fn finish(&mut self) {
-        for (key, _) in self.members().filter(|(key, _)| !self.known.contains(&key.as_ref())) {
+        // What an editor puts at the top is no setting.
+        let is_known = |key: &str| self.known.contains(&key) || self.path.is_empty() && key == "$schema";
+        for (key, _) in self.members().filter(|(key, _)| !is_known(key)) {
             let message = format!("unknown key, ignored; known here: {}", self.known.join(", "));
             let path = self.path_of(&beginning(&key));
             self.findings.problems.push(Problem { path, message });
@@ -852,10 +873,27 @@ impl<'a, 'p> Section<'a, 'p> {
     }
 }
 
+/// As hosts are compared: one colon stands before a port, more are those of an IPv6 address.
+fn is_host(pattern: &str) -> bool {
+    let colons = pattern.bytes().filter(|byte| *byte == b':').count();
+    colons != 1 && !pattern.bytes().any(|byte| matches!(byte, b'/' | b'[' | b']'))
+}
+
+fn is_path(pattern: &str) -> bool {
+    pattern.starts_with(['/', '*']) && !pattern.contains('?')
+}
+
 /// A credential is not an id: it must not leave the pod.
 fn is_id_header(name: &str) -> bool {
-    const CREDENTIALS: [&str; 6] =
-        ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-goog-api-key"];
+    const CREDENTIALS: [&str; 7] = [
+        "authorization",
+        "proxy-authorization",
+        "cookie",
+        "x-api-key",
+        "api-key",
+        "x-goog-api-key",
+        "x-amz-security-token",
+    ];
     is_token(name) && !CREDENTIALS.contains(&name)
 }
 
@@ -940,7 +978,7 @@ mod tests {
             "exclude[0].hots: unknown key, ignored; known here: host, path",
             "exclude[1]: expected an object, found a number; ignored",
             "rules[0].detect: expected one of inherit, known, heuristic, found \"all\"; using inherit",
-            "rules[1].path: expected a text of 1 to 512 visible ASCII characters, found \"\"; using \"*\"",
+            "rules[1].path: expected a path from its first slash on, without query, 1 to 512 visible ASCII characters, found \"\"; using \"*\"",
         ];
         assert_eq!(problems(document), expected);
         let many = format!("{{\"match\": [{}]}}", vec!["{}"; 65].join(","));
@@ -1124,6 +1162,11 @@ mod tests {
             (r#""rules":[{"host":"hr","content":"redact"}]"#, "rules[0].content"),
             (r#""exclude":{"host":"hr"}"#, "exclude"),
             (r#""exclude":[{"host":"hr","paths":"/"}]"#, "exclude[0].paths"),
+            (r#""exclude":[{"host":"hr:443"}]"#, "exclude[0].host"),
+            (r#""exclude":[{"host":"https://hr"}]"#, "exclude[0].host"),
+            (r#""exclude":[{"host":"[::1]"}]"#, "exclude[0].host"),
+            (r#""exclude":[{"path":"v1/chat"}]"#, "exclude[0].path"),
+            (r#""exclude":[{"path":"/v1/chat?a=b"}]"#, "exclude[0].path"),
             (r#""match":["hr"]"#, "match[0]"),
             (r#""redaction":{"patterns":["(?=x)abc"]}"#, "redaction.patterns[0]"),
             (r#""redaction":{"pattern":["abc"]}"#, "redaction.pattern"),
@@ -1138,6 +1181,15 @@ mod tests {
             assert_eq!(last, expected);
         }
         assert!(!modes(r#"{"rules":[{"hots":"dev","content":"full"}]}"#).0, "on in the rule alone");
+        for rest in [
+            r#""exclude":[{"host":"2001:db8::*","path":"*/chat"}]"#,
+            r#""$schema":"plugin-config.schema.json""#,
+        ] {
+            assert_eq!(
+                modes(&format!(r#"{{"content":{{"mode":"redacted"}},{rest}}}"#)),
+                (true, String::new())
+            );
+        }
         for rest in [
             r#""redaction":{"off":["emails"]}"#,
             r#""batch":{"max_spans":0}"#,

@@ -16,6 +16,10 @@ pub fn schema() -> Value {
     if let (Value::Object(schema), Value::Object(object)) = (&mut schema, object(&keys)) {
         schema.extend(object);
     }
+    // An editor's own, which the filter leaves alone.
+    if let Some(properties) = schema.pointer_mut("/properties").and_then(Value::as_object_mut) {
+        properties.insert("$schema".to_owned(), json!({"type": "string"}));
+    }
     schema
 }
 
@@ -52,11 +56,26 @@ fn object(keys: &[(&str, &Values)]) -> Value {
 }
 
 /// Headers that hold no id.
-const CREDENTIALS: [&str; 6] =
-    ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-goog-api-key"];
+const CREDENTIALS: [&str; 7] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "x-amz-security-token",
+];
 /// HTTP's own.
 const NOT_METADATA: [&str; 7] =
     ["connection", "content-length", "content-type", "host", "te", "transfer-encoding", "upgrade"];
+
+/// Visible ASCII characters without slash and brackets, and no or more than one colon, as in an IPv6 address.
+const HOST: &str = r"^([!-.0-9;-Z\\^-~]+|[!-.0-9;-Z\\^-~]*:[!-.0-9;-Z\\^-~]*:[!-.0-:;-Z\\^-~]*)$";
+const PATH: &str = "^[/*][!->@-~]*$";
+
+fn place(pattern: &str) -> Value {
+    json!({"type": "string", "minLength": 1, "maxLength": 512, "pattern": pattern, "default": "*"})
+}
 
 fn of(values: &Values) -> Value {
     match values {
@@ -66,6 +85,8 @@ fn of(values: &Values) -> Value {
         Values::Text { default } => {
             json!({"type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[!-~]*$", "default": default})
         }
+        Values::Host => place(HOST),
+        Values::Path => place(PATH),
         Values::Boolean { default } => json!({"type": "boolean", "default": default}),
         Values::Share => json!({"type": "number", "minimum": 0, "maximum": 1, "default": 1}),
         Values::Names(names) => json!({"type": "array", "items": {"type": "string", "enum": names}}),
@@ -150,6 +171,8 @@ mod tests {
                 Values::Boolean { default } => vec![format!("| {default} |")],
                 Values::Share => vec!["| 1.0 |".to_owned(), "| 0.0–1.0 |".to_owned()],
                 Values::Text { .. }
+                | Values::Host
+                | Values::Path
                 | Values::Names(_)
                 | Values::Texts { .. }
                 | Values::Secret

@@ -24,6 +24,10 @@ pub enum Values {
     Text {
         default: String,
     },
+    /// The same without a scheme, a slash and a port; `*` by default.
+    Host,
+    /// The same, from a slash or a star on and without a query; `*` by default.
+    Path,
     /// A number from 0.0 to 1.0; 1.0 by default.
     Share,
     /// A list of some of these names.
@@ -53,6 +57,11 @@ impl Section<'_, '_> {
     pub(super) fn note(&mut self, key: &str, values: Values) {
         let path = self.path_of(key);
         self.findings.settings.push(Setting { path, values });
+    }
+
+    pub(super) fn note_place(&mut self) {
+        self.note("host", Values::Host);
+        self.note("path", Values::Path);
     }
 
     /// The lists among the settings of redaction.
