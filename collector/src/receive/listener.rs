@@ -1,23 +1,24 @@
-//! Listening sockets with a bound on open connections: one that comes when the house is full is closed at once, and
-//! counted. So is one that does not begin in time (`beginning`).
+//! Listening sockets with a bound on open connections: one that comes when the house is full takes the place of a peer
+//! that has more than its share (`places`), or is closed at once; both are counted. So is one that does not begin in time
+//! (`beginning`).
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 use tokio_stream::Stream;
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 use tracing::{debug, warn};
 
 use super::beginning::Beginning;
 pub use super::beginning::Patience;
+use super::places::{Place, Places};
 
 /// After an error that the next attempt would meet as well, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -25,14 +26,14 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct BoundedListener {
     socket: TcpListener,
-    slots: Arc<Semaphore>,
+    places: Places,
     patience: Patience,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl BoundedListener {
     pub fn new(socket: TcpListener, max: usize, patience: Patience) -> Self {
-        Self { socket, slots: Arc::new(Semaphore::new(max)), patience, pause: None }
+        Self { socket, places: Places::new(max), patience, pause: None }
     }
 
     fn poll_connection(&mut self, context: &mut Context<'_>) -> Poll<(Connection<TcpStream>, SocketAddr)> {
@@ -43,7 +44,7 @@ impl BoundedListener {
             }
             match ready!(self.socket.poll_accept(context)) {
                 Ok((stream, peer)) => {
-                    if let Some(connection) = self.admit(stream) {
+                    if let Some(connection) = self.admit(stream, peer.ip()) {
                         return Poll::Ready((connection, peer));
                     }
                 }
@@ -56,15 +57,20 @@ impl BoundedListener {
         }
     }
 
-    fn admit(&self, stream: TcpStream) -> Option<Connection<TcpStream>> {
-        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
-            self.patience.metrics.connections().refused(self.patience.name);
+    fn admit(&self, stream: TcpStream, peer: IpAddr) -> Option<Connection<TcpStream>> {
+        let Patience { name, metrics, .. } = &self.patience;
+        let Some((place, was_taken)) = self.places.enter(peer) else {
+            metrics.connections().refused(name);
             return None;
         };
-        if let Err(error) = stream.set_nodelay(true) {
-            debug!(listener = self.patience.name, %error, "a connection without TCP_NODELAY");
+        if was_taken {
+            metrics.connections().displaced(name);
         }
-        Some(Connection { stream: Beginning::new(stream, &self.patience), _slot: slot })
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(listener = name, %error, "a connection without TCP_NODELAY");
+        }
+        let displaced = Box::pin(place.displaced.clone().cancelled_owned());
+        Some(Connection { stream: Beginning::new(stream, &self.patience), displaced, _place: place })
     }
 }
 
@@ -94,11 +100,12 @@ impl axum::serve::Listener for BoundedListener {
     }
 }
 
-/// A connection that gives its place free when it is dropped.
+/// A connection that gives its place free when it is dropped, and ends when another peer gets it.
 #[derive(Debug)]
 pub struct Connection<S> {
     stream: Beginning<S>,
-    _slot: OwnedSemaphorePermit,
+    displaced: Pin<Box<WaitForCancellationFutureOwned>>,
+    _place: Place,
 }
 
 impl Connected for Connection<TcpStream> {
@@ -115,7 +122,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if read.is_pending() && self.displaced.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        read
     }
 }
 

@@ -21,6 +21,7 @@ mod json;
 pub mod limits;
 pub mod listener;
 pub mod llmtrace;
+mod places;
 mod refusals;
 mod room;
 pub mod service;

@@ -15,6 +15,7 @@ struct ListenerLabels {
 #[derive(Debug)]
 pub struct ConnectionMetrics {
     refused: Family<ListenerLabels, Counter>,
+    displaced: Family<ListenerLabels, Counter>,
     timed_out: Family<ListenerLabels, Counter>,
     not_taken: Family<ListenerLabels, Counter>,
 }
@@ -31,6 +32,10 @@ impl ConnectionMetrics {
                 "meshtap_connections_refused",
                 "Connections closed at once because a listener had as many as it may",
             ),
+            displaced: add.metric(
+                "meshtap_connections_displaced",
+                "Connections of a peer with many closed for one of another, because a listener had as many as it may",
+            ),
             timed_out: add.metric(
                 "meshtap_connections_timed_out",
                 "Connections closed because they did not begin, or brought no request, within receive.idle_timeout",
@@ -40,7 +45,7 @@ impl ConnectionMetrics {
                 "Connections closed because the other end did not take an answer within receive.write_timeout",
             ),
         };
-        for family in [&metrics.refused, &metrics.timed_out, &metrics.not_taken] {
+        for family in [&metrics.refused, &metrics.displaced, &metrics.timed_out, &metrics.not_taken] {
             for listener in LISTENERS {
                 drop(family.get_or_create(&ListenerLabels { listener }));
             }
@@ -50,6 +55,10 @@ impl ConnectionMetrics {
 
     pub fn refused(&self, listener: &'static str) {
         self.refused.get_or_create(&ListenerLabels { listener }).inc();
+    }
+
+    pub fn displaced(&self, listener: &'static str) {
+        self.displaced.get_or_create(&ListenerLabels { listener }).inc();
     }
 
     pub fn timed_out(&self, listener: &'static str) {

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use prost::Message as _;
 use serde_json::json;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic::Code;
 use tonic::codec::CompressionEncoding;
@@ -145,6 +145,33 @@ async fn connections_have_a_bound() {
         }
     };
     tokio::time::timeout(Duration::from_mins(1), free_again).await.unwrap();
+}
+
+/// Connections that have begun and bring nothing are kept as long as there is room.
+#[tokio::test]
+async fn one_that_opens_all_connections_keeps_out_nobody_else() {
+    let collector = Running::with(|config| config.receive.max_connections = 3).await;
+    let mut idle = Vec::new();
+    for _ in 0..3 {
+        idle.push(collector.client().await);
+    }
+    for client in &mut idle {
+        client.export(request(vec![span(1)])).await.unwrap();
+    }
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = socket.connect(collector.grpc()).await.unwrap();
+    // The settings that a server of HTTP/2 begins with.
+    other.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let mut settings = [0; 9];
+    other.read_exact(&mut settings).await.unwrap();
+    assert_eq!(settings[3], 4);
+    let displaced = "meshtap_connections_displaced_total{listener=\"grpc\"}";
+    assert_eq!(collector.metric(displaced).await, Some(1.0));
+    // The ones that were there first stay.
+    for (nth, client) in idle.iter_mut().enumerate().take(2) {
+        client.export(request(vec![span(2)])).await.unwrap_or_else(|error| panic!("{nth}: {error}"));
+    }
 }
 
 #[tokio::test]
