@@ -81,25 +81,27 @@ pub(crate) fn own_traffic(world: &World) {
         let dump = world.collector().pod.admin("/config_dump?resource=ecds_filters");
         dump.contains("meshtap-system.meshtap").then_some(())
     });
+    // From now on it is there, and is for others than itself.
+    let address = world.collector().pod.address();
+    wait::until("the collector's own sidecar sees a call", || {
+        let body = r#"{"model":"gpt-4o","messages":[]}"#;
+        let call = ureq::post(format!("http://{address}:8080/v1/chat/completions")).header("host", OPENAI);
+        let answer = call.config().http_status_as_error(false).build().send(body).unwrap();
+        assert_eq!(answer.status().as_u16(), 404);
+        (world.collector().pod.stat(FINISHED) > 0).then_some(())
+    });
     let pod = namespace.workload("checkout");
     crate::until_seen(world, &namespace.name, &pod);
+    let of_others = world.collector().pod.stat(FINISHED);
     for number in 0..5 {
         assert_eq!(pod.call(&Call::chat(&format!("own-{number}")).model("own")).status, 200);
     }
     world.all_batches_come();
     let spans = world.collector().spans(&format!("{}&model=own", namespace.query()));
     assert_eq!(spans.len(), 5);
-    assert!(world.collector().spans("namespace=meshtap-system").is_empty());
-    assert_eq!(world.collector().pod.stat(FINISHED), 0);
-    // The filter was there, and is for others than itself.
-    let address = world.collector().pod.address();
-    let body = r#"{"model":"gpt-4o","messages":[]}"#;
-    let call = ureq::post(format!("http://{address}:8080/v1/chat/completions"));
-    let answer = call.header("host", OPENAI).config().http_status_as_error(false).build().send(body).unwrap();
-    assert_eq!(answer.status().as_u16(), 404);
-    wait::until("the collector's own sidecar sees a call", || {
-        (world.collector().pod.stat(FINISHED) == 1).then_some(())
-    });
+    assert_eq!(world.collector().pod.stat(FINISHED), of_others);
+    let stored = world.collector().spans("namespace=meshtap-system&limit=1000");
+    assert!(stored.iter().all(|span| span.request_model.as_deref() == Some("gpt-4o")), "{stored:#?}");
     kube.tell(&["-n", "meshtap-system", "delete", "wasmplugin", "meshtap"]);
     world.holds(
         "a WasmPlugin without `match`, also in the collector's own namespace",

@@ -192,6 +192,9 @@ pub(crate) fn istiod_restart(world: &World) {
     crate::until_seen_as(world, &namespace.name, &pod, "without-istiod");
     under_way.assert_goes_on();
     world.mesh.istiod.start_again(&world.mesh.kube, &world.mesh.sandbox);
+    // A sidecar that has asked in vain for a while pauses for up to half a minute.
+    let served = || wait::poll(|| world.mesh.istiod.serves(&pod.name).then_some(()));
+    assert!(served().or_else(served).is_some(), "{}", pod.log());
     crate::configuration::push(&namespace, &with_setting("batch", &json!({"max_age_ms": 600})));
     crate::until_seen_as(world, &namespace.name, &pod, "after-istiod");
     under_way.ends_whole_after_the_change(&pod);

@@ -128,7 +128,7 @@ pub(crate) fn conflicting_pushes(world: &World) {
     let slow = world.modules.serve_slowly("conflict.wasm", &another_build(3), Duration::from_secs(10));
     let before = converted();
     namespace.apply(BASE, &[with_module(&slow), vec![age(801)]].concat());
-    thread::park_timeout(Duration::from_secs(1));
+    wait::until("the first push's fetch", || (world.modules.asked("conflict.wasm") > 0).then_some(()));
     namespace.apply(BASE, &[age(802)]);
     wait::until("both pushes", || (converted() >= before + 2.0).then_some(()));
     // The newer was in force at once. Whether the older takes its place is seen in Envoy, and then in the heartbeats.
@@ -136,7 +136,7 @@ pub(crate) fn conflicting_pushes(world: &World) {
     wait::until("the heartbeat of what is in force", || (in_force(&namespace)? == hash).then_some(()));
     assert_eq!(pod.call(&Call::chat("after-conflict")).status, 200);
     world.holds(
-        "two pushes, the first waiting for a slow module server, the second 1 s later with a module at hand",
+        "two pushes, the first waiting for a slow module server, the second meanwhile with a module at hand",
         &format!("{wins} stays in force; the heartbeats have its hash"),
     );
 }

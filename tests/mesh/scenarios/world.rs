@@ -10,6 +10,7 @@ use meshtap_mesh::modules::{Module, Modules};
 use meshtap_mesh::pod::Pod;
 use meshtap_mesh::results;
 use meshtap_tests::tools::filter;
+use meshtap_tests::wait;
 use serde_json::{Value, json};
 
 pub(crate) struct World {
@@ -73,7 +74,11 @@ impl World {
         let pod = self.control.get_or_init(|| self.namespace("llm-control", BASE, &[]).workload("control"));
         let name = format!("control-{}", self.control_calls.fetch_add(1, Ordering::Relaxed));
         assert_eq!(pod.call(&Call::chat(&name).model(&name)).status, 200);
-        self.collector().wait_for_span(&format!("namespace=llm-control&model={name}"));
+        // The collector is everybody's between the questions.
+        let query = format!("namespace=llm-control&model={name}");
+        wait::until("a span of the control pod", || {
+            (!self.collector().spans(&query).is_empty()).then_some(())
+        });
     }
 
     /// A new namespace with folders, if any, of `istio/` applied to it. The first one has the collector take spans of all
