@@ -34,29 +34,30 @@ pub(crate) fn first_span(world: &World) {
 }
 
 pub(crate) fn json_and_sse(world: &World) {
-    for (place, folders) in
-        [("base", BASE), ("resilient", RESILIENT), ("traffic-extension", TRAFFIC_EXTENSION)]
-    {
-        let namespace = world.namespace(&format!("llm-calls-{place}"), folders, &[]);
-        let pod = namespace.workload("checkout");
-        let whole = Call::chat(&format!("json-{place}")).model("gpt-4o-mini");
-        let streamed = Call::chat(&format!("sse-{place}")).slowly(Duration::from_millis(20));
-        // The resilient filter slots in after the start.
-        crate::until_seen(world, &namespace.name, &pod);
-        assert_eq!(pod.call(&whole).status, 200);
-        assert!(pod.call(&streamed).is_whole_stream());
-        world.all_batches_come();
-        let collector = world.collector();
-        let span = collector.wait_for_span(&format!("{}&model=gpt-4o-mini", namespace.query()));
-        assert_eq!((span.kind.as_str(), span.stream), ("client", None), "{span:#?}");
-        assert_eq!(span.attribute("server.address").as_deref(), Some(OPENAI), "{span:#?}");
-        let span = collector.wait_for_span(&format!("{}&model=gpt-4o", namespace.query()));
-        let sent = world.mesh.provider.standin.exchange(&format!("sse-{place}@mesh"));
-        assert_eq!(span.usage.output_tokens, sent.usage.map(|usage| usage.output), "{span:#?}");
-        assert_eq!((span.stream, span.end.as_deref()), (Some(true), Some("complete")), "{span:#?}");
-        let situation = format!("{place}: a JSON answer and an SSE stream through TLS origination");
-        world.holds(&situation, "as without the filter, one span each");
-    }
+    let places = [("base", BASE), ("resilient", RESILIENT), ("traffic-extension", TRAFFIC_EXTENSION)];
+    world.holds_in(places, |world, (place, folders)| vec![both_kinds(world, place, folders)]);
+}
+
+fn both_kinds(world: &World, place: &str, folders: &[&str]) -> (String, String) {
+    let namespace = world.namespace(&format!("llm-calls-{place}"), folders, &[]);
+    let pod = namespace.workload("checkout");
+    let whole = Call::chat(&format!("json-{place}")).model("gpt-4o-mini");
+    let streamed = Call::chat(&format!("sse-{place}")).slowly(Duration::from_millis(20));
+    // The resilient filter slots in after the start.
+    crate::until_seen(world, &namespace.name, &pod);
+    assert_eq!(pod.call(&whole).status, 200);
+    assert!(pod.call(&streamed).is_whole_stream());
+    world.all_batches_come();
+    let collector = world.collector();
+    let span = collector.wait_for_span(&format!("{}&model=gpt-4o-mini", namespace.query()));
+    assert_eq!((span.kind.as_str(), span.stream), ("client", None), "{span:#?}");
+    assert_eq!(span.attribute("server.address").as_deref(), Some(OPENAI), "{span:#?}");
+    let span = collector.wait_for_span(&format!("{}&model=gpt-4o", namespace.query()));
+    let sent = world.mesh.provider.standin.exchange(&format!("sse-{place}@mesh"));
+    assert_eq!(span.usage.output_tokens, sent.usage.map(|usage| usage.output), "{span:#?}");
+    assert_eq!((span.stream, span.end.as_deref()), (Some(true), Some("complete")), "{span:#?}");
+    let situation = format!("{place}: a JSON answer and an SSE stream through TLS origination");
+    (situation, "as without the filter, one span each".to_owned())
 }
 
 const FINISHED: &str = "wasmcustom.meshtap_spans_finished_total";

@@ -1,7 +1,6 @@
 //! A module that cannot be had, or is not what it should be: what the client sees, and how long a pod's start takes.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use meshtap_mesh::app::Call;
@@ -123,8 +122,8 @@ fn faults(world: &World) -> Vec<Fault> {
     ]
 }
 
-/// What Envoy writes about a module that it cannot load.
-const REFUSED: &str = "rejected: Unable to create Wasm plugin";
+/// What Envoy writes about a filter that it cannot make.
+const REFUSED: &str = "TypedExtensionConfig rejected: ";
 
 /// What happened in each situation.
 type Seen = Vec<(String, String)>;
@@ -136,20 +135,13 @@ fn in_both_places(
     faults: impl Fn(&str) -> Vec<Fault>,
     see: fn(&World, &[Fault], &str, &[&str]) -> Seen,
 ) {
-    let seen: Seen = thread::scope(|scope| {
-        let mut runs = Vec::new();
-        for (place, folders) in PLACES {
-            let (long, short): (Vec<Fault>, Vec<Fault>) =
-                faults(place).into_iter().partition(|fault| fault.takes_long);
-            for faults in [short, long] {
-                runs.push(scope.spawn(move || see(world, &faults, place, folders)));
-            }
-        }
-        runs.into_iter().flat_map(|run| run.join().unwrap()).collect()
+    let groups = PLACES.into_iter().flat_map(|(place, folders)| {
+        let (long, short): (Vec<Fault>, Vec<Fault>) =
+            faults(place).into_iter().partition(|fault| fault.takes_long);
+        [short, long].map(|faults| (faults, place, folders))
     });
-    for (situation, outcome) in seen {
-        world.holds(&situation, &outcome);
-    }
+    let groups: Vec<_> = groups.collect();
+    world.holds_in(&groups, |world, (faults, place, folders)| see(world, faults, place, folders));
 }
 
 pub(crate) fn at_start(world: &World) {
@@ -179,14 +171,10 @@ fn a_start(world: &World, fault: &Fault, place: &str, folders: &[&str]) -> (Stri
 
 /// Whether a pod's start waits for its module: whether that had been sent when the pod was ready.
 pub(crate) fn slow_server(world: &World) {
-    thread::scope(|scope| {
-        for (place, folders) in PLACES {
-            scope.spawn(move || a_slow_start(world, place, folders));
-        }
-    });
+    world.holds_in(PLACES, |world, (place, folders)| vec![a_slow_start(world, place, folders)]);
 }
 
-fn a_slow_start(world: &World, place: &str, folders: &[&str]) {
+fn a_slow_start(world: &World, place: &str, folders: &[&str]) -> (String, String) {
     let name = format!("slow-{place}.wasm");
     let module = world.modules.serve_slowly(&name, &module_bytes(), SLOW);
     let namespace = world.namespace(&format!("llm-slow-{place}"), folders, &with_module(&module));
@@ -202,7 +190,7 @@ fn a_slow_start(world: &World, place: &str, folders: &[&str]) {
     let situation = format!("{place}, pod starts: the module takes {} s to come", SLOW.as_secs());
     let waits = if waited { "waits for the module" } else { "does not wait for the module" };
     let first = if seen { "with a span" } else { "without a span, then spans" };
-    world.holds(&situation, &format!("{waits}; the first call gets {}, {first}", early.status));
+    (situation, format!("{waits}; the first call gets {}, {first}", early.status))
 }
 
 /// In a pod of its own for each group of faults.
@@ -219,6 +207,18 @@ pub(crate) fn while_running(world: &World) {
         faults(world).into_iter().chain([slow]).collect()
     };
     in_both_places(world, with_slow, faults_of_a_pod);
+}
+
+/// A file, which the agent does not look at: Envoy itself finds out. An EnvoyFilter names a file in another way.
+pub(crate) fn missing_file(world: &World) {
+    let module = Module { url: "file:///no/such.wasm".to_owned(), sha256: sha256(b"") };
+    let name = "the module is a `file://` that is not there";
+    let fault = Fault { key: "file", name, module, counted: Counted::ByIstiod, takes_long: false };
+    let (place, folders) = PLACES[0];
+    let start = a_start(world, &fault, place, folders);
+    for (situation, outcome) in [vec![start], faults_of_a_pod(world, &[fault], place, folders)].concat() {
+        world.holds(&situation, &outcome);
+    }
 }
 
 /// What the module is called whose server is slow while a pod runs.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
 
 use meshtap_mesh::app::Call;
 use meshtap_mesh::collector::Collector;
@@ -92,6 +93,24 @@ impl World {
             namespace.apply(folders, patches);
         }
         namespace
+    }
+
+    /// The same in several places at once: what each of them is like, and what happened there, stated in their order.
+    #[track_caller]
+    pub(crate) fn holds_in<P: Copy + Send>(
+        &self,
+        places: impl IntoIterator<Item = P>,
+        see: impl Fn(&Self, P) -> Vec<(String, String)> + Sync,
+    ) {
+        let see = &see;
+        let seen: Vec<_> = thread::scope(|scope| {
+            let runs: Vec<_> =
+                places.into_iter().map(|place| scope.spawn(move || see(self, place))).collect();
+            runs.into_iter().flat_map(|run| run.join().unwrap()).collect()
+        });
+        for (situation, outcome) in seen {
+            self.holds(&situation, &outcome);
+        }
     }
 
     /// States what happened in a situation.
