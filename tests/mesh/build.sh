@@ -21,6 +21,8 @@ if [ "${1:-}" = --name ]; then only_name=yes; shift; fi
 [ $# -ge 1 ] && [ $# -le 2 ] || { echo "usage: build.sh [--lacks] CACHE [1.31|1.30]" >&2; exit 2; }
 istio=${2:-1.31}
 modules=(kubernetes "istio-$istio" gateway-api)
+# Go's own cache at the end of a build, and what is built.
+room_gb=9
 
 say() { printf 'make mesh-tools: %s\n' "$*" >&2; }
 fail() { if [ -n "$only_ask" ]; then printf '%s\n' "$*"; else say "$*"; fi; exit 2; }
@@ -89,6 +91,17 @@ need_go() { # for the cache $1
   done
 }
 
+# Room for Go's own cache, where something is still to be built: without it a build ends after many minutes.
+need_room() { # for the cache $1
+  local place=$1 free
+  [ -z "${GOCACHE:-}" ] || return 0
+  [ ! -d "$1/mesh/kubernetes-$(key kubernetes)" ] || [ ! -d "$1/mesh/istio-$istio-$(key "istio-$istio")" ] || return 0
+  while [ ! -d "$place" ]; do place=$(dirname "$place"); done
+  free=$(($(df --output=avail -k "$place" | tail -1) / 1000000))
+  [ "$free" -ge "$room_gb" ] \
+    || fail "$free GB are free in $place, and the build takes $room_gb GB for a while: make room, or name another folder by MESHTAP_CACHE"
+}
+
 # Points the name $1 at the folder $2 in one step: a mesh that starts meanwhile finds the one or the other.
 link() {
   [ "$(readlink "$cache/$1" 2>/dev/null)" != "$2" ] || return 0
@@ -120,6 +133,7 @@ if [ -n "$only_name" ]; then echo "$1-$(key "$1")"; exit; fi
 [ -d "$here/go/istio-$istio" ] \
   || fail "there is no Istio $istio here; ISTIO is one of $(cd "$here/go" && echo istio-* | sed 's/istio-//g')"
 need_go "$1"
+need_room "$1"
 [ -z "$only_ask" ] || exit 0
 
 mkdir -p "$1/mesh"
@@ -133,7 +147,7 @@ export CGO_ENABLED=0 GOFLAGS=-buildvcs=false
 
 # One build at a time: whoever comes second waits, and finds the work done.
 exec 9>"$cache/.lock"
-flock 9
+flock --nonblock 9 || { say "waiting for another build in $cache"; flock 9; }
 rm -rf "$cache"/.making.*
 for module in "${modules[@]}"; do provide "$module" "${module%%-*}"; done
 [ -z "$own_cache" ] || { chmod -R u+w "$own_cache" 2>/dev/null || true; rm -rf "$own_cache"; }

@@ -32,6 +32,13 @@ machine() {
   [ "$(uname -sm)" = "Linux x86_64" ] || says "this is $(uname -sm): a mesh needs Linux on x86-64, as the pinned Envoy does"
 }
 
+# The mesh's own authority is added to them where Debian, and Istio's images, have them.
+roots() {
+  local file=/etc/ssl/certs/ca-certificates.crt
+  [ -f "$file" ] || says "$file is missing; on Debian or Ubuntu: apt-get install ca-certificates; elsewhere make it a link" \
+    "to the system's own bundle"
+}
+
 programs() {
   local pair
   for pair in $(lacking "$@"); do
@@ -80,6 +87,7 @@ esac
 
 machine
 programs "${programs_needed[@]}"
+roots
 builders
 rights
 if ! lacks=$("$here/build.sh" --lacks "$2" "${3:-1.31}"); then says "$lacks"; fi

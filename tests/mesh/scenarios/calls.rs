@@ -34,29 +34,30 @@ pub(crate) fn first_span(world: &World) {
 }
 
 pub(crate) fn json_and_sse(world: &World) {
-    for (place, folders) in
-        [("base", BASE), ("resilient", RESILIENT), ("traffic-extension", TRAFFIC_EXTENSION)]
-    {
-        let namespace = world.namespace(&format!("llm-calls-{place}"), folders, &[]);
-        let pod = namespace.workload("checkout");
-        let whole = Call::chat(&format!("json-{place}")).model("gpt-4o-mini");
-        let streamed = Call::chat(&format!("sse-{place}")).slowly(Duration::from_millis(20));
-        // The resilient filter slots in after the start.
-        crate::until_seen(world, &namespace.name, &pod);
-        assert_eq!(pod.call(&whole).status, 200);
-        assert!(pod.call(&streamed).is_whole_stream());
-        world.all_batches_come();
-        let collector = world.collector();
-        let span = collector.wait_for_span(&format!("{}&model=gpt-4o-mini", namespace.query()));
-        assert_eq!((span.kind.as_str(), span.stream), ("client", None), "{span:#?}");
-        assert_eq!(span.attribute("server.address").as_deref(), Some(OPENAI), "{span:#?}");
-        let span = collector.wait_for_span(&format!("{}&model=gpt-4o", namespace.query()));
-        let sent = world.mesh.provider.standin.exchange(&format!("sse-{place}@mesh"));
-        assert_eq!(span.usage.output_tokens, sent.usage.map(|usage| usage.output), "{span:#?}");
-        assert_eq!((span.stream, span.end.as_deref()), (Some(true), Some("complete")), "{span:#?}");
-        let situation = format!("{place}: a JSON answer and an SSE stream through TLS origination");
-        world.holds(&situation, "as without the filter, one span each");
-    }
+    let places = [("base", BASE), ("resilient", RESILIENT), ("traffic-extension", TRAFFIC_EXTENSION)];
+    world.holds_in(places, |world, (place, folders)| vec![both_kinds(world, place, folders)]);
+}
+
+fn both_kinds(world: &World, place: &str, folders: &[&str]) -> (String, String) {
+    let namespace = world.namespace(&format!("llm-calls-{place}"), folders, &[]);
+    let pod = namespace.workload("checkout");
+    let whole = Call::chat(&format!("json-{place}")).model("gpt-4o-mini");
+    let streamed = Call::chat(&format!("sse-{place}")).slowly(Duration::from_millis(20));
+    // The resilient filter slots in after the start.
+    crate::until_seen(world, &namespace.name, &pod);
+    assert_eq!(pod.call(&whole).status, 200);
+    assert!(pod.call(&streamed).is_whole_stream());
+    world.all_batches_come();
+    let collector = world.collector();
+    let span = collector.wait_for_span(&format!("{}&model=gpt-4o-mini", namespace.query()));
+    assert_eq!((span.kind.as_str(), span.stream), ("client", None), "{span:#?}");
+    assert_eq!(span.attribute("server.address").as_deref(), Some(OPENAI), "{span:#?}");
+    let span = collector.wait_for_span(&format!("{}&model=gpt-4o", namespace.query()));
+    let sent = world.mesh.provider.standin.exchange(&format!("sse-{place}@mesh"));
+    assert_eq!(span.usage.output_tokens, sent.usage.map(|usage| usage.output), "{span:#?}");
+    assert_eq!((span.stream, span.end.as_deref()), (Some(true), Some("complete")), "{span:#?}");
+    let situation = format!("{place}: a JSON answer and an SSE stream through TLS origination");
+    (situation, "as without the filter, one span each".to_owned())
 }
 
 const FINISHED: &str = "wasmcustom.meshtap_spans_finished_total";
@@ -81,25 +82,27 @@ pub(crate) fn own_traffic(world: &World) {
         let dump = world.collector().pod.admin("/config_dump?resource=ecds_filters");
         dump.contains("meshtap-system.meshtap").then_some(())
     });
+    // From now on it is there, and is for others than itself.
+    let address = world.collector().pod.address();
+    wait::until("the collector's own sidecar sees a call", || {
+        let body = r#"{"model":"gpt-4o","messages":[]}"#;
+        let call = ureq::post(format!("http://{address}:8080/v1/chat/completions")).header("host", OPENAI);
+        let answer = call.config().http_status_as_error(false).build().send(body).unwrap();
+        assert_eq!(answer.status().as_u16(), 404);
+        (world.collector().pod.stat(FINISHED) > 0).then_some(())
+    });
     let pod = namespace.workload("checkout");
     crate::until_seen(world, &namespace.name, &pod);
+    let of_others = world.collector().pod.stat(FINISHED);
     for number in 0..5 {
         assert_eq!(pod.call(&Call::chat(&format!("own-{number}")).model("own")).status, 200);
     }
     world.all_batches_come();
     let spans = world.collector().spans(&format!("{}&model=own", namespace.query()));
     assert_eq!(spans.len(), 5);
-    assert!(world.collector().spans("namespace=meshtap-system").is_empty());
-    assert_eq!(world.collector().pod.stat(FINISHED), 0);
-    // The filter was there, and is for others than itself.
-    let address = world.collector().pod.address();
-    let body = r#"{"model":"gpt-4o","messages":[]}"#;
-    let call = ureq::post(format!("http://{address}:8080/v1/chat/completions"));
-    let answer = call.header("host", OPENAI).config().http_status_as_error(false).build().send(body).unwrap();
-    assert_eq!(answer.status().as_u16(), 404);
-    wait::until("the collector's own sidecar sees a call", || {
-        (world.collector().pod.stat(FINISHED) == 1).then_some(())
-    });
+    assert_eq!(world.collector().pod.stat(FINISHED), of_others);
+    let stored = world.collector().spans("namespace=meshtap-system&limit=1000");
+    assert!(stored.iter().all(|span| span.request_model.as_deref() == Some("gpt-4o")), "{stored:#?}");
     kube.tell(&["-n", "meshtap-system", "delete", "wasmplugin", "meshtap"]);
     world.holds(
         "a WasmPlugin without `match`, also in the collector's own namespace",

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use meshtap_mesh::app::Call;
+use meshtap_mesh::collector::HOST;
 use meshtap_mesh::modules::{Module, sha256};
 use meshtap_mesh::pod::Pod;
+use meshtap_tests::tools::filter;
 use meshtap_tests::wait;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::streams::Stream;
 use crate::world::{
@@ -20,37 +22,93 @@ fn vms(namespace: &Namespace<'_>) -> BTreeSet<String> {
 }
 
 pub(crate) fn module_upgrade(world: &World) {
+    world.holds_in([("base", BASE), ("resilient", RESILIENT)], |world, (place, folders)| {
+        upgraded_and_rolled_back(world, place, folders)
+    });
+}
+
+fn upgraded_and_rolled_back(world: &World, place: &str, folders: &[&str]) -> Vec<(String, String)> {
     let old = sha256(&module_bytes());
-    for (place, folders) in [("base", BASE), ("resilient", RESILIENT)] {
-        let namespace = world.namespace(&format!("llm-upgrade-{place}"), folders, &[]);
-        let pod = namespace.workload("checkout");
-        crate::until_seen(world, &namespace.name, &pod);
-        let new = world.modules.serve(&format!("new-{place}.wasm"), &another_build(1));
-        for (step, patches, other, first) in [
-            ("upgraded", with_module(&new), &new.sha256, &old),
-            ("rolled back", Vec::new(), &old, &new.sha256),
-        ] {
-            assert!(pod.runs_module(first) && !pod.runs_module(other));
-            let (name, after) =
-                (format!("through-{}-{place}", step.len()), format!("after-{}-{place}", step.len()));
-            let (before, under_way) = (vms(&namespace), Stream::begin(&world.mesh.provider, &pod, &name));
-            namespace.apply(folders, &patches);
-            wait::until("the other module, alone", || {
-                (pod.runs_module(other) && !pod.runs_module(first)).then_some(())
-            });
-            crate::until_seen_as(world, &namespace.name, &pod, &after);
-            wait::until("a heartbeat of a VM that was not there before", || {
-                (!vms(&namespace).is_subset(&before)).then_some(())
-            });
-            under_way.ends_whole_after_the_change(&pod);
-            let seen = world.was_seen(&namespace.query(), &name);
-            let span = if seen { "and has its span" } else { "and its span is lost with the old VM" };
-            let situation = format!("{place}: the module is {step} while a stream is under way");
-            let outcome =
-                format!("the stream is whole {span}; a new VM's heartbeat comes, and calls have their spans");
-            world.holds(&situation, &outcome);
-        }
+    let namespace = world.namespace(&format!("llm-upgrade-{place}"), folders, &[]);
+    let pod = namespace.workload("checkout");
+    crate::until_seen(world, &namespace.name, &pod);
+    let new = world.modules.serve(&format!("new-{place}.wasm"), &another_build(1));
+    let mut seen = Vec::new();
+    for (step, patches, other, first) in
+        [("upgraded", with_module(&new), &new.sha256, &old), ("rolled back", Vec::new(), &old, &new.sha256)]
+    {
+        assert!(pod.runs_module(first) && !pod.runs_module(other));
+        let (name, after) =
+            (format!("through-{}-{place}", step.len()), format!("after-{}-{place}", step.len()));
+        let (before, under_way) = (vms(&namespace), Stream::begin(&world.mesh.provider, &pod, &name));
+        namespace.apply(folders, &patches);
+        wait::until("the other module, alone", || {
+            (pod.runs_module(other) && !pod.runs_module(first)).then_some(())
+        });
+        crate::until_seen_as(world, &namespace.name, &pod, &after);
+        wait::until("a heartbeat of a VM that was not there before", || {
+            (!vms(&namespace).is_subset(&before)).then_some(())
+        });
+        under_way.ends_whole_after_the_change(&pod);
+        let its = world.was_seen(&namespace.query(), &name);
+        let span = if its { "and has its span" } else { "and its span is lost with the old VM" };
+        seen.push((
+            format!("{place}: the module is {step} while a stream is under way"),
+            format!("the stream is whole {span}; a new VM's heartbeat comes, and calls have their spans"),
+        ));
     }
+    seen
+}
+
+/// Other bytes under a URL that has been fetched, where no digest tells them apart.
+pub(crate) fn changed_bytes(world: &World) {
+    let name = "changing.wasm";
+    let first = world.modules.serve(name, &another_build(7));
+    let url = json!({"kind": "WasmPlugin", "patch": [
+        {"op": "replace", "path": "/spec/url", "value": first.url},
+        {"op": "remove", "path": "/spec/sha256"},
+    ]});
+    let namespace = world.namespace("llm-changing", BASE, std::slice::from_ref(&url));
+    let pod = namespace.workload("checkout");
+    crate::until_seen(world, &namespace.name, &pod);
+    assert!(pod.runs_module(&first.sha256));
+    let second = world.modules.serve(name, &another_build(8));
+    let before = vms(&namespace);
+    namespace.apply(BASE, &[url, with_setting("batch", &json!({"max_age_ms": 700}))]);
+    wait::until("the edit's heartbeat", || (!vms(&namespace).is_subset(&before)).then_some(()));
+    assert!(pod.runs_module(&first.sha256) && !pod.runs_module(&second.sha256));
+    assert_eq!(world.modules.asked(name), 0, "it was fetched again");
+    let later = namespace.workload("later");
+    crate::until_seen_as(world, &namespace.name, &later, "later");
+    assert!(later.runs_module(&second.sha256) && !later.runs_module(&first.sha256));
+    world.holds(
+        "base: a URL without a digest, other bytes under it, then an edit of the plugin configuration",
+        "a pod that runs keeps the old bytes and does not ask for them again, a new pod has the new ones",
+    );
+}
+
+/// The collector is upgraded, with another module in its image. Of the archive it serves the one that pods still name.
+pub(crate) fn archive(world: &World) {
+    let (old, new) = (sha256(&module_bytes()), sha256(&another_build(9)));
+    let file = world.mesh.sandbox.write("upgraded.wasm", another_build(9));
+    world.collector().upgrade(world.mesh.node(), &file);
+    let index = world.collector().get("/wasm/index.json").json();
+    let current = |module: &&Value| module["current"] == true;
+    let current: Vec<&Value> = index["modules"].as_array().into_iter().flatten().filter(current).collect();
+    assert!(current.len() == 1 && current[0]["sha256"] == *new, "{index:#}");
+    let namespace = world.namespace("llm-archive", BASE, &[]);
+    let pod = namespace.workload("checkout");
+    crate::until_seen(world, &namespace.name, &pod);
+    assert!(pod.runs_module(&old) && !pod.runs_module(&new));
+    let url = format!("http://{HOST}:8080/wasm/sha256/{new}/filter.wasm");
+    namespace.apply(BASE, &with_module(&Module { url, sha256: new.clone() }));
+    wait::until("the new module, alone", || (pod.runs_module(&new) && !pod.runs_module(&old)).then_some(()));
+    crate::until_seen_as(world, &namespace.name, &pod, "upgraded");
+    world.collector().upgrade(world.mesh.node(), &filter());
+    world.holds(
+        "base: the collector is upgraded, its new image has another module, and a pod starts that names the one before",
+        "200, then spans: `wasm.archive` serves both; the namespace takes the new one when its WasmPlugin names it",
+    );
 }
 
 /// One workload of a namespace gets the new module, chosen by its labels.
@@ -192,6 +250,9 @@ pub(crate) fn istiod_restart(world: &World) {
     crate::until_seen_as(world, &namespace.name, &pod, "without-istiod");
     under_way.assert_goes_on();
     world.mesh.istiod.start_again(&world.mesh.kube, &world.mesh.sandbox);
+    // A sidecar that has asked in vain for a while pauses for up to half a minute.
+    let served = || wait::poll(|| world.mesh.istiod.serves(&pod.name).then_some(()));
+    assert!(served().or_else(served).is_some(), "{}", pod.log());
     crate::configuration::push(&namespace, &with_setting("batch", &json!({"max_age_ms": 600})));
     crate::until_seen_as(world, &namespace.name, &pod, "after-istiod");
     under_way.ends_whole_after_the_change(&pod);

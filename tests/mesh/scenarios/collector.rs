@@ -1,7 +1,10 @@
 //! The collector away, or out of sight.
 
 use std::collections::BTreeSet;
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, Scope, ScopedJoinHandle};
+use std::time::Duration;
 
 use meshtap_mesh::app::Call;
 use meshtap_mesh::collector::{Collector, NAME, NAMESPACE};
@@ -10,42 +13,39 @@ use meshtap_mesh::pod::Pod;
 use meshtap_tests::wait;
 use serde_json::json;
 
-use crate::world::{BASE, World};
+use crate::world::{BASE, World, with_setting};
 
-const CALLS: usize = 120;
+/// As many as a page of the API holds at most.
+const MOST_CALLS: usize = 1000;
+const BETWEEN_CALLS: Duration = Duration::from_millis(20);
 
 /// The collector is killed and started again under load. What the sidecar's filter was acked, by its own count, is what is
 /// stored: each call once, none twice for its retries, none lost.
 pub(crate) fn restart_under_load(world: &World) {
-    let namespace = world.namespace("llm-restart", BASE, &[]);
+    // A heartbeat is acked as a span is.
+    let without_heartbeats = with_setting("heartbeat", &json!({"interval_ms": 0}));
+    let namespace = world.namespace("llm-restart", BASE, &[without_heartbeats]);
     let pod = namespace.workload("checkout");
     crate::until_seen(world, &namespace.name, &pod);
-    let query = format!("{}&model=under-load&limit=1000", namespace.query());
+    let query = format!("{}&model=under-load&limit={MOST_CALLS}", namespace.query());
     let count = |name: &str| pod.stat(&format!("wasmcustom.meshtap_{name}_total"));
     world.all_batches_come();
     wait::until("the warm-up's acks", || (unacked(&pod) == 0).then_some(()));
     let (exported, retries) = (count("spans_exported"), count("export_retries"));
-    let heartbeats = count("heartbeats");
-    thread::scope(|scope| {
-        let load = scope.spawn(|| {
-            for number in 0..CALLS {
-                let answer = pod.call(&Call::chat(&format!("load-{number}")).model("under-load"));
-                assert_eq!(answer.status, 200, "{answer:?}");
-            }
-        });
+    let calls = thread::scope(|scope| {
+        let load = Load::begin(scope, &pod);
         world.collector().wait_for_spans(&query, 10);
         world.collector().kill();
         wait::until("the outage is felt", || (count("export_retries") > retries).then_some(()));
         world.collector().start_again(world.mesh.node());
-        load.join().unwrap();
+        load.end()
     });
     wait::until("all acks", || (unacked(&pod) == 0).then_some(()));
     world.all_batches_come();
     let spans = world.collector().spans(&query);
     let answers: BTreeSet<&str> = spans.iter().filter_map(|span| span.response_id.as_deref()).collect();
-    assert_eq!((spans.len(), answers.len()), (CALLS, CALLS), "each call has its one span");
-    let since = count("heartbeats") - heartbeats;
-    assert_eq!(count("spans_exported") - exported - since, CALLS as u64, "acked, retries not counted");
+    assert_eq!((spans.len(), answers.len()), (calls, calls), "each call has its one span");
+    assert_eq!(count("spans_exported") - exported, calls as u64, "acked, retries not counted");
     for dropped in ["spans_dropped_queue_full", "spans_dropped_refused", "spans_rejected"] {
         assert_eq!(count(dropped), 0, "{dropped}");
     }
@@ -54,6 +54,37 @@ pub(crate) fn restart_under_load(world: &World) {
         "every call has its one span; `meshtap_export_retries_total` grows, `meshtap_spans_exported_total` by one for \
          each call, and nothing is dropped",
     );
+}
+
+/// Calls, one after the other, until it is told to end.
+struct Load<'scope> {
+    end: Arc<AtomicBool>,
+    thread: ScopedJoinHandle<'scope, usize>,
+}
+
+impl<'scope> Load<'scope> {
+    fn begin<'env>(scope: &'scope Scope<'scope, 'env>, pod: &'env Pod) -> Self {
+        let end = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&end);
+        let thread = scope.spawn(move || {
+            let mut made = 0;
+            while !told.load(Ordering::Relaxed) {
+                assert!(made < MOST_CALLS, "the collector was away for too long");
+                let answer = pod.call(&Call::chat(&format!("load-{made}")).model("under-load"));
+                assert_eq!(answer.status, 200, "{answer:?}");
+                made += 1;
+                thread::park_timeout(BETWEEN_CALLS);
+            }
+            made
+        });
+        Self { end, thread }
+    }
+
+    /// How many there were.
+    fn end(self) -> usize {
+        self.end.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
 }
 
 /// How many spans wait, or are under way without an ack.

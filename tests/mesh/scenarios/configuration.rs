@@ -41,28 +41,32 @@ fn push_to(namespace: &Namespace<'_>, folders: &[&str], patch: &Value) -> String
 
 pub(crate) fn edited(world: &World) {
     let setting = json!({"max_age_ms": 700});
-    for (place, folders, patch) in [
+    let places = [
         ("base", BASE, with_setting("batch", &setting)),
         ("resilient", RESILIENT, with_setting_as_text("batch", &setting)),
-    ] {
-        let namespace = world.namespace(&format!("llm-config-{place}"), folders, &[]);
-        let pod = namespace.workload("checkout");
-        crate::until_seen(world, &namespace.name, &pod);
-        let name = format!("through-config-{place}");
-        let under_way = Stream::begin(&world.mesh.provider, &pod, &name);
-        let hash = push_to(&namespace, folders, &patch);
-        crate::until_seen_as(world, &namespace.name, &pod, "after-config");
-        under_way.ends_whole_after_the_change(&pod);
-        world.collector().wait_for_span(&format!("{}&model={name}", namespace.query()));
-        let row = format!("namespace=\"{}\",workload=\"checkout\"", namespace.name);
-        let page = world.collector().get("/metrics").text();
-        let told = |line: &&str| line.contains(&row) && line.contains(&format!("config_sha256=\"{hash}\""));
-        assert!(page.lines().any(|line| told(&line)), "no {row} with {hash} in\n{page}");
-        world.holds(
-            &format!("{place}: the plugin configuration is edited while a stream is under way"),
-            "the stream is whole and has its span; the next heartbeat, and `meshtap_sidecar_config_info`, have the new hash",
-        );
-    }
+    ];
+    world.holds_in(&places, |world, (place, folders, patch)| vec![an_edit(world, place, folders, patch)]);
+}
+
+fn an_edit(world: &World, place: &str, folders: &[&str], patch: &Value) -> (String, String) {
+    let namespace = world.namespace(&format!("llm-config-{place}"), folders, &[]);
+    let pod = namespace.workload("checkout");
+    crate::until_seen(world, &namespace.name, &pod);
+    let name = format!("through-config-{place}");
+    let under_way = Stream::begin(&world.mesh.provider, &pod, &name);
+    let hash = push_to(&namespace, folders, patch);
+    crate::until_seen_as(world, &namespace.name, &pod, "after-config");
+    under_way.ends_whole_after_the_change(&pod);
+    world.collector().wait_for_span(&format!("{}&model={name}", namespace.query()));
+    let row = format!("namespace=\"{}\",workload=\"checkout\"", namespace.name);
+    let page = world.collector().get("/metrics").text();
+    let told = |line: &&str| line.contains(&row) && line.contains(&format!("config_sha256=\"{hash}\""));
+    assert!(page.lines().any(|line| told(&line)), "no {row} with {hash} in\n{page}");
+    (
+        format!("{place}: the plugin configuration is edited while a stream is under way"),
+        "the stream is whole and has its span; the next heartbeat, and `meshtap_sidecar_config_info`, have the new hash"
+            .to_owned(),
+    )
 }
 
 pub(crate) fn absent(world: &World) {
@@ -128,7 +132,7 @@ pub(crate) fn conflicting_pushes(world: &World) {
     let slow = world.modules.serve_slowly("conflict.wasm", &another_build(3), Duration::from_secs(10));
     let before = converted();
     namespace.apply(BASE, &[with_module(&slow), vec![age(801)]].concat());
-    thread::park_timeout(Duration::from_secs(1));
+    wait::until("the first push's fetch", || (world.modules.asked("conflict.wasm") > 0).then_some(()));
     namespace.apply(BASE, &[age(802)]);
     wait::until("both pushes", || (converted() >= before + 2.0).then_some(()));
     // The newer was in force at once. Whether the older takes its place is seen in Envoy, and then in the heartbeats.
@@ -136,7 +140,7 @@ pub(crate) fn conflicting_pushes(world: &World) {
     wait::until("the heartbeat of what is in force", || (in_force(&namespace)? == hash).then_some(()));
     assert_eq!(pod.call(&Call::chat("after-conflict")).status, 200);
     world.holds(
-        "two pushes, the first waiting for a slow module server, the second 1 s later with a module at hand",
+        "two pushes, the first waiting for a slow module server, the second meanwhile with a module at hand",
         &format!("{wins} stays in force; the heartbeats have its hash"),
     );
 }

@@ -2,7 +2,7 @@
 
 use meshtap_mesh::app::{Answer, Call};
 use meshtap_mesh::pod::Pod;
-use meshtap_mesh::provider::{BEDROCK, FLAWED, Flaw, OPENAI, OPENAI_AWAY, OPENAI_EU, TOGETHER_AWAY};
+use meshtap_mesh::provider::{BEDROCK, FLAWED, Flaw, OPENAI, OPENAI_AWAY, OPENAI_EU, TOGETHER_AWAY, VERTEX};
 use meshtap_tests::spans::Span;
 use meshtap_tests::standin::scenario::Scenario;
 use meshtap_tests::wait;
@@ -16,6 +16,7 @@ pub(crate) fn other_hosts(world: &World) {
     for (situation, folder, host) in [
         ("a host with a region in its name", "istio/egress/aws.bedrock/us-east-1", BEDROCK),
         ("a host that a wildcard covers", WILDCARD, OPENAI_EU),
+        ("a host that `*-…` covers", "istio/egress/gcp.vertex-ai-wildcard", VERTEX),
     ] {
         let key = host.split('.').next().unwrap_or_default();
         let namespace = world.namespace(&format!("llm-host-{key}"), &["istio/base", folder], &[]);

@@ -1,5 +1,7 @@
 //! The filter in other places than a caller's sidecar: in a gateway, and before a server.
 
+use std::collections::BTreeSet;
+
 use meshtap_mesh::app::Call;
 use meshtap_mesh::mesh::repository;
 use meshtap_mesh::pod::Pod;
@@ -8,7 +10,7 @@ use meshtap_mesh::results::roughly;
 use meshtap_tests::wait;
 use serde_json::json;
 
-use crate::world::{World, module_bytes, with_module, with_setting};
+use crate::world::{Namespace, World, module_bytes, with_module, with_setting};
 
 /// caller without the filter, its sidecar, the gateway with the filter, the provider.
 pub(crate) fn egress_gateway(world: &World) {
@@ -115,9 +117,30 @@ fn both_ends(world: &World) {
 
 /// A caller without a sidecar, and an inference server whose sidecar has the filter on its way in.
 pub(crate) fn capture_server(world: &World) {
-    let mesh = &world.mesh;
-    let folders = ["istio/base", "istio/components/capture-server"];
-    let namespace = world.namespace("llm-server", &folders, &[]);
+    let namespace = world.namespace("llm-server", SERVER, &[]);
+    let server = inference(&namespace);
+    let host = "inference.llm-server.svc.cluster.local";
+    let call = Call::chat("server").to(&format!("http://{host}")).streamed().model("served");
+    let stranger =
+        world.mesh.workload_with(&namespace.name, "stranger", &json!({"sidecar.istio.io/inject": "false"}));
+    assert!(!stranger.injected());
+    let answer = stranger.call(&call);
+    assert!(answer.is_whole_stream(), "{answer:?}\n{}", server.log());
+    let span = world.collector().wait_for_span(&format!("{}&model=served", namespace.query()));
+    assert_eq!((span.kind.as_str(), span.end.as_deref()), ("server", Some("complete")), "{span:#?}");
+    assert_eq!(span.attribute("server.address").as_deref(), Some(host), "{span:#?}");
+    world.holds(
+        "capture-server: an SSE stream from a caller without a sidecar to an inference server",
+        "as without the filter; one span of the server, of kind SERVER",
+    );
+    both_sides(world);
+}
+
+const SERVER: &[&str] = &["istio/base", "istio/components/capture-server"];
+
+/// An inference server behind a Service, whose sidecar is ready.
+fn inference(namespace: &Namespace<'_>) -> Pod {
+    let mesh = &namespace.world.mesh;
     mesh.kube.apply_object(&json!({
         "apiVersion": "v1",
         "kind": "Service",
@@ -130,18 +153,30 @@ pub(crate) fn capture_server(world: &World) {
     let server = mesh.workload_with(&namespace.name, "inference", &json!({"meshtap/capture": "server"}));
     server.serve(8000, mesh.provider.standin.address());
     server.ready(mesh.node());
-    let host = "inference.llm-server.svc.cluster.local";
-    let call = Call::chat("server").to(&format!("http://{host}")).streamed().model("served");
-    let stranger =
-        mesh.workload_with(&namespace.name, "stranger", &json!({"sidecar.istio.io/inject": "false"}));
-    assert!(!stranger.injected());
-    let answer = stranger.call(&call);
-    assert!(answer.is_whole_stream(), "{answer:?}\n{}", server.log());
-    let span = world.collector().wait_for_span(&format!("{}&model=served", namespace.query()));
-    assert_eq!((span.kind.as_str(), span.end.as_deref()), ("server", Some("complete")), "{span:#?}");
-    assert_eq!(span.attribute("server.address").as_deref(), Some(host), "{span:#?}");
+    server
+}
+
+/// Caller and server have the filter: the call is seen twice, and a trace that the application began joins what is seen.
+fn both_sides(world: &World) {
+    let heuristic = with_setting("detect", &json!("heuristic"));
+    let namespace = world.namespace("llm-both-sides", SERVER, &[heuristic]);
+    let server = inference(&namespace);
+    let caller = namespace.workload("checkout");
+    let spans = |name: &str, header: Option<&str>| {
+        let call = Call::chat(name).to("http://inference.llm-both-sides.svc.cluster.local").model(name);
+        let call = header.into_iter().fold(call, |call, value| call.header("traceparent", value));
+        assert_eq!(caller.call(&call).status, 200, "{}", server.log());
+        let spans = world.collector().wait_for_spans(&format!("{}&model={name}", namespace.query()), 2);
+        let kinds: BTreeSet<&str> = spans.iter().map(|span| span.kind.as_str()).collect();
+        assert_eq!((spans.len(), kinds), (2, BTreeSet::from(["client", "server"])), "{spans:#?}");
+        spans.into_iter().map(|span| span.trace_id).collect::<BTreeSet<String>>()
+    };
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let joined = spans("with-trace", Some(&format!("00-{trace}-b7ad6b7169203331-01")));
+    assert_eq!(joined, BTreeSet::from([trace.to_owned()]));
+    assert_eq!(spans("without-trace", None).len(), 2);
     world.holds(
-        "capture-server: an SSE stream from a caller without a sidecar to an inference server",
-        "as without the filter; one span of the server, of kind SERVER",
+        "capture-server: caller and server have the filter, with `detect: heuristic`",
+        "two spans, CLIENT and SERVER: of one trace where the application sends a `traceparent`, of two where it does not",
     );
 }

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use meshtap_mesh::app::Call;
 use meshtap_mesh::collector::{HOST, NAME, NAMESPACE};
+use meshtap_mesh::pod::Pod;
 use meshtap_tests::wait;
 use meshtap_tests::wire::{Headers, Next, Reply, ReplyEnd, Request, headers, http2};
 use serde_json::{Value, json};
@@ -29,6 +30,7 @@ pub(crate) fn strict_and_authorized(world: &World) {
 
     let strangers = world.namespace("strangers", BASE, &[]);
     let denied_before = denied(world);
+    let known = pod;
     let pod = strangers.workload("checkout");
     assert_eq!(pod.call(&Call::chat("stranger")).status, 200);
     wait::until("the refusal in the filter's counters", || {
@@ -41,6 +43,17 @@ pub(crate) fn strict_and_authorized(world: &World) {
         "spans from a namespace that it does not name",
         "traffic as ever; `meshtap_spans_dropped_refused_total` in the pod and `rbac.denied` in the collector's sidecar",
     );
+    world.holds(
+        "OTLP over HTTP (4318), from a namespace that the AuthorizationPolicy names, and from another",
+        &format!("{} and {}", over_http(&known), over_http(&pod)),
+    );
+}
+
+/// The status of an export of no spans, as JSON.
+fn over_http(pod: &Pod) -> u16 {
+    let url = format!("http://{HOST}:4318/v1/traces");
+    let answer = pod.call(&Call { url, headers: Vec::new(), body: json!({"resourceSpans": []}) });
+    answer.status
 }
 
 /// OTLP in plain text, by a client that nothing but STRICT turns away: with the same policy for everybody and the mode

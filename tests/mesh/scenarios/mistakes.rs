@@ -10,91 +10,91 @@ use serde_json::{Value, json};
 
 use crate::world::{BASE, RESILIENT, World, module_bytes, with_setting_as_text};
 
-/// One mistake a line: a place in the object, what stands there instead (nothing: it is removed), and a piece of the
-/// refusal. The file, and the kind of the object in it, come before their lines.
+/// One mistake a line: a place in the object, what stands there instead (nothing: it is removed), and what the
+/// refusal says of it. The file, and the kind of the object in it, come before their lines.
 const REFUSED: &str = r#"
 istio/base/wasmplugin.yaml WasmPlugin
-    /spec/failStrategy = "FAIL_SOFT"                            => Unsupported value
-    /spec/sha256 = "abc"                                        => sha256
+    /spec/failStrategy = "FAIL_SOFT"                            => failStrategy: Unsupported value
+    /spec/sha256 = "abc"                                        => spec.sha256 in body should match
     /spec/url = "ftp://a/b.wasm"                                => url must have schema
-    /spec/match/0/mode = "OUTBOUND"                             => Unsupported value
+    /spec/match/0/mode = "OUTBOUND"                             => mode: Unsupported value
     /spec/match/0/ports = [{"number": 0}]                       => should be greater than or equal to 1
-    /spec/phase = "LAST"                                        => Unsupported value
+    /spec/phase = "LAST"                                        => phase: Unsupported value
     /spec/pluginConfg = {}                                      => field not declared
     /spec/vmConfig = {"env": [{"name": "A", "valueFrom": "HOST", "value": "x"}]} => value may only be set
 istio/base/egress-guard.yaml NetworkPolicy
-    /spec/egress/2/ports/0/endPort = 0                          => endPort
-    /spec/egress/2/ports/0/protocol = "HTTP"                    => Unsupported value
-    /spec/egress/1/to/0/ipBlock/cidr = "169.254.0.0/33"         => cidr
+    /spec/egress/2/ports/0/endPort = 0                          => endPort: Invalid value
+    /spec/egress/2/ports/0/protocol = "HTTP"                    => protocol: Unsupported value
+    /spec/egress/1/to/0/ipBlock/cidr = "169.254.0.0/33"         => must be a valid CIDR value
 istio/components/resilient/envoyfilter.yaml EnvoyFilter
-    /spec/configPatches/0/applyTo = "HTTP_FLTER"                => Unsupported value
-    /spec/configPatches/0/match/context = "OUTBOUND"            => Unsupported value
-    /spec/configPatches/0/patch/operation = "INSERT"            => Unsupported value
+    /spec/configPatches/0/applyTo = "HTTP_FLTER"                => applyTo: Unsupported value
+    /spec/configPatches/0/match/context = "OUTBOUND"            => context: Unsupported value
+    /spec/configPatches/0/patch/operation = "INSERT"            => operation: Unsupported value
     /spec/configPatches/0/patch/valeu = {}                      => field not declared
-    /spec/configPatches/1/patch/value/typed_config/@type = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wsam" => Wsam
+    /spec/configPatches/1/patch/value/typed_config/@type = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wsam" => could not resolve Any message type
 istio/components/traffic-extension/trafficextension.yaml TrafficExtension
-    /spec/phase = "LAST"                                        => Unsupported value
-    /spec/wasm                                                  => wasm
+    /spec/phase = "LAST"                                        => phase: Unsupported value
+    /spec/wasm                                                  => exactly one of wasm or lua must be set
     /spec/wasm/url = "ftp://a/b.wasm"                           => url must have schema
-    /spec/wasm/failStrategy = "FAIL_SOFT"                       => Unsupported value
+    /spec/wasm/failStrategy = "FAIL_SOFT"                       => failStrategy: Unsupported value
 istio/components/sidecar-scope/sidecar.yaml Sidecar
     /spec/egress/0/hosts/1 = "meshtap-system"                   => namespace/dnsName
     /spec/egress/0/hosts = []                                   => at least one host
     /spec/egres = []                                            => field not declared
 istio/components/access-log/telemetry.yaml Telemetry
-    /spec/accessLogging/0/match/mode = "OUT"                    => Unsupported value
-    /spec/accessLogging/0/filter/expression = "response.code >=" => expression
-    /spec/accessLogging/0/providers/0/name = ""                 => name
+    /spec/accessLogging/0/match/mode = "OUT"                    => mode: Unsupported value
+    /spec/accessLogging/0/filter/expression = "response.code >=" => must be a valid CEL expression
+    /spec/accessLogging/0/providers/0/name = ""                 => should be at least 1 chars long
 istio/collector/authorizationpolicy.yaml AuthorizationPolicy
-    /spec/action = "PERMIT"                                     => Unsupported value
+    /spec/action = "PERMIT"                                     => action: Unsupported value
     /spec/rules/0/from/0/source/namespaces = "llm-apps"         => expected list
     /spec/rules/0/from/0/source/namespace = ["llm-apps"]        => field not declared
-    /spec/rules/0/to/0/operation/ports = ["otlp"]               => port
+    /spec/rules/0/to/0/operation/ports = ["otlp"]               => bad port (otlp)
 istio/collector/peerauthentication.yaml PeerAuthentication
-    /spec/mtls/mode = "STRICTLY"                                => Unsupported value
-    /spec/portLevelMtls = {"0": {"mode": "PERMISSIVE"}}         => port
+    /spec/mtls/mode = "STRICTLY"                                => mode: Unsupported value
+    /spec/portLevelMtls = {"0": {"mode": "PERMISSIVE"}}         => port must be between 1-65535
 istio/collector/destinationrule.yaml DestinationRule
-    /spec/trafficPolicy/outlierDetection/interval = "10"        => interval
-    /spec/trafficPolicy/outlierDetection/maxEjectionPercent = 500 => 100
-    /spec/trafficPolicy/loadBalancer/simple = "LEAST"           => Unsupported value
+    /spec/trafficPolicy/outlierDetection/interval = "10"        => must be a valid duration
+    /spec/trafficPolicy/outlierDetection/maxEjectionPercent = 500 => percentage 500 is not in range
+    /spec/trafficPolicy/loadBalancer/simple = "LEAST"           => simple: Unsupported value
 istio/egress/openai/egress.yaml DestinationRule
-    /spec/trafficPolicy/portLevelSettings/0/tls/mode = "TLS"    => Unsupported value
+    /spec/trafficPolicy/portLevelSettings/0/tls/mode = "TLS"    => mode: Unsupported value
     /spec/host = ""                                             => empty domain name
 istio/egress/openai/egress.yaml ServiceEntry
     /spec/ports/0/number = 70000                                => port must be between 1-65535
-    /spec/ports/1/name = "http"                                 => name
-    /spec/hosts = ["*"]                                         => host
-    /spec/resolution = "DNSS"                                   => Unsupported value
-    /spec/exportTo = ["./x"]                                    => exportTo
+    /spec/ports/1/name = "http"                                 => duplicate entries for key
+    /spec/hosts = ["*"]                                         => hostname cannot be wildcard
+    /spec/resolution = "DNSS"                                   => resolution: Unsupported value
+    /spec/exportTo = ["./x"]                                    => allowed as exportTo entry
 istio/egress/openai/egress.yaml VirtualService
-    /spec/http/0/retries/attempts = -1                          => attempts
-    /spec/http/0/route/0/destination/host = "a_b*c"             => domain name
+    /spec/http/0/retries/attempts = -1                          => attempts cannot be negative
+    /spec/http/0/route/0/destination/host = "a_b*c"             => domain name "a_b*c" invalid
 istio/egress-gateway/route.yaml Gateway
-    /spec/servers/0/port/protocol = "HTTPX"                     => protocol
-    /spec/servers/0/tls                                         => TLS
-    /spec/servers/0/tls/mode = "MUTAL"                          => Unsupported value
+    /spec/servers/0/port/protocol = "HTTPX"                     => invalid protocol "HTTPX"
+    /spec/servers/0/tls                                         => server must have TLS settings
+    /spec/servers/0/tls/mode = "MUTAL"                          => mode: Unsupported value
     /spec/servers/0/hosts = []                                  => at least one host
 istio/waypoint/gateway.yaml Gateway
     /spec/listeners/0/port = 0                                  => should be greater than or equal to 1
-    /spec/listeners = []                                        => listeners
-    /spec/gatewayClassName                                      => gatewayClassName
+    /spec/listeners = []                                        => spec.listeners in body should have at least 1 items
+    /spec/gatewayClassName                                      => spec.gatewayClassName: Required value
 istio/waypoint/wasmplugin.yaml WasmPlugin
     /spec/selector = {"matchLabels": {"a": "b"}}                => only one of
 k8s/base/statefulset.yaml StatefulSet
     /spec/replicas = -1                                         => must be greater than or equal to 0
     /spec/template/spec/containers/0/ports/0/containerPort = 70000 => must be between 1 and 65535
-    /spec/template/spec/containers/0/resources/limits/memory = "1G1" => quantity
-    /spec/template/spec/containers/0/imagePullPolicy = "Sometimes" => Unsupported value
+    /spec/template/spec/containers/0/resources/limits/memory = "1G1" => unable to parse quantity
+    /spec/template/spec/containers/0/imagePullPolicy = "Sometimes" => imagePullPolicy: Unsupported value
     /spec/template/spec/containers/0/readinesProbe = {}         => field not declared
-    /spec/selector/matchLabels = {"app": "other"}               => selector
+    /spec/selector/matchLabels = {"app": "other"}               => `selector` does not match template `labels`
 k8s/base/service.yaml Service
     /spec/ports/0/port = 70000                                  => must be between 1 and 65535
     /spec/ports/1/name = "otlp-grpc"                            => Duplicate value
-    /spec/type = "ClusterIp"                                    => Unsupported value
+    /spec/type = "ClusterIp"                                    => type: Unsupported value
 k8s/base/configmap.yaml ConfigMap
-    /data/meshtap.yaml = {"receive": {}}                        => data
+    /data/meshtap.yaml = {"receive": {}}                        => .data.meshtap.yaml: expected string
 k8s/base/namespace.yaml Namespace
-    /metadata/labels/pod-security.kubernetes.io~1enforce = "strict!" => label
+    /metadata/labels/pod-security.kubernetes.io~1enforce = "strict!" => a valid label must be
 "#;
 
 pub(crate) fn refused(world: &World) {
@@ -102,9 +102,15 @@ pub(crate) fn refused(world: &World) {
     world.namespace("llm-apps", &[], &[]);
     world.namespace("llm-egress", &[], &[]);
     let (mut file, mut kind, mut count, mut wrong) = ("", "", 0, Vec::new());
+    let options = ["--dry-run=server", "--validate=strict"];
+    let try_apply = |object: &Value| world.mesh.kube.try_apply(&object.to_string(), &options);
     for line in REFUSED.lines().filter(|line| !line.is_empty()) {
         let Some((change, expected)) = line.split_once("=>") else {
             (file, kind) = line.split_once(' ').unwrap();
+            // Nothing but the mistake is what is refused.
+            wrong.extend(
+                try_apply(&object(file, kind)).err().map(|said| format!("{file} as it stands: {said}")),
+            );
             continue;
         };
         let (path, value) = change.split_once('=').unwrap_or((change, ""));
@@ -112,8 +118,7 @@ pub(crate) fn refused(world: &World) {
         let mut object = object(file, kind);
         set(&mut object, path.trim(), value);
         count += 1;
-        let options = ["--dry-run=server", "--validate=strict"];
-        match world.mesh.kube.try_apply(&object.to_string(), &options) {
+        match try_apply(&object) {
             Err(said) if said.contains(expected.trim()) => {}
             said => wrong.push(format!("{kind} {}: {said:?}", line.trim())),
         }

@@ -1,7 +1,6 @@
 //! A module that cannot be had, or is not what it should be: what the client sees, and how long a pod's start takes.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use meshtap_mesh::app::Call;
@@ -24,6 +23,26 @@ struct Fault {
     name: &'static str,
     module: Module,
     counted: Counted,
+    /// It makes somebody wait.
+    takes_long: bool,
+}
+
+impl Fault {
+    /// Waits until Envoy has what the agent makes of it, which comes after the agent's count: the module, or a filter that
+    /// lets all pass.
+    #[track_caller]
+    fn is_felt(&self, pod: &Pod) {
+        match self.counted {
+            Counted::Nowhere => {
+                wait::until("the other module", || pod.runs_module(&self.module.sha256).then_some(()));
+            }
+            Counted::ByAgent(..) => {
+                let good = sha256(&module_bytes());
+                wait::until("a filter that lets all pass", || (!pod.runs_module(&good)).then_some(()));
+            }
+            Counted::ByIstiod => {}
+        }
+    }
 }
 
 /// Where a fault is seen: a counter that it moves.
@@ -91,7 +110,8 @@ fn faults(world: &World) -> Vec<Fault> {
     let no_module = world.modules.serve("page.wasm", b"<html>Sign in</html>");
     let failed = Counted::ByAgent("istio_agent_wasm_config_conversion_count", "fetch_failure");
     let mismatched = Counted::ByAgent("istio_agent_wasm_remote_fetch_count", "checksum_mismatched");
-    let fault = |key, name, module, counted| Fault { key, name, module, counted };
+    let fault =
+        |key, name, module, counted| Fault { key, name, module, counted, takes_long: key == "dropped" };
     vec![
         fault("refused", "the module server refuses connections", good.clone().refused(), failed),
         fault("missing", "the module is not there (404)", world.modules.missing(), failed),
@@ -102,23 +122,36 @@ fn faults(world: &World) -> Vec<Fault> {
     ]
 }
 
-/// What Envoy writes about a module that it cannot load.
-const REFUSED: &str = "rejected: Unable to create Wasm plugin";
+/// What Envoy writes about a filter that it cannot make.
+const REFUSED: &str = "TypedExtensionConfig rejected: ";
 
-/// Both places at once, each fault after the other; what istiod counts, for all pods in one sum, in one place after the
-/// other.
+/// What happened in each situation.
+type Seen = Vec<(String, String)>;
+
+/// Both places at once, each fault after the other, and those that take long beside the others. What istiod counts, for all
+/// pods in one sum, is seen in one place after the other.
+fn in_both_places(
+    world: &World,
+    faults: impl Fn(&str) -> Vec<Fault>,
+    see: fn(&World, &[Fault], &str, &[&str]) -> Seen,
+) {
+    let groups = PLACES.into_iter().flat_map(|(place, folders)| {
+        let (long, short): (Vec<Fault>, Vec<Fault>) =
+            faults(place).into_iter().partition(|fault| fault.takes_long);
+        [short, long].map(|faults| (faults, place, folders))
+    });
+    let groups: Vec<_> = groups.collect();
+    world.holds_in(&groups, |world, (faults, place, folders)| see(world, faults, place, folders));
+}
+
 pub(crate) fn at_start(world: &World) {
-    for fault in faults(world) {
-        let seen = thread::scope(|scope| {
-            let fault = &fault;
-            let runs =
-                PLACES.map(|(place, folders)| scope.spawn(move || a_start(world, fault, place, folders)));
-            runs.map(|run| run.join().unwrap())
-        });
-        for (situation, outcome) in seen {
-            world.holds(&situation, &outcome);
-        }
-    }
+    in_both_places(
+        world,
+        |_| faults(world),
+        |world, faults, place, folders| {
+            faults.iter().map(|fault| a_start(world, fault, place, folders)).collect()
+        },
+    );
 }
 
 fn a_start(world: &World, fault: &Fault, place: &str, folders: &[&str]) -> (String, String) {
@@ -138,69 +171,84 @@ fn a_start(world: &World, fault: &Fault, place: &str, folders: &[&str]) -> (Stri
 
 /// Whether a pod's start waits for its module: whether that had been sent when the pod was ready.
 pub(crate) fn slow_server(world: &World) {
-    for (place, folders) in PLACES {
-        let name = format!("slow-{place}.wasm");
-        let module = world.modules.serve_slowly(&name, &module_bytes(), SLOW);
-        let namespace = world.namespace(&format!("llm-slow-{place}"), folders, &with_module(&module));
-        let pod = world.mesh.workload(&namespace.name, "checkout");
-        pod.ready(world.mesh.node());
-        let waited = world.modules.sent(&name) > 0;
-        let early = pod.call(&Call::chat(&format!("early-{place}")).model("early"));
-        let came_later = !waited && world.modules.sent(&name) == 0;
-        assert!(waited || came_later, "the machine is too slow: the module came while the call was made");
-        let seen = world.was_seen(&namespace.query(), "early");
-        crate::until_seen(world, &namespace.name, &pod);
-        assert!(world.modules.sent(&name) > 0);
-        let situation = format!("{place}, pod starts: the module takes {} s to come", SLOW.as_secs());
-        let waits = if waited { "waits for the module" } else { "does not wait for the module" };
-        let first = if seen { "with a span" } else { "without a span, then spans" };
-        world.holds(&situation, &format!("{waits}; the first call gets {}, {first}", early.status));
-    }
+    world.holds_in(PLACES, |world, (place, folders)| vec![a_slow_start(world, place, folders)]);
 }
 
-/// Both places at once: an agent that waits for packets waits long.
+fn a_slow_start(world: &World, place: &str, folders: &[&str]) -> (String, String) {
+    let name = format!("slow-{place}.wasm");
+    let module = world.modules.serve_slowly(&name, &module_bytes(), SLOW);
+    let namespace = world.namespace(&format!("llm-slow-{place}"), folders, &with_module(&module));
+    let pod = world.mesh.workload(&namespace.name, "checkout");
+    pod.wait_ready();
+    let waited = world.modules.sent(&name) > 0;
+    let early = pod.call(&Call::chat(&format!("early-{place}")).model("early"));
+    let came_later = !waited && world.modules.sent(&name) == 0;
+    assert!(waited || came_later, "the machine is too slow: the module came while the call was made");
+    let seen = world.was_seen(&namespace.query(), "early");
+    crate::until_seen(world, &namespace.name, &pod);
+    assert!(world.modules.sent(&name) > 0);
+    let situation = format!("{place}, pod starts: the module takes {} s to come", SLOW.as_secs());
+    let waits = if waited { "waits for the module" } else { "does not wait for the module" };
+    let first = if seen { "with a span" } else { "without a span, then spans" };
+    (situation, format!("{waits}; the first call gets {}, {first}", early.status))
+}
+
+/// In a pod of its own for each group of faults.
 pub(crate) fn while_running(world: &World) {
-    let seen: Vec<(String, String)> = thread::scope(|scope| {
-        let runs = PLACES.map(|(place, folders)| scope.spawn(move || faults_of_a_pod(world, place, folders)));
-        runs.into_iter().flat_map(|run| run.join().unwrap()).collect()
-    });
-    for (situation, outcome) in seen {
+    let with_slow = |place: &str| {
+        let module = another_build(if place == "base" { 4 } else { 5 });
+        let slow = Fault {
+            key: "slow",
+            name: "the module takes 10 s to come",
+            module: world.modules.serve_slowly(&slower(place), &module, SLOW),
+            counted: Counted::Nowhere,
+            takes_long: true,
+        };
+        faults(world).into_iter().chain([slow]).collect()
+    };
+    in_both_places(world, with_slow, faults_of_a_pod);
+}
+
+/// A file, which the agent does not look at: Envoy itself finds out. An EnvoyFilter names a file in another way.
+pub(crate) fn missing_file(world: &World) {
+    let module = Module { url: "file:///no/such.wasm".to_owned(), sha256: sha256(b"") };
+    let name = "the module is a `file://` that is not there";
+    let fault = Fault { key: "file", name, module, counted: Counted::ByIstiod, takes_long: false };
+    let (place, folders) = PLACES[0];
+    let start = a_start(world, &fault, place, folders);
+    for (situation, outcome) in [vec![start], faults_of_a_pod(world, &[fault], place, folders)].concat() {
         world.holds(&situation, &outcome);
     }
 }
 
-/// One fault after the other while a pod runs: each situation, and what happened.
-fn faults_of_a_pod(world: &World, place: &str, folders: &[&str]) -> Vec<(String, String)> {
-    let namespace = world.namespace(&format!("llm-run-{place}"), folders, &[]);
+/// What the module is called whose server is slow while a pod runs.
+fn slower(place: &str) -> String {
+    format!("slower-{place}.wasm")
+}
+
+/// One fault after the other while a pod runs.
+fn faults_of_a_pod(world: &World, faults: &[Fault], place: &str, folders: &[&str]) -> Seen {
+    let first = faults.first().map_or("none", |fault| fault.key);
+    let namespace = world.namespace(&format!("llm-run-{place}-{first}"), folders, &[]);
     let pod = namespace.workload("checkout");
     crate::until_seen(world, &namespace.name, &pod);
-    let slow = another_build(if place == "base" { 4 } else { 5 });
-    let slower_name = format!("slower-{place}.wasm");
-    let slower = world.modules.serve_slowly(&slower_name, &slow, SLOW);
-    let slow = Fault {
-        key: "slow",
-        name: "the module takes 10 s to come",
-        module: slower,
-        counted: Counted::Nowhere,
-    };
+    let slower = slower(place);
     let mut seen = Vec::new();
-    for fault in faults(world).into_iter().chain([slow]) {
+    for fault in faults {
         let _alone = fault.counted.alone();
         let (tried, counted) = (tries(&pod), fault.counted.now(world, Some(&pod)));
         let name = format!("through-{}-{place}", fault.key);
         let stream = Stream::begin(&world.mesh.provider, &pod, &name);
         namespace.apply(folders, &with_module(&fault.module));
         let meanwhile = (fault.key == "slow").then(|| {
-            wait::until("the fetch", || (world.modules.asked(&slower_name) > 0).then_some(()));
+            wait::until("the fetch", || (world.modules.asked(&slower) > 0).then_some(()));
             let meanwhile = pod.call(&Call::chat(&format!("meanwhile-{place}")).model("meanwhile"));
-            assert_eq!(world.modules.sent(&slower_name), 0, "the module came while the call was made");
+            assert_eq!(world.modules.sent(&slower), 0, "the module came while the call was made");
             meanwhile
         });
         wait_for_another_try(&pod, tried);
         fault.counted.assert_moved(world, &pod, counted, fault.name);
-        if fault.key == "slow" {
-            wait::until("the other module", || pod.runs_module(&fault.module.sha256).then_some(()));
-        }
+        fault.is_felt(&pod);
         let model = format!("after-{}", fault.key);
         let answer = pod.call(&Call::chat(&format!("{model}-{place}")).model(&model));
         if let Some(meanwhile) = meanwhile {

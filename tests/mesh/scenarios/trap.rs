@@ -1,8 +1,9 @@
 //! A filter that traps: who pays for it, and how it comes back.
 
 use meshtap_mesh::app::{Answer, Call};
+use meshtap_mesh::modules::Module;
 use meshtap_tests::trapping::{TRAPPING_HEADERS, trapping_filter};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::streams::Stream;
 use crate::world::{BASE, RESILIENT, World, with_module, with_setting, with_setting_as_text};
@@ -10,34 +11,38 @@ use crate::world::{BASE, RESILIENT, World, with_module, with_setting, with_setti
 pub(crate) fn trap(world: &World) {
     let module = world.modules.serve("trap.wasm", &trapping_filter());
     let setting = json!({"max_age_ms": 700});
-    for (place, folders, edit) in [
+    let places = [
         ("base", BASE, with_setting("batch", &setting)),
         ("resilient", RESILIENT, with_setting_as_text("batch", &setting)),
-    ] {
-        let namespace = world.namespace(&format!("llm-trap-{place}"), folders, &with_module(&module));
-        let pod = namespace.workload("checkout");
-        crate::until_seen(world, &namespace.name, &pod);
-        let name = format!("trap-sse-{place}");
-        let stream = Stream::begin(&world.mesh.provider, &pod, &name);
-        let trigger = pod.call(&many_headers(&format!("trap-{place}")));
-        let next = pod.call(&Call::chat(&format!("trap-next-{place}")).model("trap-next"));
-        let next_span = world.was_seen(&namespace.query(), "trap-next");
-        let stream = stream.release();
-        let stream_span = world.was_seen(&namespace.query(), &name);
-        // The same module, configured anew: a VM that has not trapped.
-        namespace.apply(folders, &[with_module(&module), vec![edit]].concat());
-        crate::until_seen_as(world, &namespace.name, &pod, "revived");
-        let outcome = format!(
-            "the request that traps gets {}; a stream under way is {}, {}; the next call gets {}, {}; an edit of the plugin \
-             configuration brings the filter back",
-            status(&trigger),
-            if stream.is_whole_stream() { "whole" } else { "cut" },
-            with_span(stream_span),
-            status(&next),
-            with_span(next_span),
-        );
-        world.holds(&format!("{place}: the filter traps"), &outcome);
-    }
+    ];
+    world
+        .holds_in(&places, |world, (place, folders, edit)| vec![traps(world, &module, place, folders, edit)]);
+}
+
+fn traps(world: &World, module: &Module, place: &str, folders: &[&str], edit: &Value) -> (String, String) {
+    let namespace = world.namespace(&format!("llm-trap-{place}"), folders, &with_module(module));
+    let pod = namespace.workload("checkout");
+    crate::until_seen(world, &namespace.name, &pod);
+    let name = format!("trap-sse-{place}");
+    let stream = Stream::begin(&world.mesh.provider, &pod, &name);
+    let trigger = pod.call(&many_headers(&format!("trap-{place}")));
+    let next = pod.call(&Call::chat(&format!("trap-next-{place}")).model("trap-next"));
+    let next_span = world.was_seen(&namespace.query(), "trap-next");
+    let stream = stream.release();
+    let stream_span = world.was_seen(&namespace.query(), &name);
+    // The same module, configured anew: a VM that has not trapped.
+    namespace.apply(folders, &[with_module(module), vec![edit.clone()]].concat());
+    crate::until_seen_as(world, &namespace.name, &pod, "revived");
+    let outcome = format!(
+        "the request that traps gets {}; a stream under way is {}, {}; the next call gets {}, {}; an edit of the plugin \
+         configuration brings the filter back",
+        status(&trigger),
+        if stream.is_whole_stream() { "whole" } else { "cut" },
+        with_span(stream_span),
+        status(&next),
+        with_span(next_span),
+    );
+    (format!("{place}: the filter traps"), outcome)
 }
 
 fn many_headers(name: &str) -> Call {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
 
 use meshtap_mesh::app::Call;
 use meshtap_mesh::collector::Collector;
@@ -10,6 +11,7 @@ use meshtap_mesh::modules::{Module, Modules};
 use meshtap_mesh::pod::Pod;
 use meshtap_mesh::results;
 use meshtap_tests::tools::filter;
+use meshtap_tests::wait;
 use serde_json::{Value, json};
 
 pub(crate) struct World {
@@ -73,7 +75,11 @@ impl World {
         let pod = self.control.get_or_init(|| self.namespace("llm-control", BASE, &[]).workload("control"));
         let name = format!("control-{}", self.control_calls.fetch_add(1, Ordering::Relaxed));
         assert_eq!(pod.call(&Call::chat(&name).model(&name)).status, 200);
-        self.collector().wait_for_span(&format!("namespace=llm-control&model={name}"));
+        // The collector is everybody's between the questions.
+        let query = format!("namespace=llm-control&model={name}");
+        wait::until("a span of the control pod", || {
+            (!self.collector().spans(&query).is_empty()).then_some(())
+        });
     }
 
     /// A new namespace with folders, if any, of `istio/` applied to it. The first one has the collector take spans of all
@@ -87,6 +93,24 @@ impl World {
             namespace.apply(folders, patches);
         }
         namespace
+    }
+
+    /// The same in several places at once: what each of them is like, and what happened there, stated in their order.
+    #[track_caller]
+    pub(crate) fn holds_in<P: Copy + Send>(
+        &self,
+        places: impl IntoIterator<Item = P>,
+        see: impl Fn(&Self, P) -> Vec<(String, String)> + Sync,
+    ) {
+        let see = &see;
+        let seen: Vec<_> = thread::scope(|scope| {
+            let runs: Vec<_> =
+                places.into_iter().map(|place| scope.spawn(move || see(self, place))).collect();
+            runs.into_iter().flat_map(|run| run.join().unwrap()).collect()
+        });
+        for (situation, outcome) in seen {
+            self.holds(&situation, &outcome);
+        }
     }
 
     /// States what happened in a situation.

@@ -29,9 +29,9 @@ impl Collector {
     #[track_caller]
     pub fn start(node: Node<'_>) -> Self {
         let pod = Pod::of(node, "statefulset", NAMESPACE, NAME);
-        let data = node.sandbox.path("collector");
+        let data = data(node);
         make(&data);
-        let config = configuration(node, &data);
+        let config = configuration(node, &data, &tools::filter());
         let mut collector = Self { pod, config, process: None };
         collector.start_again(node);
         collector.pod.ready(node);
@@ -50,6 +50,14 @@ impl Collector {
         let ready = || http::get(local, "/health/ready").ok().filter(|reply| reply.status == 200);
         process.wait_ready(|| self.pod.network.inside(ready));
         self.process = Some(process);
+    }
+
+    /// Ends it, and starts it where it was with another module in its image.
+    #[track_caller]
+    pub fn upgrade(&mut self, node: Node<'_>, module: &Path) {
+        self.stop();
+        self.config = configuration(node, &data(node), module);
+        self.start_again(node);
     }
 
     /// Ends it at once, as a crash does.
@@ -109,11 +117,14 @@ impl Collector {
     }
 }
 
+fn data(node: Node<'_>) -> PathBuf {
+    node.sandbox.path("collector")
+}
+
 /// The ConfigMap's file, with the folders of the image and the volume where they are here.
-fn configuration(node: Node<'_>, data: &Path) -> PathBuf {
+fn configuration(node: Node<'_>, data: &Path, module: &Path) -> PathBuf {
     let map = node.kube.get(&["-n", NAMESPACE, "configmap", NAME]);
     let text = map["data"]["meshtap.yaml"].as_str().unwrap_or_else(|| panic!("no configuration in {map}"));
-    let module = tools::filter();
     let text = text.replace("/var/lib/meshtap", &data.display().to_string());
     let text = text.replace("/usr/local/share/meshtap/filter.wasm", &module.display().to_string());
     node.sandbox.write("collector.yaml", text)

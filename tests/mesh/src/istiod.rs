@@ -86,6 +86,12 @@ impl Istiod {
         lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
     }
 
+    /// Whether it has a pod's sidecar among those that it sends changes to.
+    pub fn serves(&self, pod: &str) -> bool {
+        let page = http::get(READY, "/debug/syncz").map(|reply| reply.text()).unwrap_or_default();
+        page.contains(&format!("\"{pod}."))
+    }
+
     pub fn log(&self) -> String {
         self.lock().as_ref().map(Process::log).unwrap_or_default()
     }

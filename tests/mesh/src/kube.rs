@@ -4,7 +4,7 @@
 //! endpoints would do.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -15,11 +15,12 @@ use serde_json::{Value, json};
 use crate::network::{SERVICES, check};
 use crate::tools;
 
-const TOKEN: &str = "meshtap-mesh-admin";
 pub const PORT: u16 = 6443;
 
 pub struct Kube {
     kubeconfig: PathBuf,
+    /// Of the administrator: others on the machine can reach the port that leads here from outside.
+    token: String,
     apiserver: Process,
     _etcd: Process,
 }
@@ -28,16 +29,17 @@ impl Kube {
     /// Starts both; [`Self::ready`] waits.
     pub fn start(sandbox: &Sandbox) -> Self {
         let etcd = etcd(sandbox);
-        let apiserver = apiserver(sandbox);
+        let token = random_token();
+        let apiserver = apiserver(sandbox, &token);
         let kubeconfig = sandbox.path("kubeconfig");
-        Self { kubeconfig, apiserver, _etcd: etcd }
+        Self { kubeconfig, token, apiserver, _etcd: etcd }
     }
 
     /// Waits until it answers.
     pub fn ready(&self, sandbox: &Sandbox) {
         let certificate = sandbox.path("apiserver-certificates/apiserver.crt");
         self.apiserver.wait_ready(|| certificate.exists().then_some(()));
-        write_kubeconfig(sandbox, &format!("https://127.0.0.1:{PORT}"), "kubeconfig");
+        self.write_kubeconfig(sandbox, &format!("https://127.0.0.1:{PORT}"), "kubeconfig");
         self.apiserver.wait_ready(|| self.run(&["get", "--raw", "/readyz"]).status.success().then_some(()));
     }
 
@@ -129,23 +131,31 @@ impl Kube {
     pub fn token(&self, namespace: &str, account: &str, audience: &str) -> String {
         self.tell(&["-n", namespace, "create", "token", account, "--audience", audience, "--duration", "12h"])
     }
+
+    /// Writes a file that lets `kubectl` in at `server`.
+    pub fn write_kubeconfig(&self, sandbox: &Sandbox, server: &str, name: &str) -> PathBuf {
+        let authority = sandbox.path("apiserver-certificates/apiserver.crt");
+        let config = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "mesh", "cluster": {
+                "server": server,
+                "certificate-authority": authority,
+            }}],
+            "users": [{"name": "admin", "user": {"token": self.token}}],
+            "contexts": [{"name": "mesh", "context": {"cluster": "mesh", "user": "admin"}}],
+            "current-context": "mesh",
+        });
+        sandbox.write(name, config.to_string())
+    }
 }
 
-/// Writes a file that lets `kubectl` in at `server`.
-pub fn write_kubeconfig(sandbox: &Sandbox, server: &str, name: &str) -> PathBuf {
-    let authority = sandbox.path("apiserver-certificates/apiserver.crt");
-    let config = json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "mesh", "cluster": {
-            "server": server,
-            "certificate-authority": authority,
-        }}],
-        "users": [{"name": "admin", "user": {"token": TOKEN}}],
-        "contexts": [{"name": "mesh", "context": {"cluster": "mesh", "user": "admin"}}],
-        "current-context": "mesh",
-    });
-    sandbox.write(name, config.to_string())
+/// 32 hexadecimal digits.
+fn random_token() -> String {
+    let mut bytes = [0; 16];
+    let read = fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
+    read.unwrap_or_else(|e| panic!("/dev/urandom: {e}"));
+    format!("{:032x}", u128::from_ne_bytes(bytes))
 }
 
 fn outcome(output: &Output) -> Result<String, String> {
@@ -162,8 +172,8 @@ fn etcd(sandbox: &Sandbox) -> Process {
     Process::spawn("etcd", command, sandbox)
 }
 
-fn apiserver(sandbox: &Sandbox) -> Process {
-    sandbox.write("tokens.csv", format!("{TOKEN},admin,admin,\"system:masters\"\n"));
+fn apiserver(sandbox: &Sandbox, token: &str) -> Process {
+    sandbox.write("tokens.csv", format!("{token},admin,admin,\"system:masters\"\n"));
     let key = rcgen::KeyPair::generate().expect("a key");
     sandbox.write("service-accounts.key", key.serialize_pem());
     sandbox.write("service-accounts.pub", key.public_key_pem());

@@ -1,5 +1,7 @@
 //! Everything together: one node, its control plane, the outside world, and the collector.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -34,6 +36,7 @@ impl Mesh {
         let mut steps = Vec::new();
         let mut step = |name| steps.push((name, started.elapsed()));
         let sandbox = Sandbox::kept_at(folder);
+        for_us_alone(&sandbox.path(""));
         let network = Network::start(&sandbox);
         let kube = Kube::start(&sandbox);
         let authority = Authority::start(&sandbox);
@@ -101,8 +104,7 @@ impl Mesh {
             "patches": patches,
         });
         let file = folder.join("kustomization.yaml");
-        std::fs::write(&file, kustomization.to_string())
-            .unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        fs::write(&file, kustomization.to_string()).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         folder
     }
 
@@ -143,6 +145,12 @@ impl Mesh {
         }));
         Pod::of(self.node(), "deployment", namespace, name)
     }
+}
+
+/// Keys and an administrator's token are in it.
+fn for_us_alone(folder: &Path) {
+    let set = fs::set_permissions(folder, Permissions::from_mode(0o700));
+    set.unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
 }
 
 /// A folder or file of the repository.

@@ -221,7 +221,8 @@ impl Pod {
             "podIP": address,
             "podIPs": [{"ip": address}],
             "hostIP": NODE.to_string(),
-            "containerStatuses": self.container_statuses(ready),
+            "containerStatuses": self.container_statuses("containers", ready),
+            "initContainerStatuses": self.container_statuses("initContainers", ready),
             "conditions": [{"type": "Ready", "status": status}, {"type": "ContainersReady", "status": status}],
         }});
         let patch = status.to_string();
@@ -238,18 +239,21 @@ impl Pod {
         ]);
     }
 
-    /// Of each container, for who looks with `kubectl get pods`.
-    fn container_statuses(&self, ready: bool) -> Value {
-        let containers = self.object["spec"]["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    /// Of each container that goes on running, for who looks with `kubectl get pods`.
+    fn container_statuses(&self, list: &str, ready: bool) -> Value {
+        let containers = self.object["spec"][list].as_array().map(Vec::as_slice).unwrap_or_default();
         let status = |container: &Value| {
+            // A sidecar of Kubernetes' own kind is an init container that does not end.
+            let ends = list == "initContainers" && container["restartPolicy"] != "Always";
+            let state = if ends { json!({"terminated": {"exitCode": 0}}) } else { json!({"running": {}}) };
             json!({
                 "name": container["name"],
                 "image": container["image"],
                 "imageID": "",
-                "ready": ready,
-                "started": true,
+                "ready": ready || ends,
+                "started": !ends,
                 "restartCount": 0,
-                "state": {"running": {}},
+                "state": state,
             })
         };
         containers.iter().map(status).collect()

@@ -25,8 +25,11 @@ pub const BEDROCK: &str = "bedrock-mantle.us-east-1.api.aws";
 /// One that only a wildcard covers.
 pub const OPENAI_EU: &str = "eu.api.openai.com";
 
+/// One whose wildcard covers a part of a label.
+pub const VERTEX: &str = "us-central1-aiplatform.googleapis.com";
+
 /// Under which names it answers.
-pub const PROVIDER_HOSTS: [&str; 3] = [OPENAI, OPENAI_EU, BEDROCK];
+pub const PROVIDER_HOSTS: [&str; 4] = [OPENAI, OPENAI_EU, BEDROCK, VERTEX];
 
 /// One that no connection leads to, under a wildcard and under a name of its own.
 pub const OPENAI_AWAY: &str = "us.api.openai.com";

@@ -80,7 +80,7 @@ fn take_unstated(rows: &mut Vec<Row>, version: &str, stated: &[String]) -> Vec<S
 }
 
 fn updates() -> bool {
-    std::env::var_os("UPDATE_DOCS").is_some()
+    std::env::var_os("UPDATE_DOCS").is_some_and(|value| !value.is_empty() && value != "0")
 }
 
 fn read() -> String {

@@ -61,7 +61,7 @@ fn inside(version: &'static str, folder: &Path) -> ExitCode {
     says(&format!("a call of api.openai.com: status {}", answer.status));
     let span = collector.wait_for_span("namespace=llm-apps");
     says(&format!("its span: {}, {:?} input tokens", span.name, span.usage.input_tokens.unwrap_or_default()));
-    if std::env::var_os("MESH_ONCE").is_some() {
+    if std::env::var_os("MESH_ONCE").is_some_and(|value| !value.is_empty() && value != "0") {
         return ExitCode::SUCCESS;
     }
     open(folder, &collector, &pod);
@@ -88,7 +88,7 @@ fn open(folder: &Path, collector: &Collector, pod: &Pod) {
 fn print_what_to_try(mesh: &Mesh) {
     let port = |name| relay::port(name).unwrap_or_default();
     let server = format!("https://127.0.0.1:{}", port("kubernetes"));
-    let kubeconfig = kube::write_kubeconfig(&mesh.sandbox, &server, "kubeconfig-outside");
+    let kubeconfig = mesh.kube.write_kubeconfig(&mesh.sandbox, &server, "kubeconfig-outside");
     let collector = format!("http://127.0.0.1:{}", port("collector"));
     println!("\nIstio {}. Try:", mesh.istiod.version);
     println!("  export KUBECONFIG={}", kubeconfig.display());
