@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use meshtap_collector::config::{self, Retention};
-use meshtap_collector::model::SpanRecord;
+use meshtap_collector::model::{Dimension, SpanRecord};
 use meshtap_collector::store::clickhouse::ClickHouseStore;
 use meshtap_collector::store::conformance::{self, plain_span};
 use meshtap_collector::store::{Batch, Order, Page, RollupCheck, SpanFilter, SpanReader, SpanWriter};
@@ -156,6 +156,31 @@ async fn collectors_that_start_together_make_one_schema() {
     mesh.clickhouse.query("DROP TABLE together.schema_migrations SYNC");
     let error = ClickHouseStore::open(&settings, Retention::default()).await.map(drop).unwrap_err();
     assert!(!error.is_transient() && error.to_string().contains("meshtap migrate"), "{error}");
+}
+
+/// The table is sorted by them behind the hour.
+#[tokio::test]
+async fn a_filter_by_namespace_reads_its_part_of_an_hour() {
+    let sandbox = Sandbox::new("clickhouse-namespaces");
+    let server = ClickHouse::start(&sandbox);
+    let store = open(&settings(&server, "namespaces", 1), Retention::default()).await;
+    server.query(
+        "INSERT INTO namespaces.spans \
+         (trace_id, span_id, start_time, namespace, kind, status, resource, attributes, events, links) \
+         SELECT toFixedString(leftPad(toString(number), 16, '0'), 16), toFixedString('12345678', 8), \
+         toStartOfHour(now()), toString(number % 20), 'client', 'ok', '{}', '{}', '[]', '[]' FROM numbers(100000)",
+    );
+    let read = || -> u64 {
+        let rows = server.query("SELECT value FROM system.events WHERE event = 'SelectedRows'");
+        rows.trim().parse().unwrap()
+    };
+    let before = read();
+    let of_one = SpanFilter { equals: vec![(Dimension::Namespace, "7".to_owned())], ..SpanFilter::default() };
+    let page = Page { limit: 10, after: None, order: Order::OldestFirst };
+    let found = store.spans(&of_one, &page).await.unwrap_or_else(|error| panic!("{}", error.chain()));
+    assert_eq!(found.spans.len(), 10);
+    let rows = read() - before;
+    assert!((5_000..50_000).contains(&rows), "{rows}");
 }
 
 #[tokio::test]

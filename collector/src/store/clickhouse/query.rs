@@ -78,9 +78,7 @@ async fn first_stored(
     }
     let direction = direction(order);
     let sql = format!(
-        "SELECT ?fields FROM spans \
-         WHERE hour IN {{hours:Array(UInt32)}} \
-         AND concat(trace_id, span_id) IN (SELECT unhex(arrayJoin({{ids:Array(String)}}))) \
+        "SELECT ?fields FROM spans WHERE hour IN {{hours:Array(UInt32)}} AND {IDS_CONDITION} \
          ORDER BY start_time {direction}, trace_id {direction}, span_id {direction}, version DESC \
          LIMIT 1 BY start_time, trace_id, span_id"
     );
@@ -126,11 +124,8 @@ pub(super) async fn stored(
     keys: &[SpanKey],
     times: TimeRange,
 ) -> Result<HashSet<SpanKey>, StoreError> {
-    let sql = format!(
-        "SELECT DISTINCT ?fields FROM {table} WHERE {} \
-         AND concat(trace_id, span_id) IN (SELECT unhex(arrayJoin({{ids:Array(String)}})))",
-        time_condition(times),
-    );
+    let sql =
+        format!("SELECT DISTINCT ?fields FROM {table} WHERE {} AND {IDS_CONDITION}", time_condition(times));
     let rows = client.query(&sql).param("ids", ids(keys)).fetch_all::<KeyRow>().await;
     let rows = rows.map_err(|error| failed("looking for the spans of a batch", error))?;
     Ok(rows.into_iter().map(SpanKey::from).collect())
@@ -172,7 +167,11 @@ async fn records(client: &Client, query: Query, doing: &str) -> Result<Vec<SpanR
     Ok(records)
 }
 
-/// As the conditions compare them.
+/// On the trace alone too: that is what indexes know.
+const IDS_CONDITION: &str = "trace_id IN (SELECT toFixedString(substring(unhex(arrayJoin({ids:Array(String)})), 1, 16), 16)) \
+     AND concat(trace_id, span_id) IN (SELECT unhex(arrayJoin({ids:Array(String)})))";
+
+/// As [`IDS_CONDITION`] compares them.
 fn ids(keys: &[SpanKey]) -> Vec<String> {
     keys.iter().map(|key| format!("{}{}", key.trace_id, key.span_id)).collect()
 }
@@ -182,12 +181,12 @@ async fn contents(client: &Client, keys: &[SpanKey]) -> Result<HashMap<SpanKey, 
     if hours.is_empty() {
         return Ok(HashMap::new());
     }
-    let sql = "SELECT ?fields FROM span_content \
-         WHERE hour IN {hours:Array(UInt32)} \
-         AND concat(trace_id, span_id) IN (SELECT unhex(arrayJoin({ids:Array(String)}))) \
-         ORDER BY version DESC LIMIT 1 BY trace_id, span_id, start_time";
+    let sql = format!(
+        "SELECT ?fields FROM span_content WHERE hour IN {{hours:Array(UInt32)}} AND {IDS_CONDITION} \
+         ORDER BY version DESC LIMIT 1 BY trace_id, span_id, start_time"
+    );
     let hours: Vec<u64> = hours.into_iter().collect();
-    let query = client.query(sql).param("ids", ids(keys)).param("hours", hours);
+    let query = client.query(&sql).param("ids", ids(keys)).param("hours", hours);
     let rows: Vec<ContentRow> =
         query.fetch_all().await.map_err(|error| failed("reading the content of spans", error))?;
     Ok(rows.into_iter().map(|row| (row.key(), row)).collect())
@@ -200,16 +199,8 @@ const fn direction(order: Order) -> &'static str {
     }
 }
 
-/// What a filter compares. Columns of the table's key are written the way the key has them, so that it is used; the
-/// model has no empty values.
-const fn compared(dimension: Dimension) -> &'static str {
-    match dimension {
-        Dimension::Workload => "ifNull(workload, '')",
-        Dimension::Namespace => "ifNull(namespace, '')",
-        other => expression(other),
-    }
-}
-
+/// What a filter compares. Columns of the table's key stand alone: of `namespace` the server concludes what the key's
+/// `ifNull(namespace, '')` is, of the key's own expression it does not.
 const fn expression(dimension: Dimension) -> &'static str {
     match dimension {
         Dimension::Model => "coalesce(request_model, response_model)",
@@ -282,7 +273,7 @@ impl Conditions {
         }
         for (dimension, value) in &filter.equals {
             let name = dimension.as_str();
-            conditions.add(&format!("{} = {{{name}:String}}", compared(*dimension)), name, value.as_str());
+            conditions.add(&format!("{} = {{{name}:String}}", expression(*dimension)), name, value.as_str());
         }
         match filter.error {
             Some(true) => conditions.add_plain(IS_ERROR),
