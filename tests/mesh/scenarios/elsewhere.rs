@@ -1,14 +1,15 @@
 //! The filter in other places than a caller's sidecar: in a gateway, and before a server.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use meshtap_mesh::app::Call;
 use meshtap_mesh::mesh::repository;
 use meshtap_mesh::pod::Pod;
-use meshtap_mesh::provider::OPENAI;
+use meshtap_mesh::provider::{BEDROCK, OPENAI};
 use meshtap_mesh::results::roughly;
 use meshtap_tests::wait;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::{Namespace, World, module_bytes, with_module, with_setting};
 
@@ -48,6 +49,7 @@ pub(crate) fn egress_gateway(world: &World) {
         "as without the filter; one span of the gateway, with the caller's identity",
     );
     both_ends(world);
+    second_provider(world, &pod);
     gateway.delete(&mesh.kube);
     gateways_start(world);
     mesh.admit(&["llm-*"]);
@@ -90,6 +92,75 @@ fn gateways_start(world: &World) {
         );
         gateway.delete(&mesh.kube);
     }
+}
+
+/// What docs/istio.md says of a second provider: a copy of `route.yaml` with other names, and a subset for each provider in
+/// the DestinationRule that both share.
+fn second_provider(world: &World, caller: &Pod) {
+    let kube = &world.mesh.kube;
+    let text = fs::read_to_string(repository("istio/egress-gateway/route.yaml")).unwrap();
+    let first: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let copy = text.replace(OPENAI, BEDROCK).replace("api-openai-com", SECOND);
+    let mut second: Vec<Value> = serde_saphyr::from_multiple(&copy).unwrap();
+    second.iter_mut().for_each(with_names_of_its_own);
+    let of_gateway = "llm-egressgateway";
+    let mut shared = find(&first, "DestinationRule", of_gateway).clone();
+    let subset =
+        |name: &str, object: &Value| json!({"name": name, "trafficPolicy": object["spec"]["trafficPolicy"]});
+    shared["spec"]["subsets"] = json!([
+        subset("api-openai-com", &shared),
+        subset(SECOND, find(&second, "DestinationRule", of_gateway))
+    ]);
+    kube.apply_object(&shared);
+    let cluster = format!("outbound|80|{SECOND}|llm-egressgateway.llm-egress.svc.cluster.local");
+    wait::until("the subset's cluster", || caller.admin("/clusters").contains(&cluster).then_some(()));
+    let mut route = find(&first, "VirtualService", "api-openai-com").clone();
+    route["spec"]["http"][0]["route"][0]["destination"]["subset"] = json!("api-openai-com");
+    kube.apply_object(&route);
+    let copied = |object: &&Value| object["metadata"]["name"] != of_gateway;
+    second.iter().filter(copied).for_each(|object| kube.apply_object(object));
+    for (number, host) in [BEDROCK, OPENAI].into_iter().enumerate() {
+        let model = format!("second-provider-{number}");
+        wait::until("a span of the gateway", || {
+            caller.call(&Call::chat(&model).to(&format!("http://{host}")).model(&model));
+            world.was_seen("namespace=llm-egress", &model).then_some(())
+        });
+        let call = Call::chat(&format!("{model}-stream")).to(&format!("http://{host}"));
+        assert!(caller.call(&call.streamed().model(&format!("{model}-stream"))).is_whole_stream());
+        let query = format!("namespace=llm-egress&model={model}-stream");
+        let span = world.collector().wait_for_span(&query);
+        assert_eq!(span.attribute("server.address").as_deref(), Some(host), "{span:#?}");
+    }
+    for object in second.iter().filter(copied) {
+        // The Gateway API has a kind of that name too.
+        let kind = format!("{}.networking.istio.io", object["kind"].as_str().unwrap());
+        kube.tell(&["-n", "llm-egress", "delete", &kind, object["metadata"]["name"].as_str().unwrap()]);
+    }
+    world.holds(
+        "egress-gateway: a second provider, by a copy of `route.yaml` and a subset for each in `llm-egressgateway`",
+        "SSE streams to both as without the filter; one span of the gateway each",
+    );
+}
+
+const SECOND: &str = "bedrock";
+
+/// A copied Gateway has another name, which its VirtualService repeats, and the subset is named in the way to the gateway.
+fn with_names_of_its_own(object: &mut Value) {
+    match object["kind"].as_str() {
+        Some("Gateway") => object["metadata"]["name"] = json!(SECOND),
+        Some("VirtualService") => {
+            object["spec"]["gateways"][1] = json!(SECOND);
+            object["spec"]["http"][0]["route"][0]["destination"]["subset"] = json!(SECOND);
+            object["spec"]["http"][1]["match"][0]["gateways"] = json!([SECOND]);
+        }
+        _ => {}
+    }
+}
+
+fn find<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    let mut found =
+        objects.iter().filter(|object| object["kind"] == kind && object["metadata"]["name"] == name);
+    found.next().unwrap()
 }
 
 /// The caller's sidecar has the filter as well, and sees mutual TLS to the gateway.
