@@ -43,6 +43,7 @@ impl Listener {
         Patience {
             name: self.name,
             idle_timeout: config.receive.idle_timeout,
+            handshake_timeout: config.receive.handshake_timeout,
             stop: intake.incoming.stopping().clone(),
             metrics: Arc::clone(&intake.metrics),
         }

@@ -126,6 +126,7 @@ pub const KEYS: &[&str] = &[
     "receive.llmtrace.listen",
     "receive.max_connections",
     "receive.idle_timeout",
+    "receive.handshake_timeout",
     "receive.write_timeout",
     "receive.body_timeout",
     "receive.stall_timeout",

@@ -17,6 +17,8 @@ pub struct Receive {
     pub max_connections: usize,
     /// How long a connection may take to begin, and one of HTTP/1.1 to bring the head of its next request.
     pub idle_timeout: Duration,
+    /// How long a handshake of TLS may take.
+    pub handshake_timeout: Duration,
     /// How long the other end of HTTP/1.1 may take for an answer, the API's too, from when it first takes no more.
     pub write_timeout: Duration,
     /// How long the body of a request may take to come.
@@ -104,6 +106,7 @@ pub(super) fn read(reader: &mut Reader) -> Receive {
         llmtrace: llmtrace::read(reader),
         max_connections: reader.count("receive.max_connections", 4_096),
         idle_timeout: reader.duration("receive.idle_timeout", "2m"),
+        handshake_timeout: reader.duration("receive.handshake_timeout", "10s"),
         write_timeout: reader.duration("receive.write_timeout", "30s"),
         body_timeout: reader.duration("receive.body_timeout", "30s"),
         stall_timeout: reader.duration("receive.stall_timeout", "1s"),

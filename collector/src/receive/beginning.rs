@@ -24,6 +24,8 @@ const FIRST_BYTES: usize = 24;
 pub struct Patience {
     pub name: &'static str,
     pub idle_timeout: Duration,
+    /// For a handshake of TLS, where there is one.
+    pub handshake_timeout: Duration,
     /// Cancelled when the collector is to stop.
     pub stop: CancellationToken,
     pub metrics: Arc<Metrics>,

@@ -8,7 +8,6 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::serve::Listener;
 use rustls::{AlertDescription, CertificateError, Error as RustlsError};
@@ -23,9 +22,6 @@ use tracing::debug;
 use super::beginning::{Beginning, Patience};
 use crate::telemetry::tls::HandshakeFailure;
 use crate::tls::Certificates;
-
-/// From the first byte to a secure connection.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is spoken on the listener of OTLP/gRPC and on that of OTLP/HTTP, for ALPN.
 pub const HTTP2: &[&[u8]] = &[b"h2"];
@@ -64,7 +60,7 @@ impl<L: Listener<Addr: 'static>> SecureListener<L> {
         let patience = self.patience.clone();
         self.handshakes.spawn(async move {
             let handshake = async { TlsAcceptor::from(certificates.current().await).accept(stream).await };
-            let outcome = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await;
+            let outcome = tokio::time::timeout(patience.handshake_timeout, handshake).await;
             let reason = match outcome {
                 Ok(Ok(stream)) => {
                     return Some((SecureStream::Tls(Box::new(Beginning::new(stream, &patience))), peer));

@@ -217,6 +217,20 @@ async fn secured(address: SocketAddr, authority: &Authority) -> TlsStream<TcpStr
     tokio_rustls::TlsConnector::from(Arc::new(client)).connect(name, stream).await.unwrap()
 }
 
+#[tokio::test]
+async fn a_handshake_has_a_time() {
+    let files = Files::new("no-handshake", &Authority::new("ours").server());
+    let collector = Running::with(|config| {
+        config.receive.grpc.tls = Some(files.tls(None));
+        config.receive.handshake_timeout = Duration::from_millis(300);
+    })
+    .await;
+    let mut stream = TcpStream::connect(collector.grpc()).await.unwrap();
+    let closed = tokio::time::timeout(Duration::from_mins(1), stream.read_to_end(&mut Vec::new())).await;
+    drop(closed.expect("it is closed"));
+    failed(&collector, "timeout", 1.0).await;
+}
+
 /// The handshake is no beginning: what HTTP/2 starts with has to come too.
 #[tokio::test]
 async fn a_connection_that_says_nothing_after_its_handshake_is_closed() {
@@ -250,7 +264,13 @@ async fn axum_is_served_over_it() {
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let patience = Patience { name: "otlp_http", idle_timeout: Duration::from_mins(1), stop, metrics };
+    let patience = Patience {
+        name: "otlp_http",
+        idle_timeout: Duration::from_mins(1),
+        handshake_timeout: Duration::from_mins(1),
+        stop,
+        metrics,
+    };
     let listener = SecureListener::new(socket, Some(certificates), patience);
     let routes = Router::new().route("/", get(|| async { "secure" }));
     let server = tokio::spawn(async move { axum::serve(listener, routes).await });
