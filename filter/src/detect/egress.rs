@@ -13,21 +13,44 @@ use super::{HOSTS, Host};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../istio/egress");
 
-/// Where AWS runs the services that have a region in their names.
-const REGIONS: [&str; 14] = [
+/// All regions of AWS, in which it runs most of the services that have a region in their names (`partitions.json` of
+/// botocore, partitions `aws` and `aws-us-gov`).
+const REGIONS: [&str; 36] = [
+    "af-south-1",
+    "ap-east-1",
+    "ap-east-2",
     "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
     "ap-south-1",
+    "ap-south-2",
     "ap-southeast-1",
     "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
     "ca-central-1",
+    "ca-west-1",
     "eu-central-1",
+    "eu-central-2",
     "eu-north-1",
+    "eu-south-1",
+    "eu-south-2",
     "eu-west-1",
     "eu-west-2",
     "eu-west-3",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "mx-central-1",
     "sa-east-1",
     "us-east-1",
     "us-east-2",
+    "us-gov-east-1",
+    "us-gov-west-1",
+    "us-west-1",
     "us-west-2",
 ];
 const REGIONS_OF_CHINA: [&str; 2] = ["cn-north-1", "cn-northwest-1"];
