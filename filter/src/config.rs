@@ -883,17 +883,19 @@ fn is_path(pattern: &str) -> bool {
     pattern.starts_with(['/', '*']) && !pattern.contains('?')
 }
 
+/// Headers that hold no id.
+pub const CREDENTIALS: [&str; 7] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "x-amz-security-token",
+];
+
 /// A credential is not an id: it must not leave the pod.
 fn is_id_header(name: &str) -> bool {
-    const CREDENTIALS: [&str; 7] = [
-        "authorization",
-        "proxy-authorization",
-        "cookie",
-        "x-api-key",
-        "api-key",
-        "x-goog-api-key",
-        "x-amz-security-token",
-    ];
     is_token(name) && !CREDENTIALS.contains(&name)
 }
 
@@ -902,14 +904,16 @@ fn is_token(name: &str) -> bool {
         && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
 }
 
+/// Headers of HTTP's own.
+pub const NOT_METADATA: [&str; 7] =
+    ["connection", "content-length", "content-type", "host", "te", "transfer-encoding", "upgrade"];
+
 /// A name that is neither gRPC's own nor belongs to the connection or the message; in the value spaces only inside, as
 /// HTTP takes them away at the ends.
 fn is_header(name: &str, value: &str) -> bool {
-    const TAKEN: [&str; 7] =
-        ["connection", "content-length", "content-type", "host", "te", "transfer-encoding", "upgrade"];
     is_token(name)
         && !name.starts_with("grpc-")
-        && !TAKEN.contains(&name)
+        && !NOT_METADATA.contains(&name)
         && (1..=4_096).contains(&value.len())
         && value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
         && value.trim_ascii().len() == value.len()

@@ -1,6 +1,6 @@
 //! The JSON Schema of a plugin configuration, made from the settings that the filter reads.
 
-use meshtap_filter::config::{Setting, Values, settings};
+use meshtap_filter::config::{CREDENTIALS, NOT_METADATA, Setting, Values, settings};
 use meshtap_filter::rules::MAX_ENTRIES;
 use serde_json::{Map, Value, json};
 
@@ -54,20 +54,6 @@ fn object(keys: &[(&str, &Values)]) -> Value {
     }
     json!({"type": "object", "additionalProperties": false, "properties": properties})
 }
-
-/// Headers that hold no id.
-const CREDENTIALS: [&str; 7] = [
-    "authorization",
-    "proxy-authorization",
-    "cookie",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    "x-amz-security-token",
-];
-/// HTTP's own.
-const NOT_METADATA: [&str; 7] =
-    ["connection", "content-length", "content-type", "host", "te", "transfer-encoding", "upgrade"];
 
 /// Visible ASCII characters without slash and brackets, and no or more than one colon, as in an IPv6 address.
 const HOST: &str = r"^([!-.0-9;-Z\\^-~]+|[!-.0-9;-Z\\^-~]*:[!-.0-9;-Z\\^-~]*:[!-.0-:;-Z\\^-~]*)$";
