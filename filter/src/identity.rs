@@ -38,6 +38,12 @@ impl PropertyRoot {
     }
 }
 
+/// Whether a node of this id is the sidecar of an application, and no gateway or waypoint.
+/// <https://istio.io/latest/docs/ops/diagnostic-tools/proxy-cmd/>
+pub fn is_sidecar(node_id: &[u8]) -> bool {
+    node_id.starts_with(b"sidecar~")
+}
+
 /// On which side of the workload Istio has a cluster of this name, where the name says it.
 /// <https://istio.io/latest/docs/ops/diagnostic-tools/proxy-cmd/>
 pub fn kind_at_cluster(cluster: &str) -> Option<Kind> {
@@ -162,6 +168,14 @@ mod tests {
         ];
         for (cluster, kind) in kinds {
             assert_eq!(kind_at_cluster(cluster), kind, "{cluster}");
+        }
+    }
+
+    #[test]
+    fn nodes_of_istio() {
+        assert!(is_sidecar(b"sidecar~10.0.0.7~checkout-1.shop~shop.svc.cluster.local"));
+        for other in ["router~10.0.0.7~gateway.shop~shop.svc", "waypoint~10.0.0.7~w.shop~s", "sidecar", ""] {
+            assert!(!is_sidecar(other.as_bytes()), "{other}");
         }
     }
 

@@ -12,7 +12,8 @@
 //! - [`span`] is what it becomes in the end, with counts as [`usage`] and causes as [`ending`] define them;
 //! - [`otlp`] encodes it under the names of [`semconv`], behind the pod's [`identity`];
 //! - [`redact`] takes personal data and credentials out of text;
-//! - [`export`] batches, retries and, past its bound, drops and counts ([`stats`]), by a clock of its own ([`steady`]).
+//! - [`export`] batches, retries and, past its bound, drops and counts ([`stats`]), by a clock of its own ([`steady`]);
+//! - [`push`] and [`beside`] tell what other VMs and plugins of the proxy do.
 //!
 //! Everything but `envoy` is pure: no host, no clock, no randomness of its own. It builds and is tested natively.
 
@@ -28,6 +29,7 @@
     expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests may panic")
 )]
 
+pub mod beside;
 pub mod body;
 pub mod caller;
 pub mod config;
@@ -42,6 +44,8 @@ pub mod fingerprint;
 pub mod fuzzing;
 pub mod identity;
 pub mod otlp;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod pools;
 mod protobuf;
 pub mod provider;
 pub mod push;

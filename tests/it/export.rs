@@ -68,25 +68,36 @@ impl Rig {
 
 #[test]
 fn of_two_plugins_in_one_proxy_one_makes_the_span() {
-    let sandbox = Sandbox::new("two-plugins");
+    one_makes_the_span("two-plugins", "other");
+}
+
+#[test]
+fn of_a_plugin_that_is_in_a_chain_twice_one_makes_the_span() {
+    one_makes_the_span("plugin-twice", "meshtap");
+}
+
+/// A plugin, and one named `second` behind it: more calls than those on which a plugin that seems to be alone looks for others.
+#[track_caller]
+fn one_makes_the_span(test: &str, second: &str) {
+    let sandbox = Sandbox::new(test);
     let standin = Standin::start();
     let receiver = Receiver::start();
     let filter = Filter::exporting_to(receiver.address());
-    let settings = Settings { after: vec![filter.clone().name("other").plugin()], ..Settings::default() };
+    let settings = Settings { after: vec![filter.clone().name(second).plugin()], ..Settings::default() };
     let listener = Listener::new(OBSERVED, standin.address()).settings(&settings).filter(filter);
-    let envoy = Envoy::start(&sandbox, &Workload::new("two-plugins", "export"), &[listener]);
+    let envoy = Envoy::start(&sandbox, &Workload::new(test, "export"), &[listener]);
     let rig = Rig { _sandbox: sandbox, _standin: standin, receiver, envoy };
-    let calls = 5;
+    let calls: u8 = 80;
     (0..calls).for_each(|_| rig.call(&[]));
     rig.envoy.wait_for_counters("the calls that were seen twice", |counters| {
-        (counters.get("meshtap_exchanges_seen_twice_total") == calls).then_some(())
+        (counters.get("meshtap_exchanges_seen_twice_total") == u64::from(calls)).then_some(())
     });
-    rig.wait_for_calls(usize::try_from(calls).unwrap());
+    rig.wait_for_calls(calls.into());
     rig.envoy.wait_for_counters("every span to have gone", |counters| {
         (counters.get("meshtap_queue_spans") == 0).then_some(())
     });
     let spans: usize = rig.receiver.exports().iter().map(|export| export.spans().count()).sum();
-    assert_eq!(spans as u64, calls);
+    assert_eq!(spans, usize::from(calls));
 }
 
 #[test]

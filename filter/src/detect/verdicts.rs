@@ -1,30 +1,36 @@
 //! What was found of the requests that came last: most of a workload's are to the same few places, and the tables that
 //! decide are long.
 
-use std::hash::{BuildHasher, Hasher as _};
+use crate::wire::is_same;
 
 /// A power of two. Each has one place, so that what is looked up is never more than one of them.
 const PLACES: usize = 64;
+/// A longer request line is not remembered.
+const MAX_LINE_BYTES: usize = 512;
 
-/// Remembers by a keyed hash of 64 bits, which nobody can aim at without its key.
+/// Remembers request lines as they are: what is compared is little, and runs for every stream, with code and tables that
+/// the proxy has pushed out of the processor's caches since the last one. A hash that nobody can aim at would take longer.
 #[derive(Debug)]
-pub struct Verdicts<S> {
-    hasher: S,
+pub struct Verdicts {
     places: [Option<Verdict>; PLACES],
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Verdict {
-    hash: u64,
+    method_length: usize,
+    authority_length: usize,
+    /// Method, authority and path in a row.
+    line: Box<[u8]>,
     is_call: bool,
 }
 
-impl<S: BuildHasher> Verdicts<S> {
-    /// None yet.
-    pub fn new(hasher: S) -> Self {
-        Self { hasher, places: [None; PLACES] }
+impl Default for Verdicts {
+    fn default() -> Self {
+        Self { places: [const { None }; PLACES] }
     }
+}
 
+impl Verdicts {
     /// What `find` says, or said when it was asked about the same before.
     pub fn is_call(
         &mut self,
@@ -33,34 +39,50 @@ impl<S: BuildHasher> Verdicts<S> {
         path: &[u8],
         find: impl FnOnce() -> bool,
     ) -> bool {
-        let hash = self.hash(method, authority, path);
-        let place = usize::try_from(hash).unwrap_or_default() % PLACES;
-        match self.places.get_mut(place) {
-            Some(Some(verdict)) if verdict.hash == hash => verdict.is_call,
-            Some(place) => place.insert(Verdict { hash, is_call: find() }).is_call,
-            None => find(),
+        let Some(place) = self.places.get_mut(place(method, authority, path)) else { return find() };
+        match place {
+            Some(verdict) if verdict.is_of(method, authority, path) => verdict.is_call,
+            _ => {
+                let is_call = find();
+                let line = [method, authority, path].concat();
+                if line.len() <= MAX_LINE_BYTES {
+                    let (method_length, authority_length) = (method.len(), authority.len());
+                    *place = Some(Verdict { method_length, authority_length, line: line.into(), is_call });
+                }
+                is_call
+            }
         }
     }
+}
 
-    fn hash(&self, method: &[u8], authority: &[u8], path: &[u8]) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        for part in [method, authority, path] {
-            hasher.write_usize(part.len());
-            hasher.write(part);
-        }
-        hasher.finish()
+impl Verdict {
+    fn is_of(&self, method: &[u8], authority: &[u8], path: &[u8]) -> bool {
+        let Some((of_method, rest)) = self.line.split_at_checked(self.method_length) else { return false };
+        let Some((of_authority, of_path)) = rest.split_at_checked(self.authority_length) else {
+            return false;
+        };
+        is_same(of_path, path) && is_same(of_authority, authority) && is_same(of_method, method)
     }
+}
+
+/// By what differs between the requests of a workload, as a rule: lengths, and the ends of paths.
+fn place(method: &[u8], authority: &[u8], path: &[u8]) -> usize {
+    let end = path.last_chunk::<4>().map_or(0, |end| u32::from_le_bytes(*end));
+    let lengths = [(method, 3), (authority, 5), (path, 7)];
+    let hash = lengths.into_iter().fold(end, |hash, (part, factor)| {
+        hash.wrapping_mul(31).wrapping_add(u32::try_from(part.len()).unwrap_or(u32::MAX).wrapping_mul(factor))
+    });
+    // The upper bits are the best that a multiplication mixes.
+    usize::try_from(hash.wrapping_mul(0x9e37_79b1) >> 26).unwrap_or_default() % PLACES
 }
 
 #[cfg(test)]
 mod tests {
-    use std::hash::RandomState;
-
     use super::*;
 
     #[test]
     fn asks_once() {
-        let mut verdicts = Verdicts::new(RandomState::new());
+        let mut verdicts = Verdicts::default();
         let mut asked = 0;
         for _ in 0..3 {
             let mut find = || {
@@ -74,15 +96,23 @@ mod tests {
 
     #[test]
     fn parts_are_told_apart() {
-        let mut verdicts = Verdicts::new(RandomState::new());
+        let mut verdicts = Verdicts::default();
         assert!(verdicts.is_call(b"POST", b"ab", b"c", || true));
         assert!(!verdicts.is_call(b"POST", b"a", b"bc", || false));
         assert!(!verdicts.is_call(b"POS", b"Tab", b"c", || false));
     }
 
     #[test]
+    fn a_long_line_is_asked_about_each_time() {
+        let mut verdicts = Verdicts::default();
+        let path = [b'/'; MAX_LINE_BYTES];
+        assert!(verdicts.is_call(b"GET", b"h", &path, || true));
+        assert!(!verdicts.is_call(b"GET", b"h", &path, || false));
+    }
+
+    #[test]
     fn a_newer_one_takes_the_place_of_an_older() {
-        let mut verdicts = Verdicts::new(RandomState::new());
+        let mut verdicts = Verdicts::default();
         for round in 0..2 {
             for n in 0..10 * PLACES {
                 let path = format!("/{n}");

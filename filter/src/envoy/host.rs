@@ -155,9 +155,9 @@ pub(super) fn node_property(path: &[&str]) -> Option<Vec<u8>> {
     property(&path.join("\0"))
 }
 
-/// A property of the stream, the node or the host, with a NUL between the parts of its path; `None` where it has none,
+/// A property of the stream, the node, the plugin or the host, with a NUL between the parts of its path; `None` where it has none,
 /// for whatever reason.
-fn property(path: &str) -> Option<Vec<u8>> {
+pub(super) fn property(path: &str) -> Option<Vec<u8>> {
     received(|data, size| {
         // SAFETY: pointer and length describe `path`; the host writes one pointer and one length.
         unsafe { import::proxy_get_property(path.as_ptr(), path.len(), data, size) }
@@ -237,6 +237,11 @@ pub(super) fn change<T>(key: &str, mut change: impl FnMut(&[u8]) -> (T, Vec<u8>)
             return came_to;
         }
     }
+}
+
+/// What is there.
+pub(super) fn shared(key: &str) -> Vec<u8> {
+    shared_data(key).0
 }
 
 /// What is there, and the number that says that nobody has changed it since.

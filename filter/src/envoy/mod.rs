@@ -10,6 +10,11 @@ mod uncalled;
 
 use proxy_wasm::traits::RootContext;
 
+use crate::pools::Pools;
+
+#[global_allocator]
+static ALLOCATOR: Pools = Pools::new();
+
 proxy_wasm::main! {{
     proxy_wasm::set_root_context(|id| -> Box<dyn RootContext> { Box::new(root::Root::new(id)) });
 }}

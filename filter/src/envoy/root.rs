@@ -1,7 +1,6 @@
 //! The root context: one for each plugin configuration and worker. Configures, ticks, exports.
 
 use std::cell::{Cell, RefCell};
-use std::hash::RandomState;
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -10,6 +9,7 @@ use proxy_wasm::types::{BufferType, ContextType, LogLevel, MetricType};
 use super::host::{self, HeaderMap};
 use super::stream::Stream;
 use super::uncalled;
+use crate::beside::{self, Beside};
 use crate::caller::LastKey;
 use crate::config::{self, Config, Problem};
 use crate::detect::Verdicts;
@@ -33,8 +33,10 @@ pub(super) struct Shared {
     pub(super) stats: Stats,
     pub(super) random: host::Random,
     pub(super) properties: PropertyRoot,
+    pub(super) is_sidecar: bool,
     pub(super) held: Held,
-    verdicts: Verdicts<RandomState>,
+    pub(super) beside: Beside,
+    verdicts: Verdicts,
     last_key: LastKey,
     ended: Vec<Ended>,
     ended_bytes: usize,
@@ -93,8 +95,11 @@ thread_local! {
 }
 
 /// Exchanges that are read in a row: many more hold up the proxy, few save little.
-const MAX_ENDED: usize = 16;
-const MAX_ENDED_BYTES: usize = 128 << 10;
+const MAX_ENDED: usize = 32;
+const MAX_ENDED_BYTES: usize = 256 << 10;
+
+/// Where the plugins of a proxy sign.
+const SIGNED: &str = "meshtap.plugins";
 
 /// Where a VM that ends leaves its batches for one that runs other code.
 const LEFT_BY_VM: &str = "meshtap.left";
@@ -115,8 +120,10 @@ impl Root {
             stats: Stats::default(),
             random: host::Random::new(),
             properties: PropertyRoot::Xds,
+            is_sidecar: false,
             held: Held::default(),
-            verdicts: Verdicts::new(RandomState::new()),
+            beside: Beside::default(),
+            verdicts: Verdicts::default(),
             last_key: LastKey::default(),
             ended: Vec::new(),
             ended_bytes: 0,
@@ -211,6 +218,8 @@ impl Shared {
         let vm_id = format!("{:016x}", self.random.next());
         self.heartbeat = Heartbeat { vm_id, config_sha256, problems, ..Heartbeat::default() };
         self.properties = PropertyRoot::probe(&mut host::node_property);
+        let node_id = host::property(self.properties.joined("xds\0node\0id"));
+        self.is_sidecar = identity::is_sidecar(&node_id.unwrap_or_default());
         let resource =
             identity::resource_attributes(self.properties, &mut host::node_property, &mut |name| {
                 std::env::var(name).ok()
@@ -228,9 +237,20 @@ impl Shared {
         self.exporter = Exporter::new(config.clone(), resource);
         self.exporter.adopt(left, &mut self.stats);
         self.config = config;
-        self.verdicts = Verdicts::new(RandomState::new());
+        self.verdicts = Verdicts::default();
         self.last_key = LastKey::default();
+        self.beside = Beside::new(signature(document));
+        let now = self.clock.at(host::now());
+        self.look_beside(now);
         self.report_stats();
+    }
+
+    /// Signs, and looks who else has.
+    fn look_beside(&mut self, now: SteadyNanos) {
+        if let Some(signature) = self.beside.signs(now) {
+            host::change(SIGNED, |signed| ((), beside::sign(signed, signature, host::now())));
+        }
+        self.beside.read(&host::shared(SIGNED));
     }
 
     /// Of this proxy, until it ends.
@@ -301,6 +321,7 @@ impl Shared {
         }
         let random = self.random.next();
         self.exporter.expire(time, random, &mut self.stats);
+        self.look_beside(time);
         self.beat(now, time);
         while self.send_next(time) {}
         self.report_stats();
@@ -516,7 +537,19 @@ fn define(metric: Metric) -> Option<u32> {
 
 /// FNV-1a: tells configurations apart, nothing more.
 fn fingerprint(document: &[u8]) -> u64 {
-    document
-        .iter()
+    fingerprint_of([document])
+}
+
+fn fingerprint_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
+    parts
+        .into_iter()
+        .flatten()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Of this plugin, whatever the listener and the worker: its name in the proxy, the module, and the configuration.
+fn signature(document: &[u8]) -> u64 {
+    let name = host::property("plugin_name").unwrap_or_default();
+    let build = option_env!("MESHTAP_BUILD").unwrap_or_default();
+    fingerprint_of([&name, build.as_bytes(), document])
 }

@@ -47,11 +47,14 @@ impl Stream {
         if !shared.is_call(&headers) {
             return None;
         }
-        if host::property_text(SEEN).is_some() {
-            shared.stats.add(Metric::ExchangesSeenTwice, 1);
-            return None;
+        if shared.beside.is_watching() {
+            if host::property_text(SEEN).is_some() {
+                shared.beside.meet();
+                shared.stats.add(Metric::ExchangesSeenTwice, 1);
+                return None;
+            }
+            host::note(SEEN);
         }
-        host::note(SEEN);
         let started = started.unwrap_or_else(host::now);
         self.recording = Some(Recording::begin(headers, started, shared.held.clone()));
         drop(shared);
@@ -113,9 +116,9 @@ impl Stream {
 
     /// What the host knows once the stream is over.
     fn facts(&self) -> Option<(Kind, StreamLog, EnvoyFacts)> {
-        let (properties, wants_principals) = {
+        let (properties, wants_principals, is_sidecar) = {
             let shared = self.shared.try_borrow().ok()?;
-            (shared.properties, shared.config.identity.principals)
+            (shared.properties, shared.config.identity.principals, shared.is_sidecar)
         };
         let code_details = host::property_text("response\0code_details").unwrap_or_default();
         // A call to the host costs as much as reading a body: none for what cannot be.
@@ -132,7 +135,7 @@ impl Stream {
             route: host::property_text(properties.joined("xds\0route_name")),
             attempts: host::property_integer("upstream\0request_attempt_count")
                 .and_then(|attempts| u64::try_from(attempts).ok()),
-            principals: if wants_principals { principals(kind) } else { Principals::default() },
+            principals: if wants_principals { principals(kind, is_sidecar) } else { Principals::default() },
             ..EnvoyFacts::default()
         };
         Some((kind, log, facts))
@@ -147,13 +150,18 @@ fn kind(properties: PropertyRoot) -> Kind {
 
 /// The URIs in the certificates of the connection to the other workload. In a gateway the caller is whose connection the
 /// call came in by; an application has none with its own sidecar.
-fn principals(kind: Kind) -> Principals {
+fn principals(kind: Kind, is_sidecar: bool) -> Principals {
     match kind {
-        Kind::Client => Principals {
-            source: host::property_text("connection\0uri_san_peer_certificate")
-                .or_else(|| host::property_text("upstream\0uri_san_local_certificate")),
-            destination: host::property_text("upstream\0uri_san_peer_certificate"),
-        },
+        Kind::Client => {
+            let destination = host::property_text("upstream\0uri_san_peer_certificate");
+            let caller = || host::property_text("connection\0uri_san_peer_certificate");
+            // A sidecar shows its own only to who shows one.
+            let own = || {
+                destination.as_ref().and_then(|_| host::property_text("upstream\0uri_san_local_certificate"))
+            };
+            let source = if is_sidecar { own() } else { caller().or_else(own) };
+            Principals { source, destination }
+        }
         Kind::Server => Principals {
             source: host::property_text("connection\0uri_san_peer_certificate"),
             destination: host::property_text("connection\0uri_san_local_certificate"),

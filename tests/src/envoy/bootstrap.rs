@@ -72,7 +72,7 @@ fn merge(into: &mut Value, fields: &Map<String, Value>) {
 }
 
 impl Filter {
-    /// The HTTP filter with the module, as Envoy is told of it. A name of its own is a VM of its own.
+    /// The HTTP filter with the module, as Envoy is told of it. No `vm_id`, as with Istio.
     pub fn plugin(&self) -> Value {
         let plugin = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
@@ -83,7 +83,6 @@ impl Filter {
                 "fail_open": true,
                 "vm_config": {
                     "runtime": "envoy.wasm.runtime.v8",
-                    "vm_id": self.name,
                     "code": {"local": {"filename": self.module}},
                 },
                 "configuration": {
