@@ -3,7 +3,9 @@
 //! Then whoever comes first in the chain notes it on each stream and makes its span. To leave and read a note costs as much
 //! as reading a call, so that it is done only where there may be two. Plugins know of each other by the memory that the
 //! VMs of a proxy share: each signs there when it is configured and from time to time ([`sign`]). What is the same
-//! plugin by its signature, but stands in the chain twice, shows in the first calls ([`Beside::is_watching`]).
+//! plugin by its signature, but stands in the chain twice, shows in the first calls and in some of those after each look
+//! at the signatures ([`Beside::is_watching`]): one root context has the streams of both, and no call tells it that the
+//! second has come.
 
 use crate::span::UnixNanos;
 use crate::steady::SteadyNanos;
@@ -20,6 +22,8 @@ const RECORD_BYTES: usize = 16;
 
 /// Calls on which notes are left even by a plugin that seems to be alone.
 const FIRST_CALLS: u32 = 32;
+/// The same after each look at what is signed.
+const CALLS_AFTER_LOOK: u32 = 8;
 
 /// What one root context knows of others.
 #[derive(Debug, Default)]
@@ -28,7 +32,8 @@ pub struct Beside {
     signature: u64,
     sign_at: SteadyNanos,
     others: bool,
-    first_calls: u32,
+    /// Calls on which notes are left and looked for, whoever has signed.
+    calls_to_watch: u32,
     /// Another has been met on a stream.
     met: bool,
 }
@@ -36,7 +41,7 @@ pub struct Beside {
 impl Beside {
     /// With a new configuration a plugin may meet others than before.
     pub fn new(signature: u64) -> Self {
-        Self { signature, first_calls: FIRST_CALLS, ..Self::default() }
+        Self { signature, calls_to_watch: FIRST_CALLS, ..Self::default() }
     }
 
     /// Whether it is time to [`sign`] again, and who signs.
@@ -54,13 +59,14 @@ impl Beside {
         let is_own = |record: &[u8; RECORD_BYTES]| parts(record).0 == self.signature;
         // Where not even the own one is kept nobody can know of anybody.
         self.others = !records.iter().any(is_own) || !records.iter().all(is_own);
+        self.calls_to_watch = self.calls_to_watch.max(CALLS_AFTER_LOOK);
     }
 
     /// Whether notes must be left and looked for on this call.
     pub fn is_watching(&mut self) -> bool {
-        let is_first = self.first_calls > 0;
-        self.first_calls = self.first_calls.saturating_sub(1);
-        is_first || self.others || self.met
+        let is_due = self.calls_to_watch > 0;
+        self.calls_to_watch = self.calls_to_watch.saturating_sub(1);
+        is_due || self.others || self.met
     }
 
     /// Another's note was found on a stream.
@@ -94,40 +100,42 @@ mod tests {
 
     const SECOND: u64 = NANOS_PER_SECOND;
 
-    /// One that has seen its first calls.
-    fn settled(signature: u64) -> Beside {
+    /// One that has seen its first calls, looks, and has seen those after.
+    fn settled(signature: u64, signed: &[u8]) -> Beside {
         let mut beside = Beside::new(signature);
         assert!((0..FIRST_CALLS).all(|_| beside.is_watching()), "the first calls");
+        look(&mut beside, signed);
         beside
+    }
+
+    fn look(beside: &mut Beside, signed: &[u8]) {
+        beside.read(signed);
+        assert!((0..CALLS_AFTER_LOOK).all(|_| beside.is_watching()), "those after a look");
     }
 
     #[test]
     fn alone_it_leaves_no_notes() {
         let signed = sign(&sign(&[], 1, 100 * SECOND), 1, 101 * SECOND);
         assert_eq!(signed.len(), RECORD_BYTES);
-        let mut beside = settled(1);
-        beside.read(&signed);
-        assert!(!beside.is_watching());
+        assert!(!settled(1, &signed).is_watching());
     }
 
     #[test]
     fn two_know_of_each_other_until_one_is_gone() {
         let mut signed = sign(&sign(&[], 1, 100 * SECOND), 2, 100 * SECOND);
         for signature in [1, 2] {
-            let mut beside = settled(signature);
-            beside.read(&signed);
-            assert!(beside.is_watching(), "{signature}");
+            assert!(settled(signature, &signed).is_watching(), "{signature}");
         }
-        let mut beside = settled(1);
+        let mut beside = settled(1, &signed);
         for second in (115..=160).step_by(15) {
             signed = sign(&signed, 1, second * SECOND);
-            beside.read(&signed);
+            look(&mut beside, &signed);
             assert!(beside.is_watching(), "{second}");
         }
-        beside.read(&sign(&signed, 1, 161 * SECOND));
+        look(&mut beside, &sign(&signed, 1, 161 * SECOND));
         assert!(!beside.is_watching());
         // A clock that was set back keeps nobody.
-        beside.read(&sign(&sign(&[], 2, 1_000 * SECOND), 1, 5 * SECOND));
+        look(&mut beside, &sign(&sign(&[], 2, 1_000 * SECOND), 1, 5 * SECOND));
         assert!(!beside.is_watching());
     }
 
@@ -141,9 +149,7 @@ mod tests {
 
     #[test]
     fn a_host_that_keeps_nothing_may_have_others() {
-        let mut beside = settled(1);
-        beside.read(&[]);
-        assert!(beside.is_watching());
+        assert!(settled(1, &[]).is_watching());
     }
 
     #[test]

@@ -146,7 +146,11 @@ impl Exporter {
 
     /// Takes in an encoded span.
     pub fn push(&mut self, span: impl Into<EncodedSpan>, stats: &mut Stats) {
-        let span = span.into();
+        let mut span = span.into();
+        // Where a batch is full already the span stays for longer, and there may be many of them.
+        if self.has_full_batch() {
+            span.shrink();
+        }
         stats.add(Metric::QueueSpans, 1);
         stats.add(Metric::QueueBytes, span.bytes());
         self.waiting_bytes = self.waiting_bytes.saturating_add(span.bytes());
@@ -186,9 +190,12 @@ impl Exporter {
 
     /// Whether a batch may leave that is as large as it gets, or that was sent before: neither waits for the tick.
     pub fn is_due(&self, now: SteadyNanos) -> bool {
+        (self.has_full_batch() || !self.again.is_empty()) && self.may_send(now)
+    }
+
+    fn has_full_batch(&self) -> bool {
         let limits = &self.config.batch;
-        let is_full = self.waiting.len() >= limits.max_spans || self.waiting_bytes >= limits.max_bytes;
-        (is_full || !self.again.is_empty()) && self.may_send(now)
+        self.waiting.len() >= limits.max_spans || self.waiting_bytes >= limits.max_bytes
     }
 
     /// While calls fail, one at a time is enough to learn that they no longer do.

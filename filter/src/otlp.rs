@@ -162,6 +162,18 @@ impl EncodedSpan {
         std::mem::take(&mut self.content).len()
     }
 
+    /// Gives back the room that was for longer texts.
+    pub fn shrink(&mut self) {
+        self.span.shrink_to_fit();
+        self.content.shrink_to_fit();
+    }
+
+    /// What it takes of memory.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.span.capacity().saturating_add(self.content.capacity())
+    }
+
     fn parts(&self) -> [&[u8]; 2] {
         [&self.span, &self.content]
     }

@@ -12,6 +12,7 @@ use meshtap_tests::standin::{self, Standin};
 use meshtap_tests::tools;
 use meshtap_tests::wait;
 use meshtap_tests::workload::Workload;
+use opentelemetry_proto::tonic::trace::v1::Span;
 
 use crate::export::attribute;
 
@@ -42,8 +43,17 @@ impl Rig {
 
     #[track_caller]
     pub(super) fn call(&self) {
-        let headers =
-            [("host", "api.openai.com"), ("content-type", "application/json"), (standin::CALL, "push@it")];
+        self.call_as("call");
+    }
+
+    #[track_caller]
+    fn call_as(&self, id: &str) {
+        let headers = [
+            ("host", "api.openai.com"),
+            ("content-type", "application/json"),
+            ("x-correlation-id", id),
+            (standin::CALL, "push@it"),
+        ];
         let body = br#"{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}"#;
         let reply = http::post(self.envoy.address(OBSERVED), "/v1/chat/completions", &headers, body);
         assert_eq!(reply.map(|reply| reply.status).ok(), Some(200));
@@ -113,4 +123,56 @@ fn what_the_last_vm_leaves_is_said_and_taken_over() {
     let line = format!("{CALLS} spans wait for another");
     wait::until("the log to say it again", || (rig.envoy.log().matches(&line).count() == 2).then_some(()));
     assert_eq!(rig.envoy.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_second_plugin_that_comes_to_a_running_proxy_makes_no_spans() {
+    comes_beside("comes-beside-other", "other");
+}
+
+/// Envoy gives what is configured in the same way one root context, which hears nothing of it.
+#[test]
+fn the_same_plugin_that_comes_a_second_time_makes_no_spans() {
+    comes_beside("comes-beside-same", "meshtap");
+}
+
+/// A plugin named `second` comes behind one that has long been there.
+#[track_caller]
+fn comes_beside(test: &str, second: &str) {
+    const CALLS: u64 = 40;
+    let receiver = Receiver::start();
+    let filter = Filter::exporting_to(receiver.address());
+    let sandbox = Sandbox::new(test);
+    let standin = Standin::start();
+    let pushed = Pushed::new(&sandbox, "meshtap", &filter);
+    let place = Pushed::new(&sandbox, "second", &filter);
+    place.remove();
+    let settings = Settings {
+        before: vec![pushed.filter(), place.filter()],
+        clusters: vec![filter.collector_cluster()],
+        ..Settings::default()
+    };
+    let listener = Listener::new(OBSERVED, standin.address()).settings(&settings);
+    let envoy = Envoy::start(&sandbox, &Workload::new(test, "push"), &[listener]);
+    let rig = Rig { sandbox, _standin: standin, pushed, envoy };
+    (0..CALLS).for_each(|_| rig.call());
+    rig.counted("meshtap_spans_finished_total", CALLS);
+    place.push(&filter.name(second));
+    wait::until("the second plugin to be met", || {
+        rig.call();
+        (rig.envoy.counters().get("meshtap_exchanges_seen_twice_total") > 0).then_some(())
+    });
+    let twice = rig.envoy.counters().get("meshtap_exchanges_seen_twice_total");
+    (0..CALLS).for_each(|_| rig.call_as("then"));
+    rig.call_as("last");
+    let spans = |id: &str| {
+        let is_its = |span: &Span| attribute(span, "meshtap.correlation.id").as_deref() == Some(id);
+        receiver.exports().iter().flat_map(Export::spans).filter(|span| is_its(span)).count()
+    };
+    wait::until("the last call", || (spans("last") > 0).then_some(()));
+    rig.envoy.wait_for_counters("each call to be seen twice", |counters| {
+        let since = counters.get("meshtap_exchanges_seen_twice_total").saturating_sub(twice);
+        (since > CALLS && counters.get("meshtap_queue_spans") == 0).then_some(())
+    });
+    assert_eq!(spans("then") as u64, CALLS);
 }

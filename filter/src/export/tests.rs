@@ -84,6 +84,18 @@ fn batches_are_cut_by_spans_and_by_bytes() {
 }
 
 #[test]
+fn what_waits_takes_no_more_memory_than_it_counts() {
+    let mut rig = Rig::new(|config| config.batch.max_spans = 4);
+    for _ in 0..100 {
+        let mut span = Vec::with_capacity(2_048);
+        span.resize(400, 7);
+        rig.exporter.push(span, &mut rig.stats);
+    }
+    let taken: usize = rig.exporter.waiting.iter().map(EncodedSpan::capacity).sum();
+    assert_eq!((rig.exporter.waiting_bytes, taken), (100 * 400, 4 * 2_048 + 96 * 400));
+}
+
+#[test]
 fn calls_in_flight_are_limited() {
     let mut rig = Rig::new(|config| {
         config.batch.max_spans = 1;
