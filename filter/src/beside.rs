@@ -31,6 +31,8 @@ pub struct Beside {
     /// Of this plugin and its configuration.
     signature: u64,
     sign_at: SteadyNanos,
+    /// Until then others count as there: one is not gone because the wall clock has jumped.
+    others_until: SteadyNanos,
     others: bool,
     /// Calls on which notes are left and looked for, whoever has signed.
     calls_to_watch: u32,
@@ -54,11 +56,14 @@ impl Beside {
     }
 
     /// Takes in what is signed now.
-    pub fn read(&mut self, signed: &[u8]) {
+    pub fn read(&mut self, signed: &[u8], now: SteadyNanos) {
         let (records, _) = signed.as_chunks::<RECORD_BYTES>();
         let is_own = |record: &[u8; RECORD_BYTES]| parts(record).0 == self.signature;
         // Where not even the own one is kept nobody can know of anybody.
-        self.others = !records.iter().any(is_own) || !records.iter().all(is_own);
+        if !records.iter().any(is_own) || !records.iter().all(is_own) {
+            self.others_until = now.saturating_add(GONE_AFTER_SECONDS.saturating_mul(NANOS_PER_SECOND));
+        }
+        self.others = now < self.others_until;
         self.calls_to_watch = self.calls_to_watch.max(CALLS_AFTER_LOOK);
     }
 
@@ -104,12 +109,12 @@ mod tests {
     fn settled(signature: u64, signed: &[u8]) -> Beside {
         let mut beside = Beside::new(signature);
         assert!((0..FIRST_CALLS).all(|_| beside.is_watching()), "the first calls");
-        look(&mut beside, signed);
+        look(&mut beside, signed, 0);
         beside
     }
 
-    fn look(beside: &mut Beside, signed: &[u8]) {
-        beside.read(signed);
+    fn look(beside: &mut Beside, signed: &[u8], now: SteadyNanos) {
+        beside.read(signed, now);
         assert!((0..CALLS_AFTER_LOOK).all(|_| beside.is_watching()), "those after a look");
     }
 
@@ -129,20 +134,33 @@ mod tests {
         let mut beside = settled(1, &signed);
         for second in (115..=160).step_by(15) {
             signed = sign(&signed, 1, second * SECOND);
-            look(&mut beside, &signed);
+            look(&mut beside, &signed, (second - 100) * SECOND);
             assert!(beside.is_watching(), "{second}");
         }
-        look(&mut beside, &sign(&signed, 1, 161 * SECOND));
+        let alone = sign(&signed, 1, 161 * SECOND);
+        assert_eq!(alone.len(), RECORD_BYTES);
+        look(&mut beside, &alone, 119 * SECOND);
+        assert!(beside.is_watching(), "seen a minute ago");
+        look(&mut beside, &alone, 120 * SECOND);
         assert!(!beside.is_watching());
-        // A clock that was set back keeps nobody.
-        look(&mut beside, &sign(&sign(&[], 2, 1_000 * SECOND), 1, 5 * SECOND));
-        assert!(!beside.is_watching());
+    }
+
+    #[test]
+    fn a_wall_clock_that_jumps_takes_nobody_away_at_once() {
+        let both = sign(&sign(&[], 2, 1_000 * SECOND), 1, 1_000 * SECOND);
+        let mut beside = settled(1, &both);
+        for jumped_to in [5, 90_000] {
+            let alone = sign(&both, 1, jumped_to * SECOND);
+            assert_eq!(alone.len(), RECORD_BYTES, "the other seems to be gone");
+            look(&mut beside, &alone, 15 * SECOND);
+            assert!(beside.is_watching());
+        }
     }
 
     #[test]
     fn one_that_was_met_is_there() {
         let mut beside = Beside::new(1);
-        beside.read(&sign(&[], 1, 0));
+        beside.read(&sign(&[], 1, 0), 0);
         beside.meet();
         assert!((0..2 * FIRST_CALLS).all(|_| beside.is_watching()));
     }

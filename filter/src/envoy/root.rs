@@ -250,7 +250,7 @@ impl Shared {
         if let Some(signature) = self.beside.signs(now) {
             host::change(SIGNED, |signed| ((), beside::sign(signed, signature, host::now())));
         }
-        self.beside.read(&host::shared(SIGNED));
+        self.beside.read(&host::shared(SIGNED), now);
     }
 
     /// Of this proxy, until it ends.
