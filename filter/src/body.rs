@@ -9,12 +9,15 @@ mod documents;
 mod event_stream;
 mod form;
 
+use std::borrow::Cow;
+
 use crate::config::Limits;
 use crate::content::Transcript;
 use crate::exchange::Headers;
 use crate::provider::{Adapter, Observer, Operation};
 use crate::span::{StreamTimes, UnixNanos, Unread};
 use crate::wire::encoding::{Bounds, DecodeError, Decoder};
+use crate::wire::lower_case;
 
 use self::aws_frames::AwsFrames;
 use self::documents::{Document, JsonLines};
@@ -275,10 +278,10 @@ fn decoder(headers: &dyn Headers, limits: &Limits) -> Option<Box<Decoder>> {
 }
 
 /// The media type without its parameters, in lower case.
-fn media_type(headers: &dyn Headers) -> Option<String> {
+fn media_type(headers: &dyn Headers) -> Option<Cow<'_, str>> {
     let value = headers.get("content-type")?;
     let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
-    let kind = std::str::from_utf8(value.get(..end)?).ok()?.trim().to_ascii_lowercase();
+    let kind = lower_case(std::str::from_utf8(value.get(..end)?).ok()?.trim());
     (!kind.is_empty()).then_some(kind)
 }
 

@@ -12,15 +12,13 @@ use crate::provider::{
     openai_responses, replicate, tgi, vectors, watsonx, workers_ai,
 };
 use crate::rules::Rules;
-use crate::wire::is_same;
+use crate::wire::{is_same, lower_case};
 
 mod path;
 mod verdicts;
 
 pub use path::split_authority;
-use path::{
-    between, decoded, ends_with, has_end, lower_case, model_before_method, query_value, segment_after, split,
-};
+use path::{between, decoded, ends_with, has_end, model_before_method, query_value, segment_after, split};
 pub use verdicts::Verdicts;
 
 /// What an exchange was recognised as.
@@ -206,6 +204,12 @@ hosts! {
 }
 
 impl Detected {
+    /// What the names that the URL has take of memory.
+    pub fn bytes(&self) -> usize {
+        let names = [&self.model, &self.conversation];
+        names.into_iter().flatten().fold(0, |sum, name| sum.saturating_add(name.len()))
+    }
+
     /// What a path looks like, by whose API it is compatible with: the conventions name that one when nothing better is
     /// known.
     fn as_at(provider_name: &'static str, adapter: &'static Adapter) -> Self {

@@ -3,6 +3,8 @@
 //! No host, no clock, no randomness: what it needs is handed in. It may be finished at any moment and then says what was
 //! certain so far. It holds a bounded amount of memory whatever the bodies.
 
+use std::rc::Rc;
+
 use crate::body::{Body, Reading};
 use crate::caller::Caller;
 use crate::config::{Config, Limits};
@@ -27,7 +29,7 @@ pub trait Headers {
 /// An exchange in progress.
 #[derive(Debug)]
 pub struct Exchange {
-    detected: Detected,
+    detected: Rc<Detected>,
     context: SpanContext,
     kind: Kind,
     start: UnixNanos,
@@ -50,18 +52,23 @@ impl Exchange {
     }
 
     pub fn start(
-        mut detected: Detected,
+        detected: impl Into<Rc<Detected>>,
         config: &Config,
         headers: &dyn Headers,
         kind: Kind,
         now: UnixNanos,
         random: &mut dyn FnMut() -> u64,
     ) -> Self {
+        let mut detected = detected.into();
         let mut observer = Observer::new(detected.adapter, &config.limits);
         let facts = observer.facts_mut();
         let max_bytes = config.limits.max_attribute_bytes;
-        for named in [&mut detected.model, &mut detected.conversation].into_iter().flatten() {
-            cut(named, max_bytes, &mut facts.truncated);
+        let is_long = |name: &Option<String>| name.as_ref().is_some_and(|name| name.len() > max_bytes);
+        if is_long(&detected.model) || is_long(&detected.conversation) {
+            let Detected { model, conversation, .. } = Rc::make_mut(&mut detected);
+            for named in [model, conversation].into_iter().flatten() {
+                cut(named, max_bytes, &mut facts.truncated);
+            }
         }
         facts.request_model.clone_from(&detected.model);
         facts.stream = detected.streams;

@@ -263,7 +263,7 @@ fn encode_without_content(span: &Span) -> Vec<u8> {
 
 fn name(span: &Span) -> String {
     match &span.facts.request_model {
-        Some(model) => format!("{} {model}", span.operation.otel_name()),
+        Some(model) => [span.operation.otel_name(), " ", model].concat(),
         None => span.operation.otel_name().to_owned(),
     }
 }

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use crate::caller::{self, LastKey};
 use crate::config::Config;
+use crate::detect::Detected;
 use crate::ending::StreamLog;
 use crate::exchange::{Exchange, Headers};
 use crate::span::{EnvoyFacts, Kind, Span, UnixNanos};
@@ -52,19 +53,21 @@ pub struct Recording<H> {
 
 #[derive(Debug)]
 enum Piece<H> {
-    Request(H, UnixNanos),
+    Request(H, Rc<Detected>, UnixNanos),
     RequestBody(Vec<u8>),
     Response(H, UnixNanos),
     ResponseBody(Vec<u8>, UnixNanos),
 }
 
 impl<H: Headers> Recording<H> {
-    /// Of an exchange that [`Exchange::detect`] wants looked at.
-    pub fn begin(request: H, now: UnixNanos, held: Held) -> Self {
+    /// Of an exchange that is looked at, as what [`Exchange::detect`] says.
+    pub fn begin(request: H, detected: impl Into<Rc<Detected>>, now: UnixNanos, held: Held) -> Self {
         const USUAL_PIECES: usize = 4;
         let pieces = Vec::with_capacity(USUAL_PIECES);
         let mut recording = Self { exchange: None, pieces, bytes: 0, held };
-        recording.keep(request.bytes(), Piece::Request(request, now));
+        let detected = detected.into();
+        let bytes = request.bytes().saturating_add(detected.bytes());
+        recording.keep(bytes, Piece::Request(request, detected, now));
         recording
     }
 
@@ -117,7 +120,9 @@ impl<H: Headers> Recording<H> {
     pub fn read(&mut self, kind: Kind, means: &mut Means<'_>) {
         for piece in self.pieces.drain(..) {
             match (piece, &mut self.exchange) {
-                (Piece::Request(headers, now), _) => self.exchange = start(&headers, kind, now, means),
+                (Piece::Request(headers, detected, now), _) => {
+                    self.exchange = Some(start(detected, &headers, kind, now, means));
+                }
                 (Piece::RequestBody(chunk), Some(exchange)) => exchange.request_body(&chunk),
                 (Piece::Response(headers, now), Some(exchange)) => exchange.response_headers(&headers, now),
                 (Piece::ResponseBody(chunk, now), Some(exchange)) => exchange.response_body(&chunk, now),
@@ -154,11 +159,16 @@ impl<H> Drop for Recording<H> {
     }
 }
 
-fn start(headers: &dyn Headers, kind: Kind, now: UnixNanos, means: &mut Means<'_>) -> Option<Box<Exchange>> {
-    let detected = Exchange::detect(means.config, headers)?;
+fn start(
+    detected: Rc<Detected>,
+    headers: &dyn Headers,
+    kind: Kind,
+    now: UnixNanos,
+    means: &mut Means<'_>,
+) -> Box<Exchange> {
     let mut exchange = Exchange::start(detected, means.config, headers, kind, now, means.random);
     exchange.made_by(caller::read(means.config, headers, kind, means.last_key));
-    Some(Box::new(exchange))
+    Box::new(exchange)
 }
 
 #[cfg(test)]
@@ -177,6 +187,10 @@ mod tests {
         headers(&[&line[..], &[("content-type", "application/json"), ("x-user-id", "u1")]].concat())
     }
 
+    fn detected() -> Detected {
+        Exchange::detect(&Config::default(), &request()).expect("a call")
+    }
+
     fn answer() -> Map {
         headers(&[(":status", "200"), ("content-type", "text/event-stream")])
     }
@@ -189,7 +203,7 @@ mod tests {
     fn span(size: usize, held: &Held, is_time: impl Fn(&Recording<Map>) -> bool) -> Option<Span> {
         let (config, mut last_key) = (Config::default(), LastKey::default());
         let mut means = Means { config: &config, random: &mut || 7, last_key: &mut last_key };
-        let mut recording = Recording::begin(request(), 100, held.clone());
+        let mut recording = Recording::begin(request(), detected(), 100, held.clone());
         let mut then = |recording: &mut Recording<Map>| {
             if is_time(recording) {
                 recording.read(Kind::Client, &mut means);
@@ -227,7 +241,7 @@ mod tests {
     #[test]
     fn bounds() {
         let held = Held::default();
-        let mut recording = Recording::begin(request(), 1, held.clone());
+        let mut recording = Recording::begin(request(), detected(), 1, held.clone());
         assert!(!recording.is_full(1 << 20));
         assert!(recording.is_full(recording.bytes() - 1), "what all hold");
         recording.request_body(vec![b' '; MAX_STREAM_BYTES]);
@@ -236,7 +250,7 @@ mod tests {
         drop(recording);
         assert_eq!(held.0.get(), 0, "a stream that is never logged");
 
-        let mut recording = Recording::begin(request(), 1, held);
+        let mut recording = Recording::begin(request(), detected(), 1, held);
         (1..MAX_PIECES).for_each(|_| recording.request_body(vec![b' ']));
         assert!(recording.is_full(1 << 20), "its pieces");
     }
@@ -245,7 +259,7 @@ mod tests {
     fn only_what_nobody_reads_is_skipped() {
         let (config, mut last_key) = (Config::default(), LastKey::default());
         let mut means = Means { config: &config, random: &mut || 7, last_key: &mut last_key };
-        let mut recording = Recording::begin(request(), 1, Held::default());
+        let mut recording = Recording::begin(request(), detected(), 1, Held::default());
         recording.response_headers(headers(&[(":status", "101")]), 2);
         assert!(!recording.skip_response_body(5), "the headers are not read yet");
         recording.read(Kind::Client, &mut means);
@@ -254,14 +268,5 @@ mod tests {
         let span = recording.finish(Kind::Client, log(), EnvoyFacts::default(), 9, &mut means);
         let http = span.expect("a call").http;
         assert_eq!((http.request_bytes, http.response_bytes), (7, 5));
-    }
-
-    #[test]
-    fn what_is_no_call_becomes_no_span() {
-        let (config, mut last_key) = (Config::default(), LastKey::default());
-        let mut means = Means { config: &config, random: &mut || 7, last_key: &mut last_key };
-        let mut recording = Recording::begin(headers(&[(":method", "POST")]), 1, Held::default());
-        recording.request_body(b"{}".to_vec());
-        assert_eq!(recording.finish(Kind::Client, log(), EnvoyFacts::default(), 9, &mut means), None);
     }
 }

@@ -1,7 +1,5 @@
 //! Parts of authorities and paths.
 
-use std::borrow::Cow;
-
 use memchr::memchr;
 
 use crate::wire::is_same;
@@ -20,15 +18,6 @@ fn split_host(authority: &[u8]) -> Option<(&[u8], &[u8])> {
         return Some((host, rest.get(1..)?));
     }
     authority.split_at_checked(position(authority, b':')?)
-}
-
-/// Nearly every host is in lower case.
-pub(super) fn lower_case(host: &str) -> Cow<'_, str> {
-    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(host.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(host)
-    }
 }
 
 /// Whether the text ends so.

@@ -1,6 +1,9 @@
 //! What was found of the requests that came last: most of a workload's are to the same few places, and the tables that
 //! decide are long.
 
+use std::rc::Rc;
+
+use super::Detected;
 use crate::wire::is_same;
 
 /// A power of two. Each has one place, so that what is looked up is never more than one of them.
@@ -21,7 +24,7 @@ struct Verdict {
     authority_length: usize,
     /// Method, authority and path in a row.
     line: Box<[u8]>,
-    is_call: bool,
+    detected: Option<Rc<Detected>>,
 }
 
 impl Default for Verdicts {
@@ -32,24 +35,25 @@ impl Default for Verdicts {
 
 impl Verdicts {
     /// What `find` says, or said when it was asked about the same before.
-    pub fn is_call(
+    pub fn of(
         &mut self,
         method: &[u8],
         authority: &[u8],
         path: &[u8],
-        find: impl FnOnce() -> bool,
-    ) -> bool {
-        let Some(place) = self.places.get_mut(place(method, authority, path)) else { return find() };
+        find: impl FnOnce() -> Option<Detected>,
+    ) -> Option<Rc<Detected>> {
+        let place = self.places.get_mut(place(method, authority, path))?;
         match place {
-            Some(verdict) if verdict.is_of(method, authority, path) => verdict.is_call,
+            Some(verdict) if verdict.is_of(method, authority, path) => verdict.detected.clone(),
             _ => {
-                let is_call = find();
+                let detected = find().map(Rc::new);
                 let line = [method, authority, path].concat();
                 if line.len() <= MAX_LINE_BYTES {
                     let (method_length, authority_length) = (method.len(), authority.len());
-                    *place = Some(Verdict { method_length, authority_length, line: line.into(), is_call });
+                    let (line, detected) = (line.into(), detected.clone());
+                    *place = Some(Verdict { method_length, authority_length, line, detected });
                 }
-                is_call
+                detected
             }
         }
     }
@@ -79,6 +83,11 @@ fn place(method: &[u8], authority: &[u8], path: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::openai_chat;
+
+    fn call() -> Detected {
+        Detected::as_at("openai", &openai_chat::CHAT)
+    }
 
     #[test]
     fn asks_once() {
@@ -87,9 +96,10 @@ mod tests {
         for _ in 0..3 {
             let mut find = || {
                 asked += 1;
-                true
+                Some(call())
             };
-            assert!(verdicts.is_call(b"POST", b"api.openai.com", b"/v1/chat/completions", &mut find));
+            let detected = verdicts.of(b"POST", b"api.openai.com", b"/v1/chat/completions", &mut find);
+            assert_eq!(detected.expect("a call").provider_name, "openai");
         }
         assert_eq!(asked, 1);
     }
@@ -97,17 +107,17 @@ mod tests {
     #[test]
     fn parts_are_told_apart() {
         let mut verdicts = Verdicts::default();
-        assert!(verdicts.is_call(b"POST", b"ab", b"c", || true));
-        assert!(!verdicts.is_call(b"POST", b"a", b"bc", || false));
-        assert!(!verdicts.is_call(b"POS", b"Tab", b"c", || false));
+        assert!(verdicts.of(b"POST", b"ab", b"c", || Some(call())).is_some());
+        assert!(verdicts.of(b"POST", b"a", b"bc", || None).is_none());
+        assert!(verdicts.of(b"POS", b"Tab", b"c", || None).is_none());
     }
 
     #[test]
     fn a_long_line_is_asked_about_each_time() {
         let mut verdicts = Verdicts::default();
         let path = [b'/'; MAX_LINE_BYTES];
-        assert!(verdicts.is_call(b"GET", b"h", &path, || true));
-        assert!(!verdicts.is_call(b"GET", b"h", &path, || false));
+        assert!(verdicts.of(b"GET", b"h", &path, || Some(call())).is_some());
+        assert!(verdicts.of(b"GET", b"h", &path, || None).is_none());
     }
 
     #[test]
@@ -116,8 +126,9 @@ mod tests {
         for round in 0..2 {
             for n in 0..10 * PLACES {
                 let path = format!("/{n}");
-                let is_call = n % 2 == 0;
-                assert_eq!(verdicts.is_call(b"GET", b"h", path.as_bytes(), || is_call), is_call, "{round}");
+                let found = || (n % 2 == 0).then(call);
+                let detected = verdicts.of(b"GET", b"h", path.as_bytes(), found);
+                assert_eq!(detected.is_some(), found().is_some(), "{round}");
             }
         }
     }

@@ -6,13 +6,13 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType, LogLevel, MetricType};
 
-use super::host::{self, HeaderMap};
+use super::host::{self, HeaderMap, RequestLine};
 use super::stream::Stream;
 use super::uncalled;
 use crate::beside::{self, Beside};
 use crate::caller::LastKey;
 use crate::config::{self, Config, Problem};
-use crate::detect::Verdicts;
+use crate::detect::{Detected, Verdicts};
 use crate::ending::StreamLog;
 use crate::exchange::Exchange;
 use crate::export::{self, Batch, Exporter, Outcome};
@@ -370,14 +370,17 @@ impl Shared {
         self.exporter.push(otlp::encode_heartbeat(&heartbeat, &context, now), &mut self.stats);
     }
 
-    /// Whether a request is looked at.
-    pub(super) fn is_call(&mut self, headers: &HeaderMap) -> bool {
+    /// As what a request is looked at, if it is.
+    pub(super) fn detect(&mut self, headers: &HeaderMap) -> Option<Rc<Detected>> {
         let Self { config, verdicts, .. } = self;
-        let find = || Exchange::detect(config, headers).is_some();
-        match headers.request_line() {
-            [[], ..] | [_, [], _] | [.., []] => find(),
-            [method, authority, path] => verdicts.is_call(method, authority, path, find),
+        let find = || Exchange::detect(config, headers);
+        let RequestLine { method, authority, path, has_query } = headers.request_line();
+        if method.is_empty() || authority.is_empty() || path.is_empty() {
+            return find().map(Rc::new);
         }
+        let detected = verdicts.of(method, authority, path, find)?;
+        // Whether it is a call does not depend on the query; which model it names may.
+        if has_query { find().map(Rc::new) } else { Some(detected) }
     }
 
     /// Reads what a recording keeps.

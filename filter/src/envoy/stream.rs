@@ -44,9 +44,7 @@ impl Stream {
         let headers =
             host::header_map(MapType::HttpRequestHeaders).map_err(|_| self.count_host_error()).ok()?;
         let mut shared = self.shared.try_borrow_mut().ok()?;
-        if !shared.is_call(&headers) {
-            return None;
-        }
+        let detected = shared.detect(&headers)?;
         if shared.beside.is_watching() {
             if host::property_text(SEEN).is_some() {
                 shared.beside.meet();
@@ -56,7 +54,7 @@ impl Stream {
             host::note(SEEN);
         }
         let started = started.unwrap_or_else(host::now);
-        self.recording = Some(Recording::begin(headers, started, shared.held.clone()));
+        self.recording = Some(Recording::begin(headers, detected, started, shared.held.clone()));
         drop(shared);
         self.read_if_full();
         Some(())

@@ -228,7 +228,7 @@ pub fn exchange(data: &[u8]) {
     }
     let mut last_key = LastKey::default();
     let mut means = Means { config: &config, random: &mut || 7, last_key: &mut last_key };
-    let mut recording = Recording::begin(request.clone(), 100, Held::default());
+    let mut recording = Recording::begin(request.clone(), detected, 100, Held::default());
     for callback in &callbacks {
         record(&mut recording, callback, Cuts::chosen(how));
         if recording.is_full(usize::from(how) << 4) {

@@ -2,13 +2,16 @@
 //!
 //! Memory is constant whatever the document: the levels that the tree names (at most [`MAX_LEVELS`]), one bounded
 //! scalar, one bounded verbatim copy. What the tree does not name is skipped without being validated beyond its strings
-//! and its brackets, to any depth (which bracket closes which is checked for the innermost 64 levels). A repeated key is reported again, so that the last one wins.
+//! and its brackets, to any depth (which bracket closes which is checked for the innermost 64 levels); of what stands
+//! behind the bound of a string only its end is looked for. A repeated key is reported again, so that the last one wins.
 //!
 //! Invariant: the calls to the [`Sink`] are the same however the input is cut into chunks.
 
+mod blocks;
 mod opening;
 mod plain;
 
+use self::blocks::{Block, Strings};
 use self::opening::Opening;
 use super::is_same;
 
@@ -216,13 +219,14 @@ enum State {
     SkipString {
         escaped: bool,
     },
+    /// Behind as much of a kept string as is kept.
+    RestOfString {
+        escaped: bool,
+    },
     /// A number or literal that nobody asked for.
     SkipPrimitive,
     /// Inside a container that nobody asked for.
-    SkipContainer {
-        string: bool,
-        escaped: bool,
-    },
+    SkipContainer(Strings),
     /// The document's value is complete.
     Done,
     Failed,
@@ -360,8 +364,9 @@ impl<T: Copy> Scanner<T> {
                 | State::Key
                 | State::Colon
                 | State::AfterValue => self.tokens(chunk, rest, sink),
-                State::SkipContainer { .. } => self.skip_container(chunk, rest, sink),
-                State::SkipString { .. } => self.skip_string(rest),
+                State::SkipContainer(strings) => self.skip_container(strings, chunk, rest, sink),
+                State::SkipString { escaped } => self.skip_string(rest, escaped),
+                State::RestOfString { escaped } => self.rest_of_string(rest, escaped, sink),
                 State::SkipPrimitive => self.skip_primitive(rest),
                 State::KeyString => self.key_string(rest),
                 State::String => self.string(rest, sink),
@@ -523,8 +528,7 @@ impl<T: Copy> Scanner<T> {
     #[inline]
     fn whole_string<'a>(&mut self, text: &'a [u8], sink: &mut dyn Sink<T>) -> &'a [u8] {
         let Some((tag, max_bytes)) = self.reading else {
-            self.state = State::SkipString { escaped: false };
-            return self.skip_string(text);
+            return self.skip_string(text, false);
         };
         if let Some((plain, b'"', rest)) = split_plain(text) {
             let kept = plain.get(..max_bytes).unwrap_or(plain);
@@ -592,7 +596,7 @@ impl<T: Copy> Scanner<T> {
         self.skipped = 1;
         self.skipped_objects = u64::from(object);
         self.skipped_unknown = 0;
-        self.state = State::SkipContainer { string: false, escaped: false };
+        self.state = State::SkipContainer(Strings::default());
     }
 
     fn close(&mut self, object: bool, chunk: &[u8], rest: &[u8], sink: &mut dyn Sink<T>) {
@@ -696,12 +700,18 @@ impl<T: Copy> Scanner<T> {
             self.state = State::SkipString { escaped: false };
             return rest;
         };
+        if self.truncated {
+            return self.rest_of_string(rest, false, sink);
+        }
         let Some((plain, stop, rest)) = split_plain(rest) else {
             self.push_text(rest, max_bytes);
             return &[];
         };
         self.push_text(plain, max_bytes);
         if stop == b'\\' {
+            if self.truncated {
+                return self.rest_of_string(rest, true, sink);
+            }
             self.state = State::Escape { key: false };
             return rest;
         }
@@ -838,14 +848,30 @@ impl<T: Copy> Scanner<T> {
     }
 
     /// A string that nobody asked for.
-    fn skip_string<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
-        let escaped = self.state == State::SkipString { escaped: true };
+    fn skip_string<'a>(&mut self, rest: &'a [u8], escaped: bool) -> &'a [u8] {
         match skip_string(rest, escaped) {
             Skipped::All { escaped } => {
                 self.state = State::SkipString { escaped };
                 &[]
             }
             Skipped::To(rest) => {
+                self.end_value();
+                rest
+            }
+        }
+    }
+
+    /// What comes behind as much of a string as is kept.
+    fn rest_of_string<'a>(&mut self, rest: &'a [u8], escaped: bool, sink: &mut dyn Sink<T>) -> &'a [u8] {
+        match skip_string(rest, escaped) {
+            Skipped::All { escaped } => {
+                self.state = State::RestOfString { escaped };
+                &[]
+            }
+            Skipped::To(rest) => {
+                if let Some((tag, _)) = self.reading {
+                    sink.scalar(tag, Scalar::String { bytes: &self.text, truncated: true });
+                }
                 self.end_value();
                 rest
             }
@@ -862,52 +888,55 @@ impl<T: Copy> Scanner<T> {
     /// A container that nobody asked for.
     fn skip_container<'a>(
         &mut self,
+        mut strings: Strings,
         chunk: &'a [u8],
-        mut rest: &'a [u8],
+        rest: &'a [u8],
         sink: &mut dyn Sink<T>,
     ) -> &'a [u8] {
-        let (mut in_string, mut escaped) = match self.state {
-            State::SkipContainer { string, escaped } => (string, escaped),
-            _ => (false, false),
-        };
-        loop {
-            if in_string {
-                match skip_string(rest, escaped) {
-                    Skipped::All { escaped } => {
-                        self.state = State::SkipContainer { string: true, escaped };
-                        return &[];
-                    }
-                    Skipped::To(behind) => rest = behind,
+        let mut behind = rest;
+        while !behind.is_empty() {
+            let (block, tail) = Block::first(behind);
+            if let Some(end) = self.count_brackets(strings.brackets_outside(&block), behind) {
+                let behind = behind.get(end..).unwrap_or_default();
+                if self.state != State::Failed {
+                    self.end_container(chunk, behind, sink);
                 }
-                (in_string, escaped) = (false, false);
+                return behind;
             }
-            let Some((byte, tail)) = split_structural(rest) else {
-                self.state = State::SkipContainer { string: false, escaped: false };
-                return &[];
-            };
-            rest = tail;
-            match byte {
-                b'"' => in_string = true,
-                b'{' | b'[' => {
+            behind = tail;
+        }
+        self.state = State::SkipContainer(strings);
+        &[]
+    }
+
+    /// Goes through the brackets that `places` has a bit for. Says what comes behind the one that is the last of the container, or the
+    /// wrong one.
+    #[inline]
+    fn count_brackets(&mut self, mut places: u64, text: &[u8]) -> Option<usize> {
+        while places != 0 {
+            let at = places.trailing_zeros() as usize;
+            places &= places.wrapping_sub(1);
+            match text.get(at)? {
+                byte @ (b'{' | b'[') => {
                     self.skipped = self.skipped.saturating_add(1);
-                    self.skipped_objects = (self.skipped_objects << 1) | u64::from(byte == b'{');
+                    self.skipped_objects = (self.skipped_objects << 1) | u64::from(*byte == b'{');
                     self.skipped_unknown = self.skipped_unknown.max(self.skipped.saturating_sub(64));
                 }
-                _ => {
+                byte => {
                     let is_known = self.skipped > self.skipped_unknown;
-                    if is_known && (self.skipped_objects & 1 == 1) != (byte == b'}') {
+                    if is_known && (self.skipped_objects & 1 == 1) != (*byte == b'}') {
                         self.state = State::Failed;
-                        return rest;
+                        return Some(at.saturating_add(1));
                     }
                     self.skipped_objects >>= 1;
                     self.skipped = self.skipped.saturating_sub(1);
                     if self.skipped == 0 {
-                        self.end_container(chunk, rest, sink);
-                        return rest;
+                        return Some(at.saturating_add(1));
                     }
                 }
             }
         }
+        None
     }
 
     fn copy_bytes(&mut self, bytes: &[u8]) {
@@ -937,22 +966,23 @@ enum Skipped<'a> {
 }
 
 fn skip_string(mut rest: &[u8], escaped: bool) -> Skipped<'_> {
-    if escaped {
-        match rest.split_first() {
-            Some((_, tail)) => rest = tail,
-            None => return Skipped::All { escaped },
-        }
-    }
-    loop {
+    if !escaped {
         match split_plain(rest) {
-            None => return Skipped::All { escaped: false },
+            None => return Skipped::All { escaped },
             Some((_, b'"', tail)) => return Skipped::To(tail),
-            Some((_, _, tail)) => match tail.split_first() {
-                Some((_, tail)) => rest = tail,
-                None => return Skipped::All { escaped: true },
-            },
+            Some((_, _, tail)) => rest = tail,
         }
     }
+    // Where there is one escape there are more.
+    let mut strings = Strings { inside: true, escaped: true };
+    while !rest.is_empty() {
+        let (block, tail) = Block::first(rest);
+        if let Some(end) = strings.end(&block) {
+            return Skipped::To(rest.get(end..).unwrap_or_default());
+        }
+        rest = tail;
+    }
+    Skipped::All { escaped: strings.escaped }
 }
 
 /// What comes before the first quote or backslash, which of the two it is, and what comes behind it.
@@ -961,24 +991,6 @@ fn split_plain(text: &[u8]) -> Option<(&[u8], u8, &[u8])> {
     let (plain, rest) = text.split_at_checked(length)?;
     let (stop, rest) = rest.split_first()?;
     Some((plain, *stop, rest))
-}
-
-/// The first quote or bracket, and what comes behind it.
-fn split_structural(mut text: &[u8]) -> Option<(u8, &[u8])> {
-    // Blocks without any are told at once: vectors of numbers have megabytes of them.
-    while let Some((block, tail)) = text.split_first_chunk::<16>() {
-        if block.iter().fold(false, |any, byte| any | is_structural(*byte)) {
-            break;
-        }
-        text = tail;
-    }
-    let at = text.iter().position(|byte| is_structural(*byte))?;
-    text.get(at..)?.split_first().map(|(byte, tail)| (*byte, tail))
-}
-
-/// Brackets of objects are those of arrays and one bit.
-const fn is_structural(byte: u8) -> bool {
-    byte == b'"' || byte | 0x20 == b'{' || byte | 0x20 == b'}'
 }
 
 /// Indentation goes at once.

@@ -10,6 +10,8 @@ pub mod lines;
 pub mod multipart;
 pub mod sse;
 
+use std::borrow::Cow;
+
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
 
 /// The checksum of AWS event streams and of gzip.
@@ -18,6 +20,15 @@ pub static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC)
 /// Whether two texts are the same. Names are short: the library's comparison takes longer to be called.
 pub fn is_same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && is_same_at_length(a, b)
+}
+
+/// Nearly every host and media type is in lower case as it comes.
+pub fn lower_case(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(text.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// In as few words as there are; the last may reach back into the one before it.

@@ -24,16 +24,22 @@ pub(super) fn length(text: &[u8]) -> Option<usize> {
 #[cfg(target_arch = "wasm32")]
 #[inline]
 fn stops(block: &[u8; BLOCK]) -> u16 {
-    use std::arch::wasm32::{u8x16_bitmask, u8x16_eq, u8x16_splat, u64x2, v128_or};
+    use std::arch::wasm32::{u8x16_bitmask, u8x16_eq, u8x16_splat, v128_or};
 
+    let block = vector(block);
+    let quotes = u8x16_eq(block, u8x16_splat(b'"'));
+    let backslashes = u8x16_eq(block, u8x16_splat(b'\\'));
+    u8x16_bitmask(v128_or(quotes, backslashes))
+}
+
+#[cfg(target_arch = "wasm32")]
+#[inline]
+pub(super) fn vector(block: &[u8; BLOCK]) -> std::arch::wasm32::v128 {
     let [low, high] = [0, 8].map(|at| {
         let half = block.get(at..).and_then(|half| half.first_chunk::<8>());
         half.map_or(0, |half| u64::from_le_bytes(*half))
     });
-    let block = u64x2(low, high);
-    let quotes = u8x16_eq(block, u8x16_splat(b'"'));
-    let backslashes = u8x16_eq(block, u8x16_splat(b'\\'));
-    u8x16_bitmask(v128_or(quotes, backslashes))
+    std::arch::wasm32::u64x2(low, high)
 }
 
 #[cfg(not(target_arch = "wasm32"))]

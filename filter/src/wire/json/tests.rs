@@ -95,6 +95,14 @@ fn strings_are_unescaped_and_bounded() {
 }
 
 #[test]
+fn what_comes_behind_a_bound_is_passed_over() {
+    let calls = [r#"Id="12345678"…"#, r#"Count=Number("1")"#];
+    for rest in [r#"9\""#, r"\\\\\\9", r"\u00e9\ud83d", "9\\x", &r#"[{\"\\}"#.repeat(30)] {
+        check(format!(r#"{{"id":"12345678{rest}","count":1}}"#), &calls, Ok(()));
+    }
+}
+
+#[test]
 fn a_bound_for_all_holds_for_every_document_of_a_stream() {
     let mut scanner = Scanner::bounded(&ROOT, 4);
     for _ in 0..3 {
@@ -153,6 +161,13 @@ fn verbatim_keeps_the_bytes_up_to_its_bound() {
 #[test]
 fn what_nobody_asked_for_is_skipped_to_any_depth() {
     check(r#"{"a":"\"}]","b":{"c":["]"]},"d":12,"e":null,"id":"x"}"#, &[r#"Id="x""#], Ok(()));
+    for text in [r#"}]\""#, r"\\\\", r#"\\\"{["#, "plain and long enough for a block"] {
+        for count in [1, 7, 16, 40] {
+            let text = text.repeat(count);
+            let skipped = format!(r#"[{{"{text}":["{text}",{{}},"{text}"]}},"{text}"]"#);
+            check(format!(r#"{{"a":{skipped},"id":"x"}}"#), &[r#"Id="x""#], Ok(()));
+        }
+    }
     let deep = format!(r#"{{"a":{}{},"id":"x"}}"#, "[".repeat(100_000), "]".repeat(100_000));
     let (calls, end) = read(&[deep.as_bytes()]);
     assert_eq!((calls, end), (vec![r#"Id="x""#.to_owned()], Ok(())));
