@@ -695,30 +695,35 @@ impl<T: Copy> Scanner<T> {
     }
 
     /// A kept string that was cut or has escapes.
-    fn string<'a>(&mut self, rest: &'a [u8], sink: &mut dyn Sink<T>) -> &'a [u8] {
+    fn string<'a>(&mut self, mut rest: &'a [u8], sink: &mut dyn Sink<T>) -> &'a [u8] {
         let Some((tag, max_bytes)) = self.reading else {
             self.state = State::SkipString { escaped: false };
             return rest;
         };
-        if self.truncated {
-            return self.rest_of_string(rest, false, sink);
-        }
-        let Some((plain, stop, rest)) = split_plain(rest) else {
-            self.push_text(rest, max_bytes);
-            return &[];
-        };
-        self.push_text(plain, max_bytes);
-        if stop == b'\\' {
-            if self.truncated {
-                return self.rest_of_string(rest, true, sink);
+        while !self.truncated {
+            let Some((plain, stop, behind)) = split_plain(rest) else {
+                self.push_text(rest, max_bytes);
+                return &[];
+            };
+            self.push_text(plain, max_bytes);
+            if stop == b'"' {
+                self.end_text(max_bytes);
+                sink.scalar(tag, Scalar::String { bytes: &self.text, truncated: self.truncated });
+                self.end_value();
+                return behind;
             }
-            self.state = State::Escape { key: false };
-            return rest;
+            if self.truncated {
+                return self.rest_of_string(behind, true, sink);
+            }
+            let escape = behind.split_first().and_then(|(byte, behind)| Some((escaped(*byte)?, behind)));
+            let Some((byte, behind)) = escape else {
+                self.state = State::Escape { key: false };
+                return behind;
+            };
+            self.push_text(&[byte], max_bytes);
+            rest = behind;
         }
-        self.end_text(max_bytes);
-        sink.scalar(tag, Scalar::String { bytes: &self.text, truncated: self.truncated });
-        self.end_value();
-        rest
+        self.rest_of_string(rest, false, sink)
     }
 
     fn bound(&self, key: bool) -> usize {
@@ -730,24 +735,14 @@ impl<T: Copy> Scanner<T> {
     }
 
     fn escape(&mut self, byte: u8, key: bool) {
-        let plain = match byte {
-            b'"' | b'\\' | b'/' => byte,
-            b'b' => 0x08,
-            b'f' => 0x0c,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            b'u' => {
-                self.state = State::Unicode { key, digits: 0, code: 0 };
-                return;
-            }
-            _ => {
-                self.state = State::Failed;
-                return;
-            }
-        };
-        self.push_text(&[plain], self.bound(key));
-        self.state = Self::resume_string(key);
+        if let Some(plain) = escaped(byte) {
+            self.push_text(&[plain], self.bound(key));
+            self.state = Self::resume_string(key);
+        } else if byte == b'u' {
+            self.state = State::Unicode { key, digits: 0, code: 0 };
+        } else {
+            self.state = State::Failed;
+        }
     }
 
     fn unicode(&mut self, byte: u8, key: bool, digits: u8, code: u16) {
@@ -1012,6 +1007,19 @@ const fn is_of_primitive(byte: u8) -> bool {
 
 const fn is_of_number(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
+}
+
+/// What a backslash and this byte stand for.
+const fn escaped(byte: u8) -> Option<u8> {
+    Some(match byte {
+        b'"' | b'\\' | b'/' => byte,
+        b'b' => 0x08,
+        b'f' => 0x0c,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        _ => return None,
+    })
 }
 
 enum Units {
