@@ -27,19 +27,31 @@ use meshtap_tests::sandbox::Sandbox;
 use self::results::Results;
 
 const SECONDS: f64 = 1.5;
-/// A side is measured this often in a round, each time for its part of the seconds, and the sides take turns. What else
-/// the machine does adds to what a side takes, so that the lower quarter of them is near to the truth; the least of all is
-/// now and then a count that the machine got wrong.
-const LAPS: u32 = 10;
-const WARM_UP: Duration = Duration::from_millis(50);
 
-/// Every load of the second part, under the name that `MESHTAP_BENCH_LOADS` has for it.
-const SHAPES: [(&str, Shape); 4] = [
-    ("json", Shape { kind: Kind::Json, connections: 16 }),
-    ("burst", Shape { kind: Kind::Burst, connections: 16 }),
-    ("paced", Shape { kind: Kind::Paced, connections: 64 }),
-    ("other", Shape { kind: Kind::Other, connections: 16 }),
+/// One load of the second part.
+struct Load {
+    /// What `MESHTAP_BENCH_LOADS` calls it.
+    name: &'static str,
+    shape: Shape,
+    /// How often each side has its turn in a round, each time for its part of the seconds. The machine is fast at one time
+    /// and slow at another: the shorter the turns, the more those that are compared have in common. A slow stream takes
+    /// long to come to its middle.
+    turns: u32,
+}
+
+const LOADS: [Load; 4] = [
+    Load { name: "json", shape: Shape { kind: Kind::Json, connections: 16 }, turns: 30 },
+    Load { name: "burst", shape: Shape { kind: Kind::Burst, connections: 16 }, turns: 30 },
+    Load { name: "paced", shape: Shape { kind: Kind::Paced, connections: 64 }, turns: 10 },
+    Load { name: "other", shape: Shape { kind: Kind::Other, connections: 16 }, turns: 30 },
 ];
+
+impl Load {
+    fn window(&self, seconds: f64) -> Window {
+        let measured = Duration::from_secs_f64(seconds) / self.turns;
+        Window { warm_up: measured / 3, measured }
+    }
+}
 
 /// Exchanges of the first part: small ones to warm up, large ones alone, large ones together.
 const SMALL: u64 = 500;
@@ -49,13 +61,12 @@ const TOGETHER: u64 = 16;
 fn main() -> ExitCode {
     let seconds =
         env::var("MESHTAP_BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SECONDS);
-    let window = Window { warm_up: WARM_UP, measured: Duration::from_secs_f64(seconds) / LAPS };
     let rounds = bench::rounds();
     println!("bench-filter: {rounds} rounds on {}", bench::machine());
     let rig = Rig::start();
     let mut results = Results::default();
     let sides = if is_wanted("memory") { memory(&rig, rounds, &mut results) } else { Side::ALL.to_vec() };
-    processor(&rig, &sides, rounds, window, &mut results);
+    processor(&rig, &sides, rounds, seconds, &mut results);
     report::print(&results, &sides);
     println!("\nWritten to {}", bench::write("filter", rounds, &report::figures(&results)).display());
     if results.lost() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -93,26 +104,22 @@ fn memory(rig: &Rig, rounds: usize, results: &mut Results) -> Vec<Side> {
 }
 
 /// The second part.
-fn processor(rig: &Rig, sides: &[Side], rounds: usize, window: Window, results: &mut Results) {
+fn processor(rig: &Rig, sides: &[Side], rounds: usize, seconds: f64, results: &mut Results) {
     let sandbox = Sandbox::new("bench");
     let mut running: Vec<Running> = sides.iter().map(|side| Running::start(*side, rig, &sandbox)).collect();
     running.retain(Running::understands_its_configuration);
     for round in 1..=rounds {
         println!("  processor, round {round}");
-        for (_, shape) in SHAPES.iter().filter(|(name, _)| is_wanted(name)) {
-            let mut laps: BTreeMap<Side, Vec<Sample>> = BTreeMap::new();
-            for _ in 0..LAPS {
+        for load in LOADS.iter().filter(|load| is_wanted(load.name)) {
+            let mut turns: BTreeMap<Side, Vec<Sample>> = BTreeMap::new();
+            for _ in 0..load.turns {
                 fastrand::shuffle(&mut running);
                 for side in &mut running {
-                    let sample = measure::sample(rig, side, *shape, window);
-                    laps.entry(side.side).or_default().push(sample);
+                    let sample = measure::sample(rig, side, load.shape, load.window(seconds));
+                    turns.entry(side.side).or_default().push(sample);
                 }
             }
-            for (side, mut samples) in laps {
-                samples.sort_by(|a, b| a.cpu_us.total_cmp(&b.cpu_us));
-                let quarter = samples.get(samples.len() / 4).copied();
-                results.samples.entry((shape.kind, side)).or_default().extend(quarter);
-            }
+            results.add(load.shape.kind, &turns);
         }
     }
     for side in &running {

@@ -5,12 +5,12 @@ use meshtap_tests::overhead::measure::Growth;
 use meshtap_tests::overhead::sides::Side;
 use meshtap_tests::overhead::traffic::Kind;
 
-use super::SHAPES;
+use super::LOADS;
 use super::results::Results;
 
 pub(super) fn print(results: &Results, sides: &[Side]) {
-    for (_, shape) in SHAPES {
-        print_load(results, sides, shape.kind);
+    for load in &LOADS {
+        print_load(results, sides, load.shape.kind);
     }
     print_memory(results, sides);
     print_spans(results);

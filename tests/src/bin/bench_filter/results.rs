@@ -9,6 +9,7 @@ use meshtap_tests::overhead::traffic::Kind;
 
 #[derive(Default)]
 pub(super) struct Results {
+    /// By round.
     pub(super) samples: BTreeMap<(Kind, Side), Vec<Sample>>,
     pub(super) growths: BTreeMap<Side, Vec<Growth>>,
     /// CPU seconds until Envoy was ready.
@@ -17,6 +18,28 @@ pub(super) struct Results {
 }
 
 impl Results {
+    /// One round under one load: what each side took in each of its turns.
+    ///
+    /// What counts is how many times as much a side took as the side without a filter did in the same turn, in the middle;
+    /// in µs, of what that side took in the middle.
+    pub(super) fn add(&mut self, kind: Kind, turns: &BTreeMap<Side, Vec<Sample>>) {
+        let bare = turns.get(&Side::Bare).map(Vec::as_slice).unwrap_or_default();
+        let middle = |samples: &[Sample], value: fn(&Sample) -> f64| {
+            median(&samples.iter().map(value).collect::<Vec<_>>())
+        };
+        let cpu = |sample: &Sample| sample.cpu_us;
+        for (side, samples) in turns {
+            let times: Vec<f64> =
+                samples.iter().zip(bare).map(|(sample, bare)| cpu(sample) / cpu(bare)).collect();
+            self.samples.entry((kind, *side)).or_default().push(Sample {
+                cpu_us: median(&times) * middle(bare, cpu),
+                user_us: middle(samples, |sample| sample.user_us),
+                per_second: middle(samples, |sample| sample.per_second),
+                busy: middle(samples, |sample| sample.busy),
+            });
+        }
+    }
+
     /// Adds what became of the spans of a side that is done.
     pub(super) fn settle(&mut self, running: &Running) {
         if let Some(account) = running.account() {
