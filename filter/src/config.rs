@@ -421,7 +421,7 @@ fn withhold_content(config: &mut Config, findings: &mut Findings, known: usize) 
 fn rules(section: &mut Section<'_, '_>) -> Rules {
     Rules {
         only: section.list("match", place),
-        exclude: section.list("exclude", place),
+        exclude: section.list("exclude", excluded).into_iter().flatten().collect(),
         rules: section.list("rules", |section| Rule {
             place: place(section),
             detect: section.choice(
@@ -453,6 +453,23 @@ fn place(section: &mut Section<'_, '_>) -> Place {
     section.note_place();
     let host = section.pattern("host", "a host without scheme and port,", is_host).to_ascii_lowercase();
     Place { host, path: section.pattern("path", "a path from its first slash on, without query,", is_path) }
+}
+
+/// One that names no place, as when its only key is misspelt, would keep every call from being seen. Who wants that says
+/// `"*"`.
+fn excluded(section: &mut Section<'_, '_>) -> Option<Place> {
+    let place = place(section);
+    let is_said = |key| {
+        let (_, value) = section.find(key);
+        value.is_some_and(|value| value.to_unquoted_string_str().is_ok_and(|text| text == "*"))
+    };
+    if place.host == "*" && place.path == "*" && !["host", "path"].into_iter().any(is_said) {
+        section.report_whole(
+            "names no host and no path, and would exclude every call; ignored (say \"*\" for all)",
+        );
+        return None;
+    }
+    Some(place)
 }
 
 fn read_limits(section: &mut Section<'_, '_>, default: &Limits) -> Limits {
@@ -573,12 +590,27 @@ impl<'a, 'p> Section<'a, 'p> {
     #[inline(never)]
     fn value(&mut self, key: &'static str) -> Option<Json<'a>> {
         self.known.push(key);
-        let (_, value) = self.members().filter(|(name, _)| name == key).last()?;
-        (!value.kind().is_null()).then_some(value)
+        let (_, value) = self.find(key);
+        value.filter(|value| !value.kind().is_null())
+    }
+
+    /// How often a key stands here, and its last value.
+    #[inline(never)]
+    fn find(&self, key: &str) -> (usize, Option<Json<'a>>) {
+        let of_key = self.members().filter(|(name, _)| name == key);
+        of_key.fold((0, None), |(count, _), (_, value)| (count.saturating_add(1), Some(value)))
     }
 
     fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    /// Says something of all of it; nothing where there is none.
+    fn report_whole(&mut self, message: &str) {
+        if self.object.is_some() {
+            let problem = Problem { path: self.path.clone(), message: message.to_owned() };
+            self.findings.problems.push(problem);
+        }
     }
 
     fn report(&mut self, key: &str, message: String) {
@@ -870,6 +902,13 @@ impl<'a, 'p> Section<'a, 'p> {
             let path = self.path_of(&beginning(&key));
             self.findings.problems.push(Problem { path, message });
         }
+        for key in &self.known {
+            if self.find(key).0 > 1 {
+                let (path, message) =
+                    (self.path_of(key), "stands here more than once; the last counts".to_owned());
+                self.findings.problems.push(Problem { path, message });
+            }
+        }
     }
 }
 
@@ -979,6 +1018,7 @@ mod tests {
             r#"{"match": 3, "exclude": [{"hots": "a"}, 4], "rules": [{"detect": "all"}, {"path": ""}]}"#;
         let expected = [
             "match: expected an array of objects, found a number; using none",
+            "exclude[0]: names no host and no path, and would exclude every call; ignored (say \"*\" for all)",
             "exclude[0].hots: unknown key, ignored; known here: host, path",
             "exclude[1]: expected an object, found a number; ignored",
             "rules[0].detect: expected one of inherit, known, heuristic, found \"all\"; using inherit",
@@ -987,6 +1027,35 @@ mod tests {
         assert_eq!(problems(document), expected);
         let many = format!("{{\"match\": [{}]}}", vec!["{}"; 65].join(","));
         assert_eq!(problems(&many), ["match[64]: more than 64 entries; those from here on are ignored"]);
+    }
+
+    #[test]
+    fn a_mistake_excludes_not_every_call() {
+        for mistake in
+            [r#"{"hots":"hr"}"#, r#"{"host":"https://hr"}"#, r#"{"path":"v1"}"#, "{}", r#"{"host":null}"#]
+        {
+            let (config, problems) = parse(format!(r#"{{"exclude":[{mistake}]}}"#).as_bytes());
+            assert_eq!(config.rules.exclude, [], "{mistake}");
+            assert!(problems.iter().any(|problem| problem.path == "exclude[0]"), "{mistake}");
+        }
+        for all in [r#"{"host":"*"}"#, r#"{"path":"*"}"#] {
+            let (config, problems) = parse(format!(r#"{{"exclude":[{all}]}}"#).as_bytes());
+            assert_eq!((config.rules.exclude.len(), problems), (1, vec![]), "{all}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_a_mistake() {
+        let document =
+            r#"{"content":{"mode":"off"},"batch":{"max_spans":1,"max_spans":2},"content":{"mode":"full"}}"#;
+        let expected = [
+            "batch.max_spans: stands here more than once; the last counts",
+            "content: stands here more than once; the last counts",
+            "content.mode: off until content is mended, which may be there to keep content in the pod",
+        ];
+        assert_eq!(problems(document), expected);
+        let (config, _) = parse(document.as_bytes());
+        assert_eq!((config.batch.max_spans, config.content.mode), (2, ContentMode::Off));
     }
 
     #[test]
@@ -1194,13 +1263,13 @@ mod tests {
                 (true, String::new())
             );
         }
-        for rest in [
-            r#""redaction":{"off":["emails"]}"#,
-            r#""batch":{"max_spans":0}"#,
-            r#""content":{"mode":"full","max":1}"#,
+        for document in [
+            r#"{"content":{"mode":"redacted"},"redaction":{"off":["emails"]}}"#,
+            r#"{"content":{"mode":"redacted"},"batch":{"max_spans":0}}"#,
+            r#"{"content":{"mode":"full","max":1}}"#,
         ] {
-            let (is_on, last) = modes(&format!(r#"{{"content":{{"mode":"redacted"}},{rest}}}"#));
-            assert!(is_on && !last.is_empty() && !last.starts_with("content.mode"), "{rest} {last}");
+            let (is_on, last) = modes(document);
+            assert!(is_on && !last.is_empty() && !last.starts_with("content.mode"), "{document} {last}");
         }
         let (_, last) = modes(r#"{"excludes":[]}"#);
         assert!(last.starts_with("excludes: "), "nothing to switch off, nothing to say: {last}");

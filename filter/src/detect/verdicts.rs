@@ -3,7 +3,9 @@
 
 use std::rc::Rc;
 
-use super::Detected;
+use super::{Detected, detect};
+use crate::config::Detect;
+use crate::rules::Rules;
 use crate::wire::is_same;
 
 /// A power of two. Each has one place, so that what is looked up is never more than one of them.
@@ -34,8 +36,28 @@ impl Default for Verdicts {
 }
 
 impl Verdicts {
+    /// The same as [`detect`], which must always be asked with the same mode and rules.
+    ///
+    /// Remembered is what it finds without the query: whether it is a call does not depend on that, but a query may name
+    /// the model of one call and not of the next, at any length.
+    pub fn detect(
+        &mut self,
+        method: &[u8],
+        authority: &[u8],
+        path: &[u8],
+        mode: Detect,
+        rules: &Rules,
+    ) -> Option<Rc<Detected>> {
+        let bare = path.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let detected = self.of(method, authority, bare, || detect(method, authority, bare, mode, rules))?;
+        if bare.len() < path.len() {
+            return detect(method, authority, path, mode, rules).map(Rc::new);
+        }
+        Some(detected)
+    }
+
     /// What `find` says, or said when it was asked about the same before.
-    pub fn of(
+    fn of(
         &mut self,
         method: &[u8],
         authority: &[u8],
@@ -102,6 +124,25 @@ mod tests {
             assert_eq!(detected.expect("a call").provider_name, "openai");
         }
         assert_eq!(asked, 1);
+    }
+
+    #[test]
+    fn what_a_query_names_is_not_remembered() {
+        let rules = Rules::default();
+        let mut verdicts = Verdicts::default();
+        let long = format!("/v1/realtime?model={}", "m".repeat(50_000));
+        let session = "/v1/realtime?model=gpt-realtime";
+        for path in
+            [session, "/v1/realtime", "/v1/realtime?model=other", &long, "/v1/realtime", "/v1/orders?model=a"]
+        {
+            let [method, authority, path] = ["GET", "api.openai.com", path].map(str::as_bytes);
+            let detected = verdicts.detect(method, authority, path, Detect::Known, &rules);
+            let expected = detect(method, authority, path, Detect::Known, &rules);
+            let model = |detected: &Detected| detected.model.clone();
+            assert_eq!(detected.as_deref().map(model), expected.as_ref().map(model));
+        }
+        let remembered = verdicts.places.iter().flatten().filter_map(|verdict| verdict.detected.as_ref());
+        assert!(remembered.map(|detected| detected.bytes()).sum::<usize>() == 0);
     }
 
     #[test]

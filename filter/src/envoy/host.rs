@@ -393,27 +393,16 @@ pub(super) struct HeaderMap {
     marks: OnceCell<u64>,
 }
 
-/// What a request asks for, and of whom; empty where it does not say so.
-#[derive(Default)]
-pub(super) struct RequestLine<'a> {
-    pub(super) method: &'a [u8],
-    pub(super) authority: &'a [u8],
-    /// Without the query.
-    pub(super) path: &'a [u8],
-    pub(super) has_query: bool,
-}
-
 impl HeaderMap {
-    pub(super) fn request_line(&self) -> RequestLine<'_> {
-        let mut line = RequestLine::default();
+    /// `:method`, `:authority` and `:path`; empty where there is none.
+    pub(super) fn request_line(&self) -> [&[u8]; 3] {
+        let mut line: [&[u8]; 3] = [&[]; 3];
+        let [method, authority, path] = &mut line;
         self.walk(&mut |name, value| {
             match name {
-                b":method" => line.method = value,
-                b":authority" => line.authority = value,
-                b":path" => {
-                    line.path = value.split(|byte| *byte == b'?').next().unwrap_or_default();
-                    line.has_query = line.path.len() < value.len();
-                }
+                b":method" => *method = value,
+                b":authority" => *authority = value,
+                b":path" => *path = value,
                 _ => {}
             }
             name.first() != Some(&b':')

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType, LogLevel, MetricType};
 
-use super::host::{self, HeaderMap, RequestLine};
+use super::host::{self, HeaderMap};
 use super::stream::Stream;
 use super::uncalled;
 use crate::beside::{self, Beside};
@@ -373,14 +373,12 @@ impl Shared {
     /// As what a request is looked at, if it is.
     pub(super) fn detect(&mut self, headers: &HeaderMap) -> Option<Rc<Detected>> {
         let Self { config, verdicts, .. } = self;
-        let find = || Exchange::detect(config, headers);
-        let RequestLine { method, authority, path, has_query } = headers.request_line();
-        if method.is_empty() || authority.is_empty() || path.is_empty() {
-            return find().map(Rc::new);
+        match headers.request_line() {
+            [[], ..] | [_, [], _] | [.., []] => Exchange::detect(config, headers).map(Rc::new),
+            [method, authority, path] => {
+                verdicts.detect(method, authority, path, config.detect, &config.rules)
+            }
         }
-        let detected = verdicts.of(method, authority, path, find)?;
-        // Whether it is a call does not depend on the query; which model it names may.
-        if has_query { find().map(Rc::new) } else { Some(detected) }
     }
 
     /// Reads what a recording keeps.

@@ -20,7 +20,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use self::choices::{Choices, however_cut};
 use crate::config::{self, Config, Detect, MAX_ATTRIBUTE_BYTES, MAX_RAW_USAGE_BYTES};
-use crate::detect::{self, Detected};
+use crate::detect::{self, Detected, Verdicts};
 use crate::provider::{Adapter, Field};
 use crate::rules::Rules;
 use crate::trace_context::SpanContext;
@@ -370,6 +370,13 @@ pub fn detect(data: &[u8]) {
     let upper = authority.to_ascii_uppercase();
     let in_upper_case = detect::detect(method, &upper, path, Detect::Heuristic, &Rules::default());
     assert_eq!(in_upper_case.as_ref().map(what), heuristic.as_ref().map(what));
+    let mut verdicts = Verdicts::default();
+    let bare = path.split(|byte| *byte == b'?').next().unwrap_or_default();
+    for path in [path, bare, path, bare] {
+        let remembered = verdicts.detect(method, authority, path, Detect::Heuristic, &Rules::default());
+        let found = detect::detect(method, authority, path, Detect::Heuristic, &Rules::default());
+        assert_eq!(remembered.as_deref().map(what), found.as_ref().map(what), "whatever came before");
+    }
     let model = heuristic.and_then(|detected| detected.model).unwrap_or_default();
     assert!(model.len() <= path.len());
 }

@@ -111,22 +111,30 @@ fn print_bounds(results: &Results) {
     let native = |kind| results.ratio(kind, Side::Meshtap, Side::Native);
     let content = results.ratio(Kind::Json, Side::Content, Side::Meshtap);
     let ratios = [
-        ("JSON request, to ai_protocol_manager", native(Kind::Json), 1.0),
-        ("event in a burst, to ai_protocol_manager", native(Kind::Burst), 0.25),
-        ("event by itself, to ai_protocol_manager", native(Kind::Paced), 0.25),
-        ("other traffic, to a no-op module", results.ratio(Kind::Other, Side::Meshtap, Side::Noop), 1.3),
-        ("JSON request with content, to without", content, 2.0),
-        ("MiB above no filter, eight answers of 16 MB", median(&results.growth_above(Side::Meshtap)), 2.0),
+        ("JSON request, to ai_protocol_manager", native(Kind::Json), Some(1.0)),
+        ("event in a burst, to ai_protocol_manager", native(Kind::Burst), Some(0.25)),
+        // What the kernel does for each is most of it, on every side.
+        ("event by itself, to ai_protocol_manager", native(Kind::Paced), None),
+        (
+            "other traffic, to a no-op module",
+            results.ratio(Kind::Other, Side::Meshtap, Side::Noop),
+            Some(1.3),
+        ),
+        ("JSON request with content, to without", content, Some(2.0)),
+        (
+            "MiB above no filter, eight answers of 16 MB",
+            median(&results.growth_above(Side::Meshtap)),
+            Some(2.0),
+        ),
     ];
     for (what, is, bound) in ratios {
-        let verdict = if is.is_nan() {
-            "not measured"
-        } else if is <= bound {
-            ""
-        } else {
-            "MISSED"
+        let verdict = match bound {
+            _ if is.is_nan() => "not measured",
+            Some(bound) if is > bound => "MISSED",
+            _ => "",
         };
-        println!("  {what:<50}{is:>8.2}{bound:>8.2}  {verdict}");
+        let bound = bound.map(|bound: f64| format!("{bound:.2}")).unwrap_or_default();
+        println!("  {what:<50}{is:>8.2}{bound:>8}  {verdict}");
     }
 }
 

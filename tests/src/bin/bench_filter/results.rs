@@ -84,3 +84,20 @@ impl Results {
 fn differences(with: &[f64], without: &[f64]) -> Vec<f64> {
     with.iter().zip(without).map(|(with, without)| with - without).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_turn_is_slow_for_all() {
+        let turn = |cpu_us| Sample { cpu_us, user_us: 1.0, per_second: 1.0, busy: 1.0 };
+        let bare = vec![turn(100.0), turn(200.0), turn(100.0)];
+        // Half as much again in the same turn; one turn is far off.
+        let with = vec![turn(150.0), turn(300.0), turn(900.0)];
+        let mut results = Results::default();
+        results.add(Kind::Json, &BTreeMap::from([(Side::Bare, bare), (Side::Meshtap, with)]));
+        assert_eq!(results.above(Kind::Json, Side::Meshtap), [50.0]);
+        assert_eq!(results.of(Kind::Json, Side::Bare, |sample| sample.cpu_us), [100.0]);
+    }
+}
