@@ -397,13 +397,18 @@ fn read(object: Json<'_>, findings: &mut Findings) -> Config {
     config
 }
 
+/// What is wrong with a key that is repeated.
+const TWICE: &str = "stands here more than once; the last counts";
+
 /// What is wrong with a rule may have been there to keep content in the pod, and so may a section whose name is not known,
 /// as those are that are reported behind the first `known` problems. Until it is mended no content leaves.
 fn withhold_content(config: &mut Config, findings: &mut Findings, known: usize) {
     const SECTIONS: [&str; 4] = ["match", "exclude", "rules", "redaction"];
     let may_widen = |(at, problem): &(usize, &Problem)| {
         let is_of = |section: &&str| problem.path.starts_with(*section);
-        *at >= known || (SECTIONS.iter().any(is_of) && !problem.path.starts_with("redaction.off"))
+        *at >= known
+            || (SECTIONS.iter().any(is_of) && !problem.path.starts_with("redaction.off"))
+            || (problem.path == "content.mode" && problem.message == TWICE)
     };
     let Some((_, mistake)) = findings.problems.iter().enumerate().find(may_widen) else { return };
     let message =
@@ -421,7 +426,7 @@ fn withhold_content(config: &mut Config, findings: &mut Findings, known: usize) 
 fn rules(section: &mut Section<'_, '_>) -> Rules {
     Rules {
         only: section.list("match", place),
-        exclude: section.list("exclude", excluded).into_iter().flatten().collect(),
+        exclude: section.sound_entries("exclude", excluded),
         rules: section.list("rules", |section| Rule {
             place: place(section),
             detect: section.choice(
@@ -455,21 +460,17 @@ fn place(section: &mut Section<'_, '_>) -> Place {
     Place { host, path: section.pattern("path", "a path from its first slash on, without query,", is_path) }
 }
 
-/// One that names no place, as when its only key is misspelt, would keep every call from being seen. Who wants that says
-/// `"*"`.
-fn excluded(section: &mut Section<'_, '_>) -> Option<Place> {
+/// One that names no place would keep every call from being seen. Who wants that says `"*"`.
+fn excluded(section: &mut Section<'_, '_>) -> Place {
     let place = place(section);
     let is_said = |key| {
         let (_, value) = section.find(key);
         value.is_some_and(|value| value.to_unquoted_string_str().is_ok_and(|text| text == "*"))
     };
     if place.host == "*" && place.path == "*" && !["host", "path"].into_iter().any(is_said) {
-        section.report_whole(
-            "names no host and no path, and would exclude every call; ignored (say \"*\" for all)",
-        );
-        return None;
+        section.report_whole("names no host and no path, which would be every call (say \"*\" for all)");
     }
-    Some(place)
+    place
 }
 
 fn read_limits(section: &mut Section<'_, '_>, default: &Limits) -> Limits {
@@ -565,6 +566,13 @@ fn authority_of_cluster(cluster: &str) -> String {
 /// module is 21 KB smaller than with serde_json.
 type Json<'a> = RawJsonValue<'a, 'a>;
 
+/// One of a list: where it stands, what it says, and how many mistakes it has.
+struct Entry<T> {
+    place: String,
+    value: T,
+    mistakes: usize,
+}
+
 /// One object of the document: remembers which keys were asked for, so that the others can be reported.
 struct Section<'a, 'p> {
     path: String,
@@ -651,7 +659,28 @@ impl<'a, 'p> Section<'a, 'p> {
     }
 
     /// A list of objects.
-    fn list<T>(&mut self, key: &'static str, mut read: impl FnMut(&mut Section<'_, '_>) -> T) -> Vec<T> {
+    fn list<T>(&mut self, key: &'static str, read: impl FnMut(&mut Section<'_, '_>) -> T) -> Vec<T> {
+        self.entries(key, read).into_iter().map(|Entry { value, .. }| value).collect()
+    }
+
+    /// The same without those that have a mistake: they may mean more than was meant.
+    fn sound_entries<T>(&mut self, key: &'static str, read: impl FnMut(&mut Section<'_, '_>) -> T) -> Vec<T> {
+        let mut sound = Vec::new();
+        for Entry { place, value, mistakes } in self.entries(key, read) {
+            if mistakes == 0 {
+                sound.push(value);
+            } else {
+                self.report(&place, "ignored until its mistakes are mended".to_owned());
+            }
+        }
+        sound
+    }
+
+    fn entries<T>(
+        &mut self,
+        key: &'static str,
+        mut read: impl FnMut(&mut Section<'_, '_>) -> T,
+    ) -> Vec<Entry<T>> {
         #[cfg(not(target_arch = "wasm32"))]
         read(&mut Section::new(&format!("{}[]", self.path_of(key)), None, self.findings));
         let Some(value) = self.value(key) else {
@@ -677,9 +706,12 @@ impl<'a, 'p> Section<'a, 'p> {
                 continue;
             }
             let path = self.path_of(&place);
+            let before = self.findings.problems.len();
             let mut section = Section::new(&path, Some(item), self.findings);
-            list.push(read(&mut section));
+            let value = read(&mut section);
             section.finish();
+            let mistakes = self.findings.problems.len().saturating_sub(before);
+            list.push(Entry { place, value, mistakes });
         }
         list
     }
@@ -904,8 +936,7 @@ impl<'a, 'p> Section<'a, 'p> {
         }
         for key in &self.known {
             if self.find(key).0 > 1 {
-                let (path, message) =
-                    (self.path_of(key), "stands here more than once; the last counts".to_owned());
+                let (path, message) = (self.path_of(key), TWICE.to_owned());
                 self.findings.problems.push(Problem { path, message });
             }
         }
@@ -1018,9 +1049,10 @@ mod tests {
             r#"{"match": 3, "exclude": [{"hots": "a"}, 4], "rules": [{"detect": "all"}, {"path": ""}]}"#;
         let expected = [
             "match: expected an array of objects, found a number; using none",
-            "exclude[0]: names no host and no path, and would exclude every call; ignored (say \"*\" for all)",
+            "exclude[0]: names no host and no path, which would be every call (say \"*\" for all)",
             "exclude[0].hots: unknown key, ignored; known here: host, path",
             "exclude[1]: expected an object, found a number; ignored",
+            "exclude[0]: ignored until its mistakes are mended",
             "rules[0].detect: expected one of inherit, known, heuristic, found \"all\"; using inherit",
             "rules[1].path: expected a path from its first slash on, without query, 1 to 512 visible ASCII characters, found \"\"; using \"*\"",
         ];
@@ -1031,9 +1063,15 @@ mod tests {
 
     #[test]
     fn a_mistake_excludes_not_every_call() {
-        for mistake in
-            [r#"{"hots":"hr"}"#, r#"{"host":"https://hr"}"#, r#"{"path":"v1"}"#, "{}", r#"{"host":null}"#]
-        {
+        for mistake in [
+            r#"{"host":"*","path":"v1/embeddings"}"#,
+            r#"{"host":"hr","paths":"/v1"}"#,
+            r#"{"hots":"hr"}"#,
+            r#"{"host":"https://hr"}"#,
+            r#"{"path":"v1"}"#,
+            "{}",
+            r#"{"host":null}"#,
+        ] {
             let (config, problems) = parse(format!(r#"{{"exclude":[{mistake}]}}"#).as_bytes());
             assert_eq!(config.rules.exclude, [], "{mistake}");
             assert!(problems.iter().any(|problem| problem.path == "exclude[0]"), "{mistake}");
@@ -1056,6 +1094,8 @@ mod tests {
         assert_eq!(problems(document), expected);
         let (config, _) = parse(document.as_bytes());
         assert_eq!((config.batch.max_spans, config.content.mode), (2, ContentMode::Off));
+        let (config, _) = parse(br#"{"content":{"mode":"off","mode":"full"}}"#);
+        assert_eq!(config.content.mode, ContentMode::Off);
     }
 
     #[test]
