@@ -312,6 +312,8 @@ fn examine(document: &[u8]) -> (Config, Findings) {
     let mut findings = Findings::default();
     let config = read_document(document, &mut findings).unwrap_or_else(|message| {
         let message = format!("{message}; using defaults");
+        // Nobody can say where in it the secrets are.
+        findings.secrets.push(0..document.len());
         findings.problems.push(Problem { path: String::new(), message });
         Config::default()
     });
@@ -333,6 +335,8 @@ fn read_document(document: &[u8], findings: &mut Findings) -> Result<Config, Str
 
 fn read(object: Json<'_>, findings: &mut Findings) -> Config {
     let default = Config::default();
+    hide(object, &["api_key", "fingerprint_key"], &mut findings.secrets);
+    hide(object, &["collector", "headers"], &mut findings.secrets);
     let mut root = Section::new("", Some(object), findings);
     let mut config = Config {
         collector: root.section("collector", |section| {
@@ -397,6 +401,23 @@ fn read(object: Json<'_>, findings: &mut Findings) -> Config {
     config
 }
 
+/// Notes where the value behind a path is, each of a key that is repeated, and what stands in its way: it may be the
+/// secret in the wrong place.
+fn hide(value: Json<'_>, path: &[&str], secrets: &mut Vec<Range<usize>>) {
+    if let (Some((key, rest)), Ok(members)) = (path.split_first(), value.to_object()) {
+        for (name, member) in members {
+            if name.to_unquoted_string_str().is_ok_and(|name| name == *key) {
+                hide(member, rest, secrets);
+            }
+        }
+    } else {
+        let start = value.position();
+        secrets.push(start..start.saturating_add(value.as_raw_str().len()));
+    }
+}
+
+/// What stands in for a host or a path that is none.
+const USING_ALL: &str = "; using \"*\"";
 /// What is wrong with a key that is repeated.
 const TWICE: &str = "stands here more than once; the last counts";
 
@@ -406,9 +427,12 @@ fn withhold_content(config: &mut Config, findings: &mut Findings, known: usize) 
     const SECTIONS: [&str; 4] = ["match", "exclude", "rules", "redaction"];
     let may_widen = |(at, problem): &(usize, &Problem)| {
         let is_of = |section: &&str| problem.path.starts_with(*section);
+        // What stands in for a bad value of these lets out less, or nothing.
+        let is_replaced = ["content.mode", "content.sample_rate", "content.errors"].contains(&&*problem.path)
+            && problem.message != TWICE;
         *at >= known
             || (SECTIONS.iter().any(is_of) && !problem.path.starts_with("redaction.off"))
-            || (problem.path == "content.mode" && problem.message == TWICE)
+            || (problem.path.starts_with("content.") && !is_replaced)
     };
     let Some((_, mistake)) = findings.problems.iter().enumerate().find(may_widen) else { return };
     let message =
@@ -419,7 +443,8 @@ fn withhold_content(config: &mut Config, findings: &mut Findings, known: usize) 
         was_on |= std::mem::replace(mode, ContentMode::Off) != ContentMode::Off;
     }
     if was_on {
-        findings.problems.push(Problem { path: "content.mode".to_owned(), message });
+        // Of many mistakes only the first are told.
+        findings.problems.insert(0, Problem { path: "content.mode".to_owned(), message });
     }
 }
 
@@ -456,13 +481,21 @@ fn rules(section: &mut Section<'_, '_>) -> Rules {
 fn place(section: &mut Section<'_, '_>) -> Place {
     #[cfg(not(target_arch = "wasm32"))]
     section.note_place();
-    let host = section.pattern("host", "a host without scheme and port,", is_host).to_ascii_lowercase();
+    let mut host = section.pattern("host", "a host without scheme and port,", is_host).to_ascii_lowercase();
+    // Of an absolute name, as calls are compared without it.
+    if host.len() > 1 && host.ends_with('.') {
+        host.pop();
+    }
     Place { host, path: section.pattern("path", "a path from its first slash on, without query,", is_path) }
 }
 
 /// One that names no place would keep every call from being seen. Who wants that says `"*"`.
 fn excluded(section: &mut Section<'_, '_>) -> Place {
+    let before = section.findings.problems.len();
     let place = place(section);
+    if section.findings.problems.len() > before {
+        return place;
+    }
     let is_said = |key| {
         let (_, value) = section.find(key);
         value.is_some_and(|value| value.to_unquoted_string_str().is_ok_and(|text| text == "*"))
@@ -566,11 +599,10 @@ fn authority_of_cluster(cluster: &str) -> String {
 /// module is 21 KB smaller than with serde_json.
 type Json<'a> = RawJsonValue<'a, 'a>;
 
-/// One of a list: where it stands, what it says, and how many mistakes it has.
+/// One of a list: what it says, and where its mistakes are in [`Findings::problems`].
 struct Entry<T> {
-    place: String,
     value: T,
-    mistakes: usize,
+    mistakes: Range<usize>,
 }
 
 /// One object of the document: remembers which keys were asked for, so that the others can be reported.
@@ -626,11 +658,6 @@ impl<'a, 'p> Section<'a, 'p> {
         self.findings.problems.push(Problem { path, message });
     }
 
-    fn hide(&mut self, value: Json<'_>) {
-        let start = value.position();
-        self.findings.secrets.push(start..start.saturating_add(value.as_raw_str().len()));
-    }
-
     #[inline(never)]
     fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
         self.object(key, |section| {
@@ -666,11 +693,13 @@ impl<'a, 'p> Section<'a, 'p> {
     /// The same without those that have a mistake: they may mean more than was meant.
     fn sound_entries<T>(&mut self, key: &'static str, read: impl FnMut(&mut Section<'_, '_>) -> T) -> Vec<T> {
         let mut sound = Vec::new();
-        for Entry { place, value, mistakes } in self.entries(key, read) {
-            if mistakes == 0 {
+        for Entry { value, mistakes } in self.entries(key, read) {
+            if mistakes.is_empty() {
                 sound.push(value);
-            } else {
-                self.report(&place, "ignored until its mistakes are mended".to_owned());
+            }
+            for Problem { message, .. } in self.findings.problems.get_mut(mistakes).unwrap_or_default() {
+                let what = message.strip_suffix(USING_ALL).unwrap_or(message);
+                *message = format!("{what}; the whole entry is ignored");
             }
         }
         sound
@@ -710,8 +739,8 @@ impl<'a, 'p> Section<'a, 'p> {
             let mut section = Section::new(&path, Some(item), self.findings);
             let value = read(&mut section);
             section.finish();
-            let mistakes = self.findings.problems.len().saturating_sub(before);
-            list.push(Entry { place, value, mistakes });
+            let mistakes = before..self.findings.problems.len();
+            list.push(Entry { value, mistakes });
         }
         list
     }
@@ -760,7 +789,6 @@ impl<'a, 'p> Section<'a, 'p> {
         let mut headers: Vec<Header> = Vec::new();
         let mut free = max_bytes;
         for (name, value) in self.members() {
-            self.hide(value);
             let value = value.to_unquoted_string_str().unwrap_or_default();
             let bytes = name.len().saturating_add(value.len());
             let is_known = headers.iter().any(|header| header.name == name);
@@ -800,7 +828,6 @@ impl<'a, 'p> Section<'a, 'p> {
         #[cfg(not(target_arch = "wasm32"))]
         self.note(key, Values::Secret);
         let value = self.value(key)?;
-        self.hide(value);
         let text = value.to_unquoted_string_str().ok().filter(|text| (16..=512).contains(&text.len()));
         if text.is_none() {
             self.report(key, "expected a text of 16 to 512 bytes; using a random one".to_owned());
@@ -954,14 +981,18 @@ fn is_path(pattern: &str) -> bool {
 }
 
 /// Headers that hold no id.
-pub const CREDENTIALS: [&str; 7] = [
+pub const CREDENTIALS: [&str; 11] = [
     "authorization",
     "proxy-authorization",
     "cookie",
+    "set-cookie",
     "x-api-key",
     "api-key",
+    "x-auth-token",
     "x-goog-api-key",
     "x-amz-security-token",
+    "ocp-apim-subscription-key",
+    "xi-api-key",
 ];
 
 /// A credential is not an id: it must not leave the pod.
@@ -975,14 +1006,25 @@ fn is_token(name: &str) -> bool {
 }
 
 /// Headers of HTTP's own.
-pub const NOT_METADATA: [&str; 7] =
-    ["connection", "content-length", "content-type", "host", "te", "transfer-encoding", "upgrade"];
+pub const NOT_METADATA: [&str; 9] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+/// How the names begin that gRPC keeps for itself, and those by which Envoy is told what to do with a request.
+pub const NOT_METADATA_PREFIXES: [&str; 2] = ["grpc-", "x-envoy-"];
 
 /// A name that is neither gRPC's own nor belongs to the connection or the message; in the value spaces only inside, as
 /// HTTP takes them away at the ends.
 fn is_header(name: &str, value: &str) -> bool {
     is_token(name)
-        && !name.starts_with("grpc-")
+        && !NOT_METADATA_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
         && !NOT_METADATA.contains(&name)
         && (1..=4_096).contains(&value.len())
         && value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
@@ -1049,10 +1091,9 @@ mod tests {
             r#"{"match": 3, "exclude": [{"hots": "a"}, 4], "rules": [{"detect": "all"}, {"path": ""}]}"#;
         let expected = [
             "match: expected an array of objects, found a number; using none",
-            "exclude[0]: names no host and no path, which would be every call (say \"*\" for all)",
-            "exclude[0].hots: unknown key, ignored; known here: host, path",
+            "exclude[0]: names no host and no path, which would be every call (say \"*\" for all); the whole entry is ignored",
+            "exclude[0].hots: unknown key, ignored; known here: host, path; the whole entry is ignored",
             "exclude[1]: expected an object, found a number; ignored",
-            "exclude[0]: ignored until its mistakes are mended",
             "rules[0].detect: expected one of inherit, known, heuristic, found \"all\"; using inherit",
             "rules[1].path: expected a path from its first slash on, without query, 1 to 512 visible ASCII characters, found \"\"; using \"*\"",
         ];
@@ -1074,8 +1115,16 @@ mod tests {
         ] {
             let (config, problems) = parse(format!(r#"{{"exclude":[{mistake}]}}"#).as_bytes());
             assert_eq!(config.rules.exclude, [], "{mistake}");
-            assert!(problems.iter().any(|problem| problem.path == "exclude[0]"), "{mistake}");
+            let is_said = |problem: &Problem| {
+                problem.path.starts_with("exclude[0]")
+                    && problem.message.ends_with("; the whole entry is ignored")
+            };
+            assert!(!problems.is_empty() && problems.iter().all(is_said), "{problems:?}");
+            assert!(!problems.iter().any(|problem| problem.message.contains("using")), "{problems:?}");
         }
+        let (config, _) = parse(br#"{"exclude":[{"host":"HR.apps."},{"host":"."}]}"#);
+        let hosts: Vec<&str> = config.rules.exclude.iter().map(|place| place.host.as_str()).collect();
+        assert_eq!(hosts, ["hr.apps", "."], "without the dot of an absolute name");
         for all in [r#"{"host":"*"}"#, r#"{"path":"*"}"#] {
             let (config, problems) = parse(format!(r#"{{"exclude":[{all}]}}"#).as_bytes());
             assert_eq!((config.rules.exclude.len(), problems), (1, vec![]), "{all}");
@@ -1087,9 +1136,9 @@ mod tests {
         let document =
             r#"{"content":{"mode":"off"},"batch":{"max_spans":1,"max_spans":2},"content":{"mode":"full"}}"#;
         let expected = [
+            "content.mode: off until content is mended, which may be there to keep content in the pod",
             "batch.max_spans: stands here more than once; the last counts",
             "content: stands here more than once; the last counts",
-            "content.mode: off until content is mended, which may be there to keep content in the pod",
         ];
         assert_eq!(problems(document), expected);
         let (config, _) = parse(document.as_bytes());
@@ -1266,7 +1315,10 @@ mod tests {
             let is_on = of_rules.chain([config.content.mode]).any(|mode| mode != ContentMode::Off);
             (
                 is_on,
-                problems.last().map(|last| format!("{}: {}", last.path, last.message)).unwrap_or_default(),
+                problems
+                    .first()
+                    .map(|first| format!("{}: {}", first.path, first.message))
+                    .unwrap_or_default(),
             )
         };
         for (rest, mistake) in [
@@ -1285,13 +1337,16 @@ mod tests {
             (r#""redaction":{"pattern":["abc"]}"#, "redaction.pattern"),
             (r#""redaction":{"ignore_case":"yes"}"#, "redaction.ignore_case"),
             (r#""excludes":[{"host":"hr"}]"#, "excludes"),
+            (r#""content":{"mode":"full","sample_ratio":0.1}"#, "content.sample_ratio"),
+            (r#""content":{"mode":"full","sample_rate":0.1,"sample_rate":1}"#, "content.sample_rate"),
+            (r#""content":{"mode":"full","max_message_bytes":1}"#, "content.max_message_bytes"),
         ] {
-            let (is_on, last) = modes(&format!(r#"{{"content":{{"mode":"redacted"}},{rest}}}"#));
+            let (is_on, first) = modes(&format!(r#"{{"content":{{"mode":"redacted"}},{rest}}}"#));
             assert!(!is_on, "{rest}");
             let expected = format!(
                 "content.mode: off until {mistake} is mended, which may be there to keep content in the pod"
             );
-            assert_eq!(last, expected);
+            assert_eq!(first, expected);
         }
         assert!(!modes(r#"{"rules":[{"hots":"dev","content":"full"}]}"#).0, "on in the rule alone");
         for rest in [
@@ -1306,13 +1361,13 @@ mod tests {
         for document in [
             r#"{"content":{"mode":"redacted"},"redaction":{"off":["emails"]}}"#,
             r#"{"content":{"mode":"redacted"},"batch":{"max_spans":0}}"#,
-            r#"{"content":{"mode":"full","max":1}}"#,
+            r#"{"content":{"mode":"full","sample_rate":2}}"#,
         ] {
-            let (is_on, last) = modes(document);
-            assert!(is_on && !last.is_empty() && !last.starts_with("content.mode"), "{document} {last}");
+            let (is_on, first) = modes(document);
+            assert!(is_on && !first.is_empty() && !first.starts_with("content.mode"), "{document} {first}");
         }
-        let (_, last) = modes(r#"{"excludes":[]}"#);
-        assert!(last.starts_with("excludes: "), "nothing to switch off, nothing to say: {last}");
+        let (_, first) = modes(r#"{"excludes":[]}"#);
+        assert!(first.starts_with("excludes: "), "nothing to switch off, nothing to say: {first}");
         assert!(!parse(br#"{"content":{"mode":"full","errors":"no"}}"#).0.content.errors);
     }
 
@@ -1366,7 +1421,17 @@ mod tests {
             assert_eq!(with(key, token, 1), first);
         }
         assert_ne!(with(r#""sixteen bytes or more""#, "t1", 2), first);
-        assert_eq!(hash("{").len(), 64);
+        for document in [
+            r#"{"api_key":{"fingerprint_key":"SECRET","fingerprint_key":"k"}}"#,
+            r#"{"api_key":{"fingerprint_key":"SECRET"},"api_key":{}}"#,
+            r#"{"api_key":"SECRET"}"#,
+            r#"{"collector":{"headers":{"a":"SECRET","a":"b"}},"collector":{"headers":[]}}"#,
+            r#"{"collector":{"headers":["SECRET"]}}"#,
+            r#"{"collector":["SECRET"]}"#,
+            r#"{"api_key":{"fingerprint_key":"SECRET"}"#,
+        ] {
+            assert_eq!(hash(document), hash(&document.replace("SECRET", "other")), "{document}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::content::Capture;
 use crate::detect::{self, Detected};
 use crate::ending::{End, ErrorType, StreamLog};
 use crate::provider::Observer;
+use crate::redact;
 use crate::span::{EnvoyFacts, Http, Kind, Principals, Span, StreamTimes, UnixNanos, Unread};
 use crate::trace_context::SpanContext;
 use crate::usage::{Usage, UsageSource};
@@ -285,15 +286,26 @@ fn length(chunk: &[u8]) -> u64 {
 fn request_line(headers: &dyn Headers, max_bytes: usize) -> Http {
     let text = |bytes: &[u8]| header_text(bytes, max_bytes);
     let path = headers.get(":path").unwrap_or_default();
+    let path = text(path.split(|byte| *byte == b'?').next().unwrap_or_default());
     let (host, server_port) = detect::split_authority(headers.get(":authority").unwrap_or_default());
     Http {
         method: text(headers.get(":method").unwrap_or_default()),
         server_address: text(host),
         server_port,
-        path: text(path.split(|byte| *byte == b'?').next().unwrap_or_default()),
+        path: without_credentials(path),
         user_agent: headers.get("user-agent").map(text),
         ..Http::default()
     }
+}
+
+/// Some put a key where a router strips it off again.
+fn without_credentials(path: String) -> String {
+    /// No longer than the path of most calls: no key is shorter that nothing names.
+    const MAX_TOO_SHORT: usize = "/v1/chat/completions".len();
+    if path.len() <= MAX_TOO_SHORT {
+        return path;
+    }
+    redact::without_credentials(&path).unwrap_or(path)
 }
 
 /// Cuts between characters, and counts it.

@@ -13,7 +13,8 @@
 //! - [`otlp`] encodes it under the names of [`semconv`], behind the pod's [`identity`];
 //! - [`redact`] takes personal data and credentials out of text;
 //! - [`export`] batches, retries and, past its bound, drops and counts ([`stats`]), by a clock of its own ([`steady`]);
-//! - [`push`] and [`beside`] tell what other VMs and plugins of the proxy do.
+//! - [`push`] and [`beside`] tell what other VMs and plugins of the proxy do; [`random`] stands in for a host without
+//!   randomness.
 //!
 //! Everything but `envoy` is pure: no host, no clock, no randomness of its own. It builds and is tested natively.
 
@@ -49,6 +50,7 @@ mod pools;
 mod protobuf;
 pub mod provider;
 pub mod push;
+pub mod random;
 pub mod recording;
 pub mod redact;
 pub mod rules;

@@ -456,8 +456,13 @@ pub fn encode_heartbeat(heartbeat: &Heartbeat<'_>, context: &SpanContext, now: U
     attributes.text(names::MESHTAP_CONFIG_SHA256, heartbeat.config_sha256);
     attributes.count(names::MESHTAP_CONFIG_PROBLEMS, heartbeat.problems.len() as u64);
     if !heartbeat.problems.is_empty() {
-        let paths = heartbeat.problems.iter().take(MAX_PATHS).map(|problem| problem.path.as_str());
-        attributes.texts(names::MESHTAP_CONFIG_PROBLEM_PATHS, paths);
+        let mut paths: Vec<&str> = Vec::new();
+        for Problem { path, .. } in heartbeat.problems {
+            if paths.len() < MAX_PATHS && !paths.contains(&path.as_str()) {
+                paths.push(path);
+            }
+        }
+        attributes.texts(names::MESHTAP_CONFIG_PROBLEM_PATHS, paths.into_iter());
     }
     attributes.count(names::MESHTAP_SPANS_FINISHED, heartbeat.spans_finished);
     attributes.count(names::MESHTAP_SPANS_DROPPED, heartbeat.spans_dropped);

@@ -145,6 +145,14 @@ impl Enabled {
     }
 }
 
+/// A text that is no content, a path for example, without the credentials in it; `None` where there are none.
+pub fn without_credentials(text: &str) -> Option<String> {
+    let is_credential = |kind| kind == Kind::ApiKey as usize || kind == Kind::Jwt as usize;
+    let credentials = Enabled(std::array::from_fn(is_credential));
+    let spans = scan::scan(text, false, credentials);
+    (!spans.is_empty()).then(|| write(text, text.len(), &spans, &mut Found::default()))
+}
+
 /// Rules, ready to be applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redactor {
@@ -179,6 +187,15 @@ impl Redactor {
             is_cut = false;
         }
         redacted
+    }
+
+    /// The marker that stands for all of a text whose name says that it is a credential, such as `password`; counts it.
+    pub fn redact_named(&self, name: &str, text: &str, found: &mut Found) -> Option<&'static str> {
+        let is_credential = self.enabled.has(Kind::ApiKey) && named::is_credential(name, text);
+        is_credential.then(|| {
+            found.add(Kind::ApiKey);
+            Kind::ApiKey.marker()
+        })
     }
 
     /// One round; nothing when there is nothing to change.

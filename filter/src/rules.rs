@@ -51,7 +51,10 @@ impl Rules {
 
 impl Place {
     fn holds(&self, host: &str, path: &str) -> bool {
-        matches(self.host.as_bytes(), host.as_bytes()) && matches(self.path.as_bytes(), path.as_bytes())
+        // A call is recognised with a slash behind its path, too.
+        let bare = path.strip_suffix('/').unwrap_or(path);
+        let is_at = |path: &str| matches(self.path.as_bytes(), path.as_bytes());
+        matches(self.host.as_bytes(), host.as_bytes()) && (is_at(path) || is_at(bare))
     }
 }
 
@@ -81,6 +84,14 @@ fn matches(mut pattern: &[u8], mut text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slash_behind_a_path_changes_nothing() {
+        let rules = Rules { exclude: vec![place("*", "/v1/chat/completions")], ..Rules::default() };
+        assert!(!rules.allow("hr", "/v1/chat/completions/") && !rules.allow("hr", "/v1/chat/completions"));
+        assert!(rules.allow("hr", "/v1/chat/completions/x"));
+        assert!(place("*", "/v1/").holds("hr", "/v1/") && !place("*", "/v1/").holds("hr", "/v1"));
+    }
 
     fn place(host: &str, path: &str) -> Place {
         Place { host: host.to_owned(), path: path.to_owned() }

@@ -1,6 +1,6 @@
 //! The JSON Schema of a plugin configuration, made from the settings that the filter reads.
 
-use meshtap_filter::config::{CREDENTIALS, NOT_METADATA, Setting, Values, settings};
+use meshtap_filter::config::{CREDENTIALS, NOT_METADATA, NOT_METADATA_PREFIXES, Setting, Values, settings};
 use meshtap_filter::rules::MAX_ENTRIES;
 use serde_json::{Map, Value, json};
 
@@ -15,6 +15,10 @@ pub fn schema() -> Value {
     });
     if let (Value::Object(schema), Value::Object(object)) = (&mut schema, object(&keys)) {
         schema.extend(object);
+    }
+    // One that names no place is a mistake.
+    if let Some(items) = schema.pointer_mut("/properties/exclude/items").and_then(Value::as_object_mut) {
+        items.insert("anyOf".to_owned(), json!([{"required": ["host"]}, {"required": ["path"]}]));
     }
     // An editor's own, which the filter leaves alone.
     if let Some(properties) = schema.pointer_mut("/properties").and_then(Value::as_object_mut) {
@@ -59,6 +63,15 @@ fn object(keys: &[(&str, &Values)]) -> Value {
 const HOST: &str = r"^([!-.0-9;-Z\\^-~]+|[!-.0-9;-Z\\^-~]*:[!-.0-9;-Z\\^-~]*:[!-.0-:;-Z\\^-~]*)$";
 const PATH: &str = "^[/*][!->@-~]*$";
 
+/// A pattern for a name of letters and `-`. The language has no switch for it.
+fn in_any_case(name: &str) -> String {
+    let either = |letter: char| match letter {
+        'a'..='z' => format!("[{}{letter}]", letter.to_ascii_uppercase()),
+        other => other.to_string(),
+    };
+    name.chars().map(either).collect()
+}
+
 fn place(pattern: &str) -> Value {
     json!({"type": "string", "minLength": 1, "maxLength": 512, "pattern": pattern, "default": "*"})
 }
@@ -86,14 +99,21 @@ fn of(values: &Values) -> Value {
         Values::HeaderNames => json!({
             "type": "array",
             "maxItems": 8,
-            "items": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$", "not": {"enum": CREDENTIALS}},
+            "items": {
+                "type": "string",
+                "pattern": "^[A-Za-z0-9._-]{1,64}$",
+                "not": {"pattern": format!("^({})$", CREDENTIALS.map(in_any_case).join("|"))},
+            },
         }),
         Values::Headers => json!({
             "type": "object",
             "maxProperties": 16,
             "propertyNames": {
                 "pattern": "^[a-z0-9._-]{1,64}$",
-                "not": {"anyOf": [{"pattern": "^grpc-"}, {"enum": NOT_METADATA}]},
+                "not": {"anyOf": [
+                    {"pattern": format!("^({})", NOT_METADATA_PREFIXES.join("|"))},
+                    {"enum": NOT_METADATA},
+                ]},
             },
             "additionalProperties": {"type": "string", "maxLength": 4096, "pattern": "^[!-~]([ -~]*[!-~])?$"},
         }),
@@ -119,7 +139,7 @@ mod tests {
         for name in CREDENTIALS {
             assert!(!as_id(name), "{name}");
         }
-        for name in NOT_METADATA.into_iter().chain(["grpc-timeout", "X-Upper"]) {
+        for name in NOT_METADATA.into_iter().chain(["grpc-timeout", "x-envoy-max-retries", "X-Upper"]) {
             assert!(!as_metadata(name), "{name}");
         }
     }

@@ -169,16 +169,17 @@ impl<'a> Writer<'a> {
     /// The value of a member of an object: what it is may only show behind its name, as of a password.
     fn member<'t>(&mut self, name: &str, value: &'t str) -> Cow<'t, str> {
         let Treatment::Redacted(redactor) = self.treatment else { return self.treated(value, false) };
-        // A quote that the value does not hold cannot end it.
-        let quote = ["\"", "'", "`"].into_iter().find(|quote| !value.contains(quote)).unwrap_or("\"");
-        let before = [name, "=", quote].concat();
-        let whole = [&before, value, quote].concat();
+        if let Some(marker) = redactor.redact_named(name, value, &mut self.found) {
+            return Cow::Owned(marker.to_owned());
+        }
+        let before = [name, "=\""].concat();
+        let whole = [&before, value, "\""].concat();
         let mut found = self.found.clone();
         let redacted = redactor.redact(&whole, false, &mut found);
         match redacted.strip_prefix(&before) {
             Some(rest) if redacted != whole => {
                 self.found = found;
-                Cow::Owned(rest.strip_suffix(quote).unwrap_or(rest).to_owned())
+                Cow::Owned(rest.strip_suffix('"').unwrap_or(rest).to_owned())
             }
             Some(_) => Cow::Borrowed(value),
             // Something was found in the name.
@@ -495,6 +496,21 @@ mod tests {
             let seen = json(Treatment::Redacted(&redactor), &document, false);
             assert!(!seen.contains("hun") && !seen.contains("h unter"), "{value} {seen}");
         }
+        // All of it, whatever is in it.
+        for value in [
+            r"hunter2\nsecond line",
+            r#"it's `my` \"secret\" phrase"#,
+            r"\nhunter2",
+            "me@example.com, hunter2",
+        ] {
+            let document = format!(r#"{{"password":"{value}"}}"#);
+            let seen = json(Treatment::Redacted(&redactor), &document, false);
+            assert_eq!(seen, r#"{"password":"[REDACTED:api_key]"}"#, "{value}");
+        }
+        assert_eq!(
+            redacted(r#"{"Authorization":"Basic dXNlcjpwYXNz","password":"string"}"#),
+            r#"{"Authorization":"Basic [REDACTED:api_key]","password":"string"}"#
+        );
         assert_eq!(redacted(r#"{"phone":4155552671}"#), r#"{"phone":"[REDACTED:phone]"}"#);
         assert_eq!(
             redacted(r#"{"password":null,"token":7,"q":"a=b"}"#),
@@ -502,8 +518,7 @@ mod tests {
         );
         assert_eq!(
             redacted(r#"{"me@example.com password":"hunter"}"#),
-            r#"{"[REDACTED:email] password":"hunter"}"#,
-            "a name that goes is no name any more"
+            r#"{"[REDACTED:email] password":"[REDACTED:api_key]"}"#
         );
     }
 

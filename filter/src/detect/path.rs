@@ -4,11 +4,13 @@ use memchr::memchr;
 
 use crate::wire::is_same;
 
-/// Host and port of an authority; brackets stay off an IPv6 address.
+/// Host and port of an authority; brackets stay off an IPv6 address, and so do the dot that ends an absolute name
+/// (RFC 1034, section 3.1) and what says whose the request is (RFC 3986, section 3.2.1), which may be a credential.
 pub fn split_authority(authority: &[u8]) -> (&[u8], Option<u16>) {
+    let authority = authority.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
     let (host, rest) = split_host(authority).unwrap_or((authority, &[]));
     let port = rest.strip_prefix(b":").and_then(|port| std::str::from_utf8(port).ok()?.parse().ok());
-    (host, port)
+    (host.strip_suffix(b".").unwrap_or(host), port)
 }
 
 fn split_host(authority: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -99,6 +101,8 @@ mod tests {
 
     #[test]
     fn authorities() {
+        assert_eq!(split_authority(b"api.openai.com.:443"), (&b"api.openai.com"[..], Some(443)));
+        assert_eq!(split_authority(b"user:password@hr.apps."), (&b"hr.apps"[..], None));
         let split = |authority: &'static str| {
             let (host, port) = split_authority(authority.as_bytes());
             (std::str::from_utf8(host).unwrap(), port)

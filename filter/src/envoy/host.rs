@@ -6,12 +6,11 @@
 #![expect(unsafe_code, reason = "the proxy-wasm ABI is C functions with raw pointers")]
 
 use std::cell::OnceCell;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 
 use proxy_wasm::types::{BufferType, LogLevel, MapType, MetricType};
 
 use crate::config::Header;
+use crate::random;
 use crate::wire::is_same;
 use crate::wire::json::mark;
 
@@ -88,6 +87,13 @@ mod import {
             timeout: u32,
             token: *mut u32,
         ) -> u32;
+    }
+}
+
+mod wasi {
+    #[link(wasm_import_module = "wasi_snapshot_preview1")]
+    unsafe extern "C" {
+        pub(super) fn random_get(data: *mut u8, size: usize) -> u32;
     }
 }
 
@@ -365,22 +371,37 @@ pub(super) fn grpc_call(
         .map_err(|status| Status(status as u32))
 }
 
-/// Random numbers that nobody outside can foretell: SipHash in counter mode under a key from the host's randomness.
+/// Random numbers of the host's, which nobody outside can foretell. Many are fetched at once: a call takes longer than they
+/// do.
 pub(super) struct Random {
-    key: RandomState,
-    counter: u64,
+    numbers: [u64; 32],
+    /// How many of them have not been handed out.
+    left: usize,
 }
 
 impl Random {
     pub(super) fn new() -> Self {
-        Self { key: RandomState::new(), counter: 0 }
+        Self { numbers: [0; 32], left: 0 }
     }
 
     pub(super) fn next(&mut self) -> u64 {
-        self.counter = self.counter.wrapping_add(1);
-        let mut hasher = self.key.build_hasher();
-        hasher.write_u64(self.counter);
-        hasher.finish()
+        if self.left == 0 {
+            self.fetch();
+        }
+        self.left = self.left.saturating_sub(1);
+        self.numbers.get(self.left).copied().unwrap_or_default()
+    }
+
+    fn fetch(&mut self) {
+        let size = size_of_val(&self.numbers);
+        // SAFETY: the host writes `size` bytes, which may be any.
+        let status = unsafe { wasi::random_get(self.numbers.as_mut_ptr().cast(), size) };
+        if status != OK {
+            // A host without randomness: ids must still differ, from each other and from those of other proxies.
+            let seed = self.numbers.first().copied().unwrap_or_default() ^ now();
+            random::spread(seed, &mut self.numbers);
+        }
+        self.left = self.numbers.len();
     }
 }
 

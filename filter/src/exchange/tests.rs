@@ -190,6 +190,25 @@ fn a_plain_answer() {
 }
 
 #[test]
+fn a_path_has_no_credential_in_it() {
+    let path = |path: &str| {
+        let line = [(":method", "POST"), (":authority", "user:password@llm.example."), (":path", path)];
+        let http = request_line(&headers(&line), 1_024);
+        assert_eq!(http.server_address, "llm.example");
+        http.path
+    };
+    let key = format!("sk-proj-{}", "aB3dE5gH7j".repeat(4));
+    assert_eq!(path(&format!("/{key}/v1/chat/completions?x")), "/[REDACTED:api_key]/v1/chat/completions");
+    for same in [
+        "/v1/chat/completions",
+        "/v1beta/models/gemini-2.5-pro:streamGenerateContent",
+        "/model/x-v1:0/invoke",
+    ] {
+        assert_eq!(path(same), same);
+    }
+}
+
+#[test]
 fn a_stream_with_usage() {
     let span = Scenario::sse(stream()).play(|body| body.chunks(100).map(<[u8]>::to_vec).collect());
     assert_eq!((span.usage, span.usage_source), (counts(19, 2), UsageSource::Provider));

@@ -82,7 +82,9 @@ fn attribute(span: &Decoded, name: &str) -> Option<Any> {
 
 #[test]
 fn a_heartbeat_is_a_span_of_no_length_that_is_no_call() {
-    let problems = vec![Problem { path: "batch.size".into(), message: "unknown".into() }; 10];
+    let problems: Vec<Problem> = (0..20)
+        .map(|index| Problem { path: format!("exclude[{}]", index / 2), message: "unknown".into() })
+        .collect();
     let heartbeat = Heartbeat {
         vm_id: "0123456789abcdef",
         config_sha256: "ab",
@@ -98,9 +100,12 @@ fn a_heartbeat_is_a_span_of_no_length_that_is_no_call() {
     let text = |value: &str| Some(Any::StringValue(value.into()));
     assert_eq!(attribute(&span, names::MESHTAP_VM_ID), text("0123456789abcdef"));
     assert_eq!(attribute(&span, names::MESHTAP_MODULE_VERSION), text(env!("CARGO_PKG_VERSION")));
-    assert_eq!(attribute(&span, names::MESHTAP_CONFIG_PROBLEMS), Some(Any::IntValue(10)));
+    assert_eq!(attribute(&span, names::MESHTAP_CONFIG_PROBLEMS), Some(Any::IntValue(20)));
     let paths = attribute(&span, names::MESHTAP_CONFIG_PROBLEM_PATHS);
-    assert!(matches!(paths, Some(Any::ArrayValue(paths)) if paths.values.len() == 8));
+    let Some(Any::ArrayValue(paths)) = paths else { panic!("{paths:?}") };
+    let paths: Vec<_> = paths.values.into_iter().map(|path| path.value).collect();
+    let each_once: Vec<_> = (0..8).map(|index| text(&format!("exclude[{index}]"))).collect();
+    assert_eq!(paths, each_once);
     assert_eq!(attribute(&span, names::MESHTAP_SPANS_FINISHED), Some(Any::IntValue(7)));
     assert_eq!(attribute(&span, names::MESHTAP_SPANS_DROPPED), Some(Any::IntValue(0)));
     assert!(span.attributes.iter().all(|attribute| attribute.key.starts_with("meshtap.")));

@@ -20,8 +20,8 @@ enum Rule {
     Anywhere,
     /// Only where a word begins: the prefix may end one.
     Word,
-    /// As `Word`, and the body needs 16 letters and digits in a row with a digit among them: the prefix also begins
-    /// ordinary names, `sk-learn-compatible-estimator`.
+    /// As `Word`, and the body must look random, see [`is_random`]: the prefix also begins ordinary names,
+    /// `sk-learn-compatible-estimator`.
     Random,
 }
 
@@ -50,7 +50,9 @@ const FORMATS: &[Format] = &[
     anywhere("sk-admin-", WORD, 20),
     // OpenRouter: https://openrouter.ai/docs/api-reference/authentication
     anywhere("sk-or-v1-", WORD, 32),
-    // Older keys of OpenAI, and of those who took over the form: DeepSeek, Moonshot, Qwen, Langfuse, LiteLLM
+    // Langfuse, a UUID: https://langfuse.com/faq/all/where-are-langfuse-api-keys
+    anywhere("sk-lf-", WORD, 36),
+    // Older keys of OpenAI, and of those who took over the form: DeepSeek, Moonshot, Qwen, LiteLLM
     random("sk-", WORD, 16),
     // AWS: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
     anywhere("AKIA", UPPER, 16),
@@ -249,8 +251,17 @@ fn is_key_start(bytes: Bytes<'_>, start: usize, format: &Format) -> bool {
         && (format.rule == Rule::Anywhere || bytes.is_word_start(start))
 }
 
-fn is_random(body: &[u8]) -> bool {
-    body.split(|byte| !is(*byte, ALNUM)).any(|part| part.len() >= 16 && part.iter().any(u8::is_ascii_digit))
+/// 16 letters and digits in a row with a digit among them, or with more capitals than names of `CamelCase` have; or digits
+/// and some capitals in base64url, which `-` and `_` break up.
+pub(super) fn is_random(body: &[u8]) -> bool {
+    let has_digit = |part: &[u8]| part.iter().any(u8::is_ascii_digit);
+    let has_capitals = |part: &[u8], min| {
+        (min..part.len()).contains(&part.iter().filter(|byte| byte.is_ascii_uppercase()).count())
+    };
+    let is_part =
+        |part: &[u8]| part.len() >= 16 && (has_digit(part) || has_capitals(part, part.len().div_ceil(4)));
+    body.split(|byte| !is(*byte, ALNUM)).any(is_part)
+        || (body.len() >= 20 && has_digit(body) && has_capitals(body, 4))
 }
 
 /// At the `J` of `eyJ`, as every JWT begins: `{"` in base64url. RFC 7519, RFC 7515, RFC 7516.

@@ -1,7 +1,7 @@
 //! Credentials that a name before them gives away: `password=…`, `"api_key": "…"`, `Authorization: Bearer …`, a
 //! password in a URL. Also telephone numbers behind `phone:`, which may lack any form of their own.
 
-use super::bytes::{ALNUM, Bytes, DIGIT, DOTTED, LETTER, QUOTE, SPACE, TOKEN68, VALUE_END, is};
+use super::bytes::{ALNUM, Bytes, DIGIT, DOTTED, LETTER, QUOTE, SPACE, TOKEN68, VALUE_END, WORD, is};
 use super::scan::Scan;
 use super::{Kind, MARKER, MAX_CUT_REST, keys, number, work};
 
@@ -12,6 +12,8 @@ enum Value {
     Any,
     /// So many characters at least, random to look at: letters and digits, or cases mixed.
     Random(u8),
+    /// One run of letters and digits that no word has, [`keys::is_random`]: `key` stands before much else.
+    Key,
     /// A scheme and a credential.
     Authorization,
     Phone,
@@ -38,6 +40,7 @@ const NAMES: &[(&str, Value)] = &[
     ("masterkey", Value::Random(8)),
     ("accountkey", Value::Random(16)),
     ("subscriptionkey", Value::Random(16)),
+    ("key", Value::Key),
     ("accesstoken", Value::Random(8)),
     ("refreshtoken", Value::Random(8)),
     ("authtoken", Value::Random(8)),
@@ -61,6 +64,29 @@ const NAMES: &[(&str, Value)] = &[
     ("whatsapp", Value::Phone),
 ];
 const MAX_NAME: usize = 16;
+
+/// What stands before a credential: <https://www.iana.org/assignments/http-authschemes>, and what APIs use beside it.
+const SCHEMES: &[&[u8]] = &[
+    b"basic",
+    b"bearer",
+    b"token",
+    b"key",
+    b"apikey",
+    b"api-key",
+    b"bot",
+    b"dpop",
+    b"negotiate",
+    b"genie-key",
+];
+const MAX_SCHEME: usize = 32;
+
+/// What a credential behind a scheme must be like.
+#[derive(Clone, Copy)]
+enum Like {
+    /// Anything but a placeholder.
+    Any,
+    Random,
+}
 
 /// What stands for a value in documentation and schemas.
 const PLACEHOLDERS: &[&str] = &[
@@ -116,7 +142,7 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
             return scan.found(Kind::Phone, start, end);
         }
         Value::Authorization => return find_authorization(scan, start),
-        Value::Any | Value::Random(_) => {}
+        Value::Any | Value::Random(_) | Value::Key => {}
     }
     let end_within = |most| {
         if is_quoted {
@@ -130,13 +156,10 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
         return None;
     }
     let value = bytes.span(start, end);
-    let is_none = is_template(value) || (!is_quoted && is_code(value));
-    let counts = !is_none
-        && match kind {
-            Value::Random(min) => value.len() >= usize::from(min) && is_random(value),
-            _ if is_quoted => !is_placeholder(value),
-            _ => !is_placeholder(value) && !is_prose(bytes, start, end, is_spaced && bytes.at(at) == b':'),
-        };
+    let is_none = !is_quoted && is_code(value);
+    let is_spaced = is_spaced && bytes.at(at) == b':';
+    let is_word = kind == Value::Any && !is_quoted && is_prose(bytes, start, end, is_spaced);
+    let counts = !is_none && !is_word && is_value(kind, value);
     // A beginning of a value may yet become random; short ones are left, as everywhere.
     let is_beginning = scan.is_at_cut(end) && value.len() > MAX_CUT_REST;
     if !(counts || is_beginning) {
@@ -247,6 +270,32 @@ fn is_random(value: &[u8]) -> bool {
     has(u8::is_ascii_alphabetic) && (has(u8::is_ascii_digit) || is_mixed)
 }
 
+/// A path or a sentence is none.
+fn is_key(value: &[u8]) -> bool {
+    const MIN: usize = 24;
+    value.len() >= MIN && value.iter().all(|byte| is(*byte, WORD)) && keys::is_random(value)
+}
+
+/// Whether a whole text is a credential, for the name that stands before it says so.
+pub(super) fn is_credential(name: &str, text: &str) -> bool {
+    // These say themselves what they are.
+    let has_own_form = text.starts_with("eyJ") || text.starts_with("-----BEGIN ");
+    let kind = kind_of_name(Bytes::new(name), name.len());
+    let beginning = text.as_bytes().get(..MAX_REFUSED).unwrap_or(text.as_bytes());
+    !text.is_empty() && !has_own_form && kind.is_some_and(|kind| is_value(kind, beginning))
+}
+
+/// Whether it is like what stands behind names of this kind.
+fn is_value(kind: Value, value: &[u8]) -> bool {
+    !is_template(value)
+        && match kind {
+            Value::Any => !is_placeholder(value),
+            Value::Random(min) => value.len() >= usize::from(min) && is_random(value),
+            Value::Key => is_key(value),
+            Value::Authorization | Value::Phone => false,
+        }
+}
+
 fn is_placeholder(value: &[u8]) -> bool {
     PLACEHOLDERS.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
         || value.iter().all(|byte| matches!(byte, b'*' | b'.' | b'-' | b'_' | b'?' | b'x' | b'X'))
@@ -278,9 +327,11 @@ fn is_prose(bytes: Bytes<'_>, start: usize, end: usize, is_spaced: bool) -> bool
 /// Behind `Authorization:`: a scheme and its credential, or a credential alone.
 fn find_authorization(scan: &mut Scan<'_>, start: usize) -> Option<usize> {
     let bytes = scan.bytes;
-    let scheme = bytes.run(start, LETTER);
-    let is_scheme = scheme > start && bytes.at(scheme) == b' ';
-    find_credential(scan, if is_scheme { scheme.wrapping_add(1) } else { start }, 6)
+    let end = bytes.run_within(start, WORD, MAX_SCHEME);
+    let is_scheme = end > start && bytes.at(end) == b' ';
+    let is_known = SCHEMES.iter().any(|scheme| bytes.span(start, end).eq_ignore_ascii_case(scheme));
+    let like = if is_scheme && is_known { Like::Any } else { Like::Random };
+    find_credential(scan, if is_scheme { end.wrapping_add(1) } else { start }, 6, like)
 }
 
 /// At the `B` of `Bearer …`: RFC 6750.
@@ -289,15 +340,19 @@ pub(super) fn find_bearer(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     if !scan.bytes.starts_with(at, BEARER) {
         return None;
     }
-    find_credential(scan, at.wrapping_add(BEARER.len()), 16)
+    find_credential(scan, at.wrapping_add(BEARER.len()), 16, Like::Random)
 }
 
-fn find_credential(scan: &mut Scan<'_>, start: usize, min: usize) -> Option<usize> {
+fn find_credential(scan: &mut Scan<'_>, start: usize, min: usize, like: Like) -> Option<usize> {
     scan.wants(Kind::ApiKey)?;
     let bytes = scan.bytes;
     // One that is refused is looked at no further than that.
     let mut end = bytes.run_within(start, TOKEN68, MAX_REFUSED);
-    if is_random(bytes.span(start, end)) {
+    let counts = |value: &[u8]| match like {
+        Like::Any => !is_placeholder(value),
+        Like::Random => is_random(value),
+    };
+    if counts(bytes.span(start, end)) {
         end = bytes.run(end, TOKEN68);
     }
     let is_beginning = scan.is_at_cut(end) && end.saturating_sub(start) > MAX_CUT_REST;
@@ -305,7 +360,7 @@ fn find_credential(scan: &mut Scan<'_>, start: usize, min: usize) -> Option<usiz
         end = end.saturating_sub(1);
     }
     let value = bytes.span(start, end);
-    if !is_beginning && (value.len() < min || !is_random(value)) {
+    if !is_beginning && (value.len() < min || !counts(value)) {
         return None;
     }
     if bytes.starts_with(start, b"eyJ")

@@ -177,7 +177,9 @@ fn is_card(bytes: Bytes<'_>, groups: &Groups, count: usize) -> bool {
         number.saturating_mul(10).wrapping_add(u16::from(digit.saturating_sub(b'0')))
     });
     let goes_on = bytes.at(last.end);
-    let is_decimal = goes_on == b'.' && is(bytes.at(last.end.wrapping_add(1)), DIGIT);
+    // Two digits behind a point are what a spreadsheet adds; more are those of a measured value.
+    let fraction = last.end.wrapping_add(1);
+    let is_decimal = goes_on == b'.' && bytes.run_within(fraction, DIGIT, 3).saturating_sub(fraction) > 2;
     matches!(separator, b' ' | b'-')
         && separators.all(|other| other == separator)
         && !is(goes_on, ALNUM)

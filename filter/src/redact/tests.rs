@@ -187,6 +187,8 @@ fn credit_cards() {
             &format!("«{}»", ["3530 1113 3330", " 0000"].concat()),
             &format!("2 «{visa}» 123"),
             &format!("1,«{visa}»,2"),
+            &format!("«{}».0", visa.replace(' ', "")),
+            &format!("«{}».50 EUR", visa.replace(' ', "")),
         ],
     );
     unchanged(&[
@@ -194,7 +196,7 @@ fn credit_cards() {
         "4111111111111112",
         "1234567812345670",
         "0.4111111111111111",
-        "4111111111111111.5",
+        "4111111111111111.525",
         "a4111111111111111",
         "4111111111111111b",
         "41111111111111111111111",
@@ -297,10 +299,44 @@ fn every_format_of_keys_is_found() {
     }
 }
 
+/// As their makers generate them, some without a digit.
+#[test]
+fn generated_keys_are_found() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut text = |alphabet: &str, length: usize| -> String {
+        let letters: Vec<char> = alphabet.chars().collect();
+        (0..length).filter_map(|_| random.choice(&letters)).collect()
+    };
+    let (hex, alnum) = ("0123456789abcdef", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789");
+    let urlsafe = format!("{alnum}-_");
+    for _ in 0..300 {
+        let uuid = [8, 4, 4, 4, 12].map(|length| text(hex, length)).join("-");
+        for key in [
+            format!("sk-lf-{uuid}"),
+            format!("sk-{}", text(alnum, 32)),
+            format!("fw_{}", text(alnum, 24)),
+            format!("tvly-dev-{}", text(alnum, 32)),
+        ] {
+            assert_eq!(
+                redacted(&format!("my key is {key}, ok")),
+                "my key is [REDACTED:api_key], ok",
+                "{key}"
+            );
+        }
+        let azure = text(hex, 32);
+        assert_eq!(redacted(&format!("AZURE_OPENAI_KEY={azure}")), "AZURE_OPENAI_KEY=[REDACTED:api_key]");
+    }
+    // LiteLLM's, in which one of a few hundred has no digit, or few capitals.
+    let kept =
+        (0..1_000).filter(|_| redacted(&format!("sk-{}", text(&urlsafe, 22))).starts_with("sk-")).count();
+    assert!(kept < 30, "{kept} of 1000");
+}
+
 #[test]
 fn what_only_begins_like_a_key() {
     unchanged(&[
         "sk-learn-compatible-estimator-for-internationalization",
+        "sk-SomeNameInCamelCaseOfAnIdentifier",
         "task-management-system-for-everyone",
         "risk-averse",
         "AKIA",
@@ -458,6 +494,11 @@ fn named_values() {
             &format!("'Authorization': 'Token «{}»'", hex(40)),
             "Authorization: Basic «dXNlcjpwYXNzd29yZDE=»",
             &format!("-H \"Authorization: Bearer «{key}»\""),
+            "Authorization: Basic «dXNlcjpwYXNz»",
+            "Authorization: Bearer «mysecrettokenvalue»\n",
+            "Authorization=Bearer «abcdefabcdefabcdef»",
+            "Authorization: Api-Key «abcd1234abcd»",
+            &format!("OPENAI_KEY='«{key}»'"),
             &format!("Bearer «{key}»"),
             "postgres://app:«s3cr3t!»@db.internal:5432/x",
             "redis://:«hunter2»@10x.example/0",
@@ -490,6 +531,13 @@ fn named_values() {
         "Authorization: required",
         "Authorization: Bearer $OPENAI_API_KEY",
         "Authorization: Bearer <token>",
+        "Authorization: Bearer token",
+        "Authorization: the process of granting",
+        "Authorization: role-based access",
+        "\"key\": \"uploads/2024/report-final-of-the-year.pdf\"",
+        "key: customer_profile_settings_of_version_2",
+        "\"key\": \"This is a sentence with 3 words or more.\"",
+        "idempotency_key=8e03978e-40d5-43e8-bc93-6894a57f9324",
         "http://localhost:8080/x",
         "https://example.com/a:b@c",
         "password: ********",
