@@ -175,7 +175,7 @@ pub struct Identity {
 /// What stands for the API keys of calls, and for texts where the content's mode is `Fingerprint`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// Absent until the host hands in randomness, where the configuration names none.
+    /// Where the configuration names none it comes from the host. Absent on a host that has no randomness.
     pub fingerprint_key: Option<Key>,
 }
 
@@ -432,6 +432,7 @@ fn withhold_content(config: &mut Config, findings: &mut Findings, known: usize) 
             && problem.message != TWICE;
         *at >= known
             || (SECTIONS.iter().any(is_of) && !problem.path.starts_with("redaction.off"))
+            || problem.path == "content"
             || (problem.path.starts_with("content.") && !is_replaced)
     };
     let Some((_, mistake)) = findings.problems.iter().enumerate().find(may_widen) else { return };
@@ -558,6 +559,7 @@ fn read_redaction(section: &mut Section<'_, '_>) -> Rc<Redactor> {
             off.push(*kind);
         } else {
             let known = redact::Kind::BUILT_IN.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+            let name = beginning(&name);
             section.report("off", format!("no kind is called {name:?}; known are {known}; ignored"));
         }
     }
@@ -1337,6 +1339,7 @@ mod tests {
             (r#""redaction":{"pattern":["abc"]}"#, "redaction.pattern"),
             (r#""redaction":{"ignore_case":"yes"}"#, "redaction.ignore_case"),
             (r#""excludes":[{"host":"hr"}]"#, "excludes"),
+            (r#""rules":[{"host":"hr","content":"full"}],"content":["mode"]"#, "content"),
             (r#""content":{"mode":"full","sample_ratio":0.1}"#, "content.sample_ratio"),
             (r#""content":{"mode":"full","sample_rate":0.1,"sample_rate":1}"#, "content.sample_rate"),
             (r#""content":{"mode":"full","max_message_bytes":1}"#, "content.max_message_bytes"),

@@ -115,7 +115,8 @@ pub struct Content {
 #[derive(Debug)]
 pub struct Capture {
     mode: ContentMode,
-    key: Key,
+    /// There for `Fingerprint`.
+    key: Option<Key>,
     sampled: bool,
     redactor: Rc<Redactor>,
 }
@@ -126,7 +127,6 @@ impl Capture {
         config: &config::Config,
         detected: &Detected,
         trace_id: &[u8; 16],
-        random: &mut dyn FnMut() -> u64,
     ) -> Option<(Self, Box<Transcript>)> {
         let content = &config.content;
         let mode = detected.content.unwrap_or(content.mode);
@@ -135,7 +135,10 @@ impl Capture {
         if !sampled && !content.errors {
             return None;
         }
-        let key = config.api_key.fingerprint_key.clone().unwrap_or_else(|| Key::random(random));
+        let key = config.api_key.fingerprint_key.clone();
+        if mode == ContentMode::Fingerprint && key.is_none() {
+            return None;
+        }
         let transcript = Transcript::new(content.max_message_bytes, content.max_span_bytes);
         Some((Self { mode, key, sampled, redactor: Rc::clone(&config.redactor) }, Box::new(transcript)))
     }
@@ -149,7 +152,7 @@ impl Capture {
         let treatment = match self.mode {
             ContentMode::Full => Treatment::Full,
             ContentMode::Redacted => Treatment::Redacted(&self.redactor),
-            ContentMode::Fingerprint | ContentMode::Off => Treatment::Fingerprint(&self.key),
+            ContentMode::Fingerprint | ContentMode::Off => Treatment::Fingerprint(self.key.as_ref()?),
         };
         transcript.into_content(treatment, &facts.finish_reasons, failed, whole)
     }

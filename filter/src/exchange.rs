@@ -75,7 +75,7 @@ impl Exchange {
         facts.stream = detected.streams;
         facts.conversation_id.clone_from(&detected.conversation);
         let context = SpanContext::new(headers.get("traceparent"), headers.get("tracestate"), random);
-        let (capture, transcript) = Capture::begin(config, &detected, &context.trace_id, random).unzip();
+        let (capture, transcript) = Capture::begin(config, &detected, &context.trace_id).unzip();
         Self {
             context,
             kind,
@@ -286,26 +286,26 @@ fn length(chunk: &[u8]) -> u64 {
 fn request_line(headers: &dyn Headers, max_bytes: usize) -> Http {
     let text = |bytes: &[u8]| header_text(bytes, max_bytes);
     let path = headers.get(":path").unwrap_or_default();
-    let path = text(path.split(|byte| *byte == b'?').next().unwrap_or_default());
+    let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
     let (host, server_port) = detect::split_authority(headers.get(":authority").unwrap_or_default());
     Http {
         method: text(headers.get(":method").unwrap_or_default()),
         server_address: text(host),
         server_port,
-        path: without_credentials(path),
+        path: without_credentials(text(path), path.len() > max_bytes),
         user_agent: headers.get("user-agent").map(text),
         ..Http::default()
     }
 }
 
 /// Some put a key where a router strips it off again.
-fn without_credentials(path: String) -> String {
-    /// No longer than the path of most calls: no key is shorter that nothing names.
+fn without_credentials(path: String, is_cut: bool) -> String {
+    /// The path of most calls. One with a key before it is longer, however short both are.
     const MAX_TOO_SHORT: usize = "/v1/chat/completions".len();
     if path.len() <= MAX_TOO_SHORT {
         return path;
     }
-    redact::without_credentials(&path).unwrap_or(path)
+    redact::without_credentials(&path, is_cut).unwrap_or(path)
 }
 
 /// Cuts between characters, and counts it.

@@ -35,15 +35,6 @@ impl Key {
         Self::new(&sha256(text.as_bytes()))
     }
 
-    /// A key of this VM alone.
-    pub fn random(random: &mut dyn FnMut() -> u64) -> Self {
-        let mut key = [0; 32];
-        for bytes in key.chunks_mut(8) {
-            bytes.copy_from_slice(&random().to_le_bytes());
-        }
-        Self::new(&key)
-    }
-
     /// `hmac-sha256:` and 32 hexadecimal digits.
     pub fn fingerprint(&self, bytes: &[u8]) -> String {
         let digest = self.outer.clone().digest(&self.inner.clone().digest(bytes));
@@ -227,12 +218,5 @@ mod tests {
         assert_ne!(key.fingerprint(b"hello"), Key::from_text("two").fingerprint(b"hello"));
         assert_ne!(key.fingerprint(b"hello"), key.fingerprint(b"hello "));
         assert_eq!(format!("{key:?}"), "Key");
-        let mut counter = 0;
-        let random = Key::random(&mut || {
-            counter += 1;
-            counter
-        });
-        assert_eq!(counter, 4);
-        assert_ne!(random.fingerprint(b""), key.fingerprint(b""));
     }
 }

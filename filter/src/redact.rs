@@ -140,17 +140,27 @@ impl Found {
 struct Enabled([bool; Kind::COUNT]);
 
 impl Enabled {
+    /// Of these the kinds of credentials.
+    fn credentials(self) -> Self {
+        let is_credential = |kind| kind == Kind::ApiKey as usize || kind == Kind::Jwt as usize;
+        let mut at = 0_usize..;
+        Self(self.0.map(|enabled| at.next().is_some_and(is_credential) && enabled))
+    }
+
     fn has(self, kind: Kind) -> bool {
         self.0.get(kind as usize).copied().unwrap_or_default()
     }
 }
 
-/// A text that is no content, a path for example, without the credentials in it; `None` where there are none.
-pub fn without_credentials(text: &str) -> Option<String> {
-    let is_credential = |kind| kind == Kind::ApiKey as usize || kind == Kind::Jwt as usize;
-    let credentials = Enabled(std::array::from_fn(is_credential));
-    let spans = scan::scan(text, false, credentials);
-    (!spans.is_empty()).then(|| write(text, text.len(), &spans, &mut Found::default()))
+/// A text that is no content, a path for example, without the credentials in it; `None` where there are none. `is_cut`: as
+/// of [`Redactor::redact`], but the cut word stays.
+pub fn without_credentials(text: &str, is_cut: bool) -> Option<String> {
+    find_only(text, is_cut, Enabled([true; Kind::COUNT]).credentials(), &mut Found::default())
+}
+
+fn find_only(text: &str, is_cut: bool, kinds: Enabled, found: &mut Found) -> Option<String> {
+    let spans = scan::scan(text, is_cut, kinds);
+    (!spans.is_empty()).then(|| write(text, text.len(), &spans, found))
 }
 
 /// Rules, ready to be applied.
@@ -187,6 +197,12 @@ impl Redactor {
             is_cut = false;
         }
         redacted
+    }
+
+    /// A text with JSON's escapes without the credentials in it, whose ends the escapes show; `None` where there are none.
+    /// All else shows once it is unescaped: a rule of the user's may match half an escape.
+    pub fn without_credentials(&self, escaped: &str, is_cut: bool, found: &mut Found) -> Option<String> {
+        find_only(escaped, is_cut, self.enabled.credentials(), found)
     }
 
     /// The marker that stands for all of a text whose name says that it is a credential, such as `password`; counts it.

@@ -51,10 +51,10 @@ impl Rules {
 
 impl Place {
     fn holds(&self, host: &str, path: &str) -> bool {
-        // A call is recognised with a slash behind its path, too.
-        let bare = path.strip_suffix('/').unwrap_or(path);
         let is_at = |path: &str| matches(self.path.as_bytes(), path.as_bytes());
-        matches(self.host.as_bytes(), host.as_bytes()) && (is_at(path) || is_at(bare))
+        // A call is recognised with a slash behind its path, and without.
+        let is_near = || path.strip_suffix('/').map_or_else(|| is_at(&[path, "/"].concat()), is_at);
+        matches(self.host.as_bytes(), host.as_bytes()) && (is_at(path) || is_near())
     }
 }
 
@@ -90,7 +90,8 @@ mod tests {
         let rules = Rules { exclude: vec![place("*", "/v1/chat/completions")], ..Rules::default() };
         assert!(!rules.allow("hr", "/v1/chat/completions/") && !rules.allow("hr", "/v1/chat/completions"));
         assert!(rules.allow("hr", "/v1/chat/completions/x"));
-        assert!(place("*", "/v1/").holds("hr", "/v1/") && !place("*", "/v1/").holds("hr", "/v1"));
+        assert!(place("*", "/v1/").holds("hr", "/v1/") && place("*", "/v1/").holds("hr", "/v1"));
+        assert!(!place("*", "/v1/").holds("hr", "/v1/x") && !place("*", "/v1").holds("hr", "/v1x"));
     }
 
     fn place(host: &str, path: &str) -> Place {

@@ -1,5 +1,6 @@
 //! Recorded exchanges through the module without Envoy: `meshtap replay` as a user calls it, and what stands on it.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -213,6 +214,52 @@ fn content_changes_nothing_else() {
         assert_eq!(with, without);
     }
     assert!(with_content > 4_000, "{with_content}");
+}
+
+/// Ids need no secrets, fingerprints do.
+#[test]
+fn a_host_without_randomness_does_without_fingerprints() {
+    let wasm = with_randomness_unimplemented(&fs::read(tools::filter()).unwrap());
+    let sandbox = Sandbox::new("no-randomness");
+    let module = sandbox.path("filter.wasm");
+    fs::write(&module, &wasm).unwrap();
+    let spans = |config: &str| {
+        let path = sandbox.path("plugin.json");
+        fs::write(&path, config).unwrap();
+        let arguments = [
+            "--format",
+            "json",
+            "--module",
+            module.to_str().unwrap(),
+            "--plugin-config",
+            path.to_str().unwrap(),
+        ];
+        let mut command = Command::new(tools::collector());
+        let output =
+            command.arg("replay").args(arguments).arg(recording("exchanges.jsonl")).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        objects(&output)
+    };
+    let keyed = r#"{"api_key":{"fingerprint_key":"sixteen bytes or more"},"content":{"mode":"fingerprint"}}"#;
+    for (config, has_fingerprints) in [(r#"{"content":{"mode":"fingerprint"}}"#, false), (keyed, true)] {
+        let spans = spans(config);
+        let ids = spans.iter().filter_map(|object| object["span"]["span_id"].as_str());
+        let (all, different) = (ids.clone().count(), ids.collect::<HashSet<_>>().len());
+        assert!(all > 1 && different == all, "{different} of {all}");
+        let text = serde_json::to_string(&spans).unwrap();
+        assert_eq!(text.contains("hmac-sha256:"), has_fingerprints, "{text}");
+    }
+}
+
+/// The module, which asks for random numbers where no host has them.
+fn with_randomness_unimplemented(wasm: &[u8]) -> Vec<u8> {
+    let import = b"\x16wasi_snapshot_preview1\x0arandom_get";
+    let other = b"\x03env\x1dproxy_random_get_which_is_not";
+    let at = wasm.windows(import.len()).position(|bytes| bytes == import);
+    let at = at.unwrap_or_else(|| panic!("the filter asks for no random numbers"));
+    let mut wasm = wasm.to_vec();
+    wasm[at..at + import.len()].copy_from_slice(&other[..]);
+    wasm
 }
 
 /// `make size` prints the figures.

@@ -42,7 +42,9 @@ pub(super) fn find(text: String) -> anyhow::Result<Vec<Found>> {
         [document] if !is_manifest(document) => {
             // A key that comes twice is seen in the text alone.
             let is_json = serde_json::from_str::<Value>(&text).is_ok();
-            let configuration = if is_json { text } else { document.to_string() };
+            // What begins as JSON the filter gets as JSON: YAML forgives it quotes, commas and a mark of its byte order.
+            let is_meant = text.trim_start_matches('\u{feff}').trim_start().starts_with('{');
+            let configuration = if is_json || is_meant { text } else { document.to_string() };
             Ok(vec![Found { configuration, ..Found::default() }])
         }
         _ => anyhow::bail!(
@@ -147,6 +149,9 @@ mod tests {
         assert_eq!(problems("{\"detect\": \"known\", \"batch\": {\"max_spans\": 1.0}}"), [""; 0]);
         assert_eq!(problems("detect: everything\nbatch: {max_span: 1}\n"), ["detect", "batch.max_span"]);
         assert_eq!(problems("{\"detect\": \"known\""), [""]);
+        for yaml in ["{\"detect\": \"known\",}", "{'detect': 'known'}", "\u{feff}{\"detect\": \"known\"}"] {
+            assert_eq!(problems(yaml), [""], "{yaml}");
+        }
         assert_eq!(problems("[]"), [""]);
         assert_eq!(problems(""), [""; 0]);
     }

@@ -222,11 +222,22 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// What is left of JSON, as a text. It has its escapes still, which may hide what is to be redacted.
+    /// What is left of JSON, as a text. Its escapes say where the value behind a name ends, and may hide what is to be
+    /// redacted: it is looked at with them and without.
     fn fragment(&mut self, json: &str, is_cut: bool) {
-        let has_escapes = matches!(self.treatment, Treatment::Redacted(_)) && json.contains('\\');
-        let plain = if has_escapes { unescaped(json, false) } else { None };
-        self.text(plain.as_deref().unwrap_or(json), is_cut);
+        let Treatment::Redacted(redactor) = self.treatment else { return self.text(json, is_cut) };
+        let Some(plain) = json.contains('\\').then(|| unescaped(json, false)).flatten() else {
+            return self.text(json, is_cut);
+        };
+        let redacted = redactor.without_credentials(json, is_cut, &mut self.found);
+        let redacted = redacted.and_then(|redacted| unescaped(&redacted, false));
+        match redacted {
+            Some(redacted) => {
+                let treated = self.treated(&redacted, is_cut).into_owned();
+                self.bounded(&plain, Cow::Owned(treated));
+            }
+            None => self.text(&plain, is_cut),
+        }
     }
 
     /// One value, that of the member `name`; `None` where the bytes are not JSON.
@@ -502,6 +513,13 @@ mod tests {
             r#"it's `my` \"secret\" phrase"#,
             r"\nhunter2",
             "me@example.com, hunter2",
+            r"eyJ0eXBlIjoic2VydmljZV9hY2NvdW50Iiwi\ncHJpdmF0ZV9rZXkiOi==",
+            r"-----BEGIN CERTIFICATE-----\nMIIB\nhunter2",
+            "${X}hunter2",
+            "$(hunter2",
+            "{{hunter2",
+            "[REDACTED:api_key] hunter2",
+            &["x".repeat(64), "hunter2".to_owned()].concat(),
         ] {
             let document = format!(r#"{{"password":"{value}"}}"#);
             let seen = json(Treatment::Redacted(&redactor), &document, false);
@@ -511,6 +529,13 @@ mod tests {
             redacted(r#"{"Authorization":"Basic dXNlcjpwYXNz","password":"string"}"#),
             r#"{"Authorization":"Basic [REDACTED:api_key]","password":"string"}"#
         );
+        for same in
+            ["${DB_PASSWORD}", "{{ vault }}", "$(cat /run/secrets/db)", "<password>", "[REDACTED:email]"]
+        {
+            let document = format!(r#"{{"user[password]":"{same}"}}"#);
+            assert_eq!(json(Treatment::Redacted(&redactor), &document, false), document);
+        }
+        assert_eq!(redacted(r#"{"user[password]":"hunter2"}"#), r#"{"user[password]":"[REDACTED:api_key]"}"#);
         assert_eq!(redacted(r#"{"phone":4155552671}"#), r#"{"phone":"[REDACTED:phone]"}"#);
         assert_eq!(
             redacted(r#"{"password":null,"token":7,"q":"a=b"}"#),
@@ -520,6 +545,26 @@ mod tests {
             redacted(r#"{"me@example.com password":"hunter"}"#),
             r#"{"[REDACTED:email] password":"[REDACTED:api_key]"}"#
         );
+    }
+
+    /// Where a value ends its escapes say, in what is not whole too.
+    #[test]
+    fn values_of_what_broke_off_go_whole() {
+        let redactor = redactor();
+        for value in [r#"hun\"ter2 horse battery"#, r"line1\nline2", r"one\u0022two three", r#"a\\\"b c"#] {
+            for rest in [
+                r#","note":"a long sto"#,
+                r#","note":"x"} and more"#,
+                r#","api_key":"ab\"CDEF123456789xyz","b"#,
+            ] {
+                let document = format!(r#"{{"password":"{value}"{rest}"#);
+                for is_cut in [false, true] {
+                    let seen = json(Treatment::Redacted(&redactor), &document, is_cut);
+                    let expected = r#""{\"password\":\"[REDACTED:api_key]\","#;
+                    assert!(seen.starts_with(expected) && !seen.contains("CDEF"), "{document} {seen}");
+                }
+            }
+        }
     }
 
     #[test]

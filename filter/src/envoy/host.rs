@@ -371,17 +371,23 @@ pub(super) fn grpc_call(
         .map_err(|status| Status(status as u32))
 }
 
-/// Random numbers of the host's, which nobody outside can foretell. Many are fetched at once: a call takes longer than they
-/// do.
+/// Random numbers of the host's, which nobody outside can foretell where it has any. Many are fetched at once: a call takes
+/// longer than they do.
 pub(super) struct Random {
     numbers: [u64; 32],
     /// How many of them have not been handed out.
     left: usize,
+    can_be_foretold: bool,
 }
 
 impl Random {
     pub(super) fn new() -> Self {
-        Self { numbers: [0; 32], left: 0 }
+        Self { numbers: [0; 32], left: 0, can_be_foretold: false }
+    }
+
+    /// Whether some that were handed out are no secrets, see [`random::spread`].
+    pub(super) fn can_be_foretold(&self) -> bool {
+        self.can_be_foretold
     }
 
     pub(super) fn next(&mut self) -> u64 {
@@ -400,6 +406,7 @@ impl Random {
             // A host without randomness: ids must still differ, from each other and from those of other proxies.
             let seed = self.numbers.first().copied().unwrap_or_default() ^ now();
             random::spread(seed, &mut self.numbers);
+            self.can_be_foretold = true;
         }
         self.left = self.numbers.len();
     }

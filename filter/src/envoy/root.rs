@@ -211,7 +211,7 @@ impl Shared {
         self.read_ended();
         let (mut config, problems, config_sha256) = config::parse_and_hash(document);
         if config.api_key.fingerprint_key.is_none() {
-            config.api_key.fingerprint_key = Some(self.own_key());
+            config.api_key.fingerprint_key = self.own_key();
         }
         self.metric_ids = Metric::ALL.iter().map(|metric| define(*metric)).collect();
         self.report_problems(document, &problems);
@@ -253,10 +253,17 @@ impl Shared {
         self.beside.read(&host::shared(SIGNED), now);
     }
 
-    /// Of this proxy, until it ends.
-    fn own_key(&mut self) -> Key {
+    /// Of this proxy, until it ends. `None` where it would be none that nobody can foretell.
+    fn own_key(&mut self) -> Option<Key> {
         let mut next = || self.random.next();
         let own = format!("{:x} {:x} {:x} {:x}", next(), next(), next(), next());
+        if self.random.can_be_foretold() {
+            host::log(
+                LogLevel::Warn,
+                "meshtap: the proxy has no random numbers, so there are no fingerprints without api_key.fingerprint_key",
+            );
+            return None;
+        }
         let shared = host::share("meshtap.fingerprint_key", own.as_bytes());
         if shared.is_none() {
             host::log(
@@ -265,7 +272,7 @@ impl Shared {
             );
         }
         let shared = shared.and_then(|bytes| String::from_utf8(bytes).ok());
-        Key::from_text(&shared.unwrap_or(own))
+        Some(Key::from_text(&shared.unwrap_or(own)))
     }
 
     /// Once for each push, not once for each of the VMs that get it.

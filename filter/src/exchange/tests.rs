@@ -199,6 +199,11 @@ fn a_path_has_no_credential_in_it() {
     };
     let key = format!("sk-proj-{}", "aB3dE5gH7j".repeat(4));
     assert_eq!(path(&format!("/{key}/v1/chat/completions?x")), "/[REDACTED:api_key]/v1/chat/completions");
+    // Where the bound cuts a path a key may begin.
+    let long = format!("/{}/{key}/v1/chat/completions", "a".repeat(1_000));
+    assert_eq!(path(&long), format!("/{}/[REDACTED:api_key]", "a".repeat(1_000)));
+    let claims = "e30x".repeat(300);
+    assert_eq!(path(&format!("/eyJhbGciOiJIUzI1NiJ9.{claims}.c2ln/v1/messages")), "/[REDACTED:jwt]");
     for same in [
         "/v1/chat/completions",
         "/v1beta/models/gemini-2.5-pro:streamGenerateContent",

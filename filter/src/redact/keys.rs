@@ -1,7 +1,7 @@
 //! Credentials that show what they are: a published prefix and a body of a certain alphabet and length; JWTs; Telegram's
 //! bot tokens.
 
-use super::bytes::{ALNUM, BASE64, Bytes, Class, DIGIT, DOTTED, HEX, UPPER, WORD, is};
+use super::bytes::{ALNUM, BASE64, Bytes, Class, DIGIT, DOTTED, HEX, LETTER, UPPER, WORD, is};
 use super::scan::Scan;
 use super::{Kind, MAX_CUT_REST, work};
 
@@ -251,17 +251,32 @@ fn is_key_start(bytes: Bytes<'_>, start: usize, format: &Format) -> bool {
         && (format.rule == Rule::Anywhere || bytes.is_word_start(start))
 }
 
-/// 16 letters and digits in a row with a digit among them, or with more capitals than names of `CamelCase` have; or digits
-/// and some capitals in base64url, which `-` and `_` break up.
-pub(super) fn is_random(body: &[u8]) -> bool {
+/// 16 letters and digits in a row with a digit among them, or with many capitals; or digits in base64url, which `-` and
+/// `_` break up, and more capitals than names of parts have.
+fn is_random(body: &[u8]) -> bool {
+    const MIN_BROKEN: usize = 20;
     let has_digit = |part: &[u8]| part.iter().any(u8::is_ascii_digit);
-    let has_capitals = |part: &[u8], min| {
-        (min..part.len()).contains(&part.iter().filter(|byte| byte.is_ascii_uppercase()).count())
+    let is_part = |part: &[u8]| part.len() >= 16 && (has_digit(part) || has_many_capitals(part));
+    let is_broken = |body: &[u8]| {
+        let steps_up = body.array_windows().filter(|[before, byte]| {
+            (byte.is_ascii_uppercase() && is(*before, ALNUM))
+                || (byte.is_ascii_digit() && is(*before, LETTER))
+        });
+        body.len() >= MIN_BROKEN && has_digit(body) && steps_up.count() >= 5
     };
-    let is_part =
-        |part: &[u8]| part.len() >= 16 && (has_digit(part) || has_capitals(part, part.len().div_ceil(4)));
-    body.split(|byte| !is(*byte, ALNUM)).any(is_part)
-        || (body.len() >= 20 && has_digit(body) && has_capitals(body, 4))
+    body.split(|byte| !is(*byte, ALNUM)).any(is_part) || is_broken(body)
+}
+
+/// More than names in `CamelCase` have, but not all.
+fn has_many_capitals(text: &[u8]) -> bool {
+    let capitals = text.iter().filter(|byte| byte.is_ascii_uppercase()).count();
+    (text.len().div_ceil(4)..text.len()).contains(&capitals)
+}
+
+/// Letters and digits change more often than they do in names, or there are many capitals.
+pub(super) fn is_mixed(text: &[u8]) -> bool {
+    let is_change = |[one, other]: &&[u8; 2]| one.is_ascii_digit() != other.is_ascii_digit();
+    text.array_windows().filter(is_change).count() >= 3 || has_many_capitals(text)
 }
 
 /// At the `J` of `eyJ`, as every JWT begins: `{"` in base64url. RFC 7519, RFC 7515, RFC 7516.

@@ -3,7 +3,7 @@
 
 use super::bytes::{ALNUM, Bytes, DIGIT, DOTTED, LETTER, QUOTE, SPACE, TOKEN68, VALUE_END, WORD, is};
 use super::scan::Scan;
-use super::{Kind, MARKER, MAX_CUT_REST, keys, number, work};
+use super::{Kind, MARKER, MAX_CUT_REST, keys, marker_length, number, work};
 
 /// What a value must be like to count.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,7 @@ enum Value {
     Any,
     /// So many characters at least, random to look at: letters and digits, or cases mixed.
     Random(u8),
-    /// One run of letters and digits that no word has, [`keys::is_random`]: `key` stands before much else.
+    /// One run of letters and digits that no word has, [`is_key`]: `key` stands before much else.
     Key,
     /// A scheme and a credential.
     Authorization,
@@ -125,16 +125,17 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
         }
     }
     let is_spaced = bytes.at(start) == b' ';
-    let limit = start.wrapping_add(4);
-    while start < limit && matches!(bytes.at(start), b' ' | b'\t') {
-        start = start.wrapping_add(1);
+    start = behind_spaces(bytes, start);
+    let first = start.wrapping_add(1);
+    let is_list = bytes.at(start) == b'[' && !bytes.starts_with(start, MARKER);
+    // Of a list the first.
+    if is_list && (kind == Value::Authorization || is(bytes.at(first), QUOTE) || bytes.at(first) == b'\\') {
+        start = first;
     }
-    let escapes = bytes.from(start).iter().take(3).take_while(|byte| **byte == b'\\').count();
-    let quote = bytes.at(start.wrapping_add(escapes));
-    let is_quoted = is(quote, QUOTE);
-    if is_quoted {
-        start = start.wrapping_add(escapes).wrapping_add(1);
-    }
+    let quoted = behind_quote(bytes, start);
+    let is_quoted = quoted.is_some();
+    let (quote, escapes);
+    (start, quote, escapes) = quoted.unwrap_or((start, 0, 0));
     match kind {
         Value::Phone => {
             let digits = start.wrapping_add(usize::from(matches!(bytes.at(start), b'+' | b'(')));
@@ -151,12 +152,16 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
             end_of_plain(bytes, start, most)
         }
     };
-    let end = end_within(MAX_REFUSED);
+    let mut end = end_within(if kind == Value::Key { 2 * MAX_REFUSED } else { MAX_REFUSED });
+    // One of these only to its end.
+    if is_mask(bytes.span(start, end)) || (is_quoted && begins_template(bytes.from(start))) {
+        end = end_within(usize::MAX);
+    }
     if end == start || bytes.starts_with(start, MARKER) {
         return None;
     }
     let value = bytes.span(start, end);
-    let is_none = !is_quoted && is_code(value);
+    let is_none = !is_quoted && (is_code(value) || is_plain_template(value, bytes.at(end)));
     let is_spaced = is_spaced && bytes.at(at) == b':';
     let is_word = kind == Value::Any && !is_quoted && is_prose(bytes, start, end, is_spaced);
     let counts = !is_none && !is_word && is_value(kind, value);
@@ -176,18 +181,37 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     scan.found(Kind::ApiKey, start, end_within(usize::MAX))
 }
 
+/// The next that is none, within a few.
+fn behind_spaces(bytes: Bytes<'_>, start: usize) -> usize {
+    let is_space = |byte: &&u8| matches!(byte, b' ' | b'\t');
+    start.wrapping_add(bytes.from(start).iter().take(4).take_while(is_space).count())
+}
+
+/// Where a text in quotes begins, the quote, and how many backslashes are before it.
+fn behind_quote(bytes: Bytes<'_>, start: usize) -> Option<(usize, u8, usize)> {
+    let escapes = bytes.from(start).iter().take(3).take_while(|byte| **byte == b'\\').count();
+    let at = start.wrapping_add(escapes);
+    let quote = bytes.at(at);
+    is(quote, QUOTE).then_some((at.wrapping_add(1), quote, escapes))
+}
+
 /// What the name before a `:` or `=` says of its value.
 fn kind_of_name(bytes: Bytes<'_>, at: usize) -> Option<Value> {
     let mut end = at;
     if bytes.before(end, 1) == b' ' {
         end = end.saturating_sub(1);
     }
-    if is(bytes.before(end, 1), QUOTE) || bytes.before(end, 1) == b']' {
-        // `"name"`, `\"name\"`, `["name"]`; a marker's `]` is not behind a quote.
-        if bytes.before(end, 1) == b']' {
-            end = end.saturating_sub(1);
+    if bytes.before(end, 1) == b']' {
+        end = end.saturating_sub(1);
+        if !is(bytes.before(end, 1), QUOTE) {
+            // `user[name]`, `name[]`; a marker has a colon there.
+            let start = bytes.run_back(end, WORD, 2 * MAX_NAME);
+            (bytes.before(start, 1) == b'[').then_some(())?;
+            end = if start == end { start.saturating_sub(1) } else { end };
         }
-        is(bytes.before(end, 1), QUOTE).then_some(())?;
+    }
+    if is(bytes.before(end, 1), QUOTE) {
+        // `"name"`, `\"name\"`, `["name"]`.
         end = end.saturating_sub(1);
         end = end.saturating_sub(
             bytes.span(end.saturating_sub(3), end).iter().rev().take_while(|byte| **byte == b'\\').count(),
@@ -270,19 +294,29 @@ fn is_random(value: &[u8]) -> bool {
     has(u8::is_ascii_alphabetic) && (has(u8::is_ascii_digit) || is_mixed)
 }
 
-/// A path or a sentence is none.
+/// No path, no sentence, no name of parts, whether with `-` between or in `CamelCase`.
 fn is_key(value: &[u8]) -> bool {
     const MIN: usize = 24;
-    value.len() >= MIN && value.iter().all(|byte| is(*byte, WORD)) && keys::is_random(value)
+    const MIN_RUN: usize = 16;
+    // Laravel's.
+    let value = value.strip_prefix(b"base64:").unwrap_or(value);
+    // Base64 that is padded; other is not told from a path.
+    let is_padded = value.ends_with(b"=");
+    let is_part = |byte: &u8| is(*byte, if is_padded { TOKEN68 } else { WORD });
+    let is_run = |run: &[u8]| run.len() >= MIN_RUN && keys::is_mixed(run);
+    value.len() >= MIN
+        && value.iter().all(is_part)
+        && if is_padded { is_run(value) } else { value.split(|byte| !is(*byte, ALNUM)).any(is_run) }
 }
 
 /// Whether a whole text is a credential, for the name that stands before it says so.
 pub(super) fn is_credential(name: &str, text: &str) -> bool {
-    // These say themselves what they are.
-    let has_own_form = text.starts_with("eyJ") || text.starts_with("-----BEGIN ");
+    // These say themselves what they are, to their end.
+    let is_token = text.starts_with("eyJ") && text.bytes().all(|byte| is(byte, DOTTED));
+    let is_block = text.rfind("-----BEGIN ") == Some(0) && text.trim_end().ends_with(" PRIVATE KEY-----");
     let kind = kind_of_name(Bytes::new(name), name.len());
-    let beginning = text.as_bytes().get(..MAX_REFUSED).unwrap_or(text.as_bytes());
-    !text.is_empty() && !has_own_form && kind.is_some_and(|kind| is_value(kind, beginning))
+    let is_credential = kind.is_some_and(|kind| is_value(kind, text.as_bytes()));
+    is_credential && !text.is_empty() && !is_token && !is_block
 }
 
 /// Whether it is like what stands behind names of this kind.
@@ -297,14 +331,48 @@ fn is_value(kind: Value, value: &[u8]) -> bool {
 }
 
 fn is_placeholder(value: &[u8]) -> bool {
-    PLACEHOLDERS.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
-        || value.iter().all(|byte| matches!(byte, b'*' | b'.' | b'-' | b'_' | b'?' | b'x' | b'X'))
+    PLACEHOLDERS.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes())) || is_mask(value)
 }
 
-/// `${NAME}`, `{{ name }}`, `<your key>`: names a value. So does a marker.
+fn is_mask(value: &[u8]) -> bool {
+    work(value.len());
+    value.iter().all(|byte| matches!(byte, b'*' | b'.' | b'-' | b'_' | b'?' | b'x' | b'X'))
+}
+
+/// How the name of a value begins and ends where one stands for it: `${{ name }}`, `{{ name }}`, `$(command)`.
+const TEMPLATES: &[(&[u8], &[u8])] = &[(b"${{", b"}}"), (b"{{", b"}}"), (b"$(", b")"), (b"${", b"}")];
+
+fn begins_template(value: &[u8]) -> bool {
+    TEMPLATES.iter().any(|(open, _)| value.starts_with(open))
+}
+
+/// `${NAME}`, `{{ name }}`, `<your key>`: names a value, and says no more. So does a marker.
 fn is_template(value: &[u8]) -> bool {
-    value.starts_with(MARKER)
-        || matches!(value, [b'$', b'{' | b'(', ..] | [b'{', b'{', ..] | [b'<', .., b'>'])
+    work(value.len());
+    let is_of = |(open, close): &(&[u8], &[u8])| {
+        let inner = value.strip_prefix(*open).and_then(|rest| rest.strip_suffix(*close));
+        inner.is_some_and(|inner| {
+            let is_closed_before = inner.windows(close.len()).any(|window| window == *close);
+            !is_closed_before && (*open != b"${" || is_name(inner))
+        })
+    };
+    TEMPLATES.iter().any(is_of)
+        || matches!(value, [b'<', .., b'>'])
+        || marker_length(value) == Some(value.len())
+}
+
+/// The same of what ends where a value without quotes does, before `next`.
+fn is_plain_template(value: &[u8], next: u8) -> bool {
+    match value.strip_prefix(b"${") {
+        Some(b"{") => next == b' ',
+        Some(name) => next == b'}' && is_name(name),
+        None => value.starts_with(b"$(") && matches!(next, b' ' | b')'),
+    }
+}
+
+/// A default behind it, `${NAME:-hunter2}`, is a value.
+fn is_name(text: &[u8]) -> bool {
+    text.iter().all(|byte| is(*byte, DOTTED) || *byte == b' ')
 }
 
 /// An object, a list, `getpass.getpass(`, `settings.secret`.
@@ -328,10 +396,17 @@ fn is_prose(bytes: Bytes<'_>, start: usize, end: usize, is_spaced: bool) -> bool
 fn find_authorization(scan: &mut Scan<'_>, start: usize) -> Option<usize> {
     let bytes = scan.bytes;
     let end = bytes.run_within(start, WORD, MAX_SCHEME);
-    let is_scheme = end > start && bytes.at(end) == b' ';
+    let is_scheme = end > start && matches!(bytes.at(end), b' ' | b'\t');
     let is_known = SCHEMES.iter().any(|scheme| bytes.span(start, end).eq_ignore_ascii_case(scheme));
-    let like = if is_scheme && is_known { Like::Any } else { Like::Random };
-    find_credential(scan, if is_scheme { end.wrapping_add(1) } else { start }, 6, like)
+    if !is_scheme {
+        return find_credential(scan, start, 6, Like::Random);
+    }
+    let start = behind_spaces(bytes, end);
+    if !is_known {
+        return find_credential(scan, start, 6, Like::Random);
+    }
+    let start = behind_quote(bytes, start).map_or(start, |(start, ..)| start);
+    find_credential(scan, start, 6, Like::Any)
 }
 
 /// At the `B` of `Bearer …`: RFC 6750.
@@ -348,12 +423,21 @@ fn find_credential(scan: &mut Scan<'_>, start: usize, min: usize, like: Like) ->
     let bytes = scan.bytes;
     // One that is refused is looked at no further than that.
     let mut end = bytes.run_within(start, TOKEN68, MAX_REFUSED);
+    let is_word = || bytes.at(end) != b':' && is_prose(bytes, start, end, true);
+    if matches!(like, Like::Any) && (is_word() || is_parameter(bytes, end)) {
+        return None;
+    }
     let counts = |value: &[u8]| match like {
         Like::Any => !is_placeholder(value),
         Like::Random => is_random(value),
     };
     if counts(bytes.span(start, end)) {
         end = bytes.run(end, TOKEN68);
+        // `user:password` that nobody has encoded.
+        while matches!(like, Like::Any) && bytes.at(end) == b':' && is(bytes.at(end.wrapping_add(1)), TOKEN68)
+        {
+            end = bytes.run(end.wrapping_add(1), TOKEN68);
+        }
     }
     let is_beginning = scan.is_at_cut(end) && end.saturating_sub(start) > MAX_CUT_REST;
     if bytes.before(end, 1) == b'.' && end > start {
@@ -369,6 +453,12 @@ fn find_credential(scan: &mut Scan<'_>, start: usize, min: usize, like: Like) ->
         return Some(end);
     }
     scan.found(Kind::ApiKey, start, end)
+}
+
+/// Whether a name ends here, and what it names begins: the `=` of `token="…"`, not of `dG9rZW4=", "…`.
+fn is_parameter(bytes: Bytes<'_>, end: usize) -> bool {
+    let value = behind_quote(bytes, end).filter(|_| bytes.before(end, 1) == b'=');
+    value.is_some_and(|(start, ..)| is(bytes.at(start), TOKEN68) || bytes.starts_with(start, MARKER))
 }
 
 /// At `://`: the password in `scheme://user:password@host`, RFC 3986, or a key that stands for the user.
