@@ -15,6 +15,7 @@
 //! - no finding begins or ends within a character, and nothing here can panic;
 //! - a text cut at its end (`is_cut`) ends in no more than four characters of a secret that began before the cut.
 
+mod authorization;
 mod bytes;
 mod email;
 mod iban;
@@ -25,8 +26,10 @@ mod named;
 mod number;
 mod pattern;
 mod pem;
+mod placeholder;
 mod scan;
 mod spans;
+mod user_info;
 
 use std::borrow::Cow;
 

@@ -1,9 +1,12 @@
-//! Credentials that a name before them gives away: `password=…`, `"api_key": "…"`, `Authorization: Bearer …`, a
-//! password in a URL. Also telephone numbers behind `phone:`, which may lack any form of their own.
+//! Credentials that a name before them gives away: `password=…`, `"api_key": "…"`. Also telephone numbers behind `phone:`,
+//! which may lack any form of their own.
 
-use super::bytes::{ALNUM, Bytes, DIGIT, DOTTED, LETTER, QUOTE, SPACE, TOKEN68, VALUE_END, WORD, is};
+use super::bytes::{ALNUM, Bytes, DIGIT, DOTTED, LETTER, QUOTE, TOKEN68, VALUE_END, WORD, is};
+use super::placeholder::{
+    begins_template, is_code, is_mask, is_placeholder, is_plain_template, is_prose, is_template,
+};
 use super::scan::Scan;
-use super::{Kind, MARKER, MAX_CUT_REST, keys, marker_length, number, work};
+use super::{Kind, MARKER, MAX_CUT_REST, authorization, keys, number, work};
 
 /// What a value must be like to count.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,47 +68,6 @@ const NAMES: &[(&str, Value)] = &[
 ];
 const MAX_NAME: usize = 16;
 
-/// What stands before a credential: <https://www.iana.org/assignments/http-authschemes>, and what APIs use beside it.
-const SCHEMES: &[&[u8]] = &[
-    b"basic",
-    b"bearer",
-    b"token",
-    b"key",
-    b"apikey",
-    b"api-key",
-    b"bot",
-    b"dpop",
-    b"negotiate",
-    b"genie-key",
-];
-const MAX_SCHEME: usize = 32;
-
-/// What a credential behind a scheme must be like.
-#[derive(Clone, Copy)]
-enum Like {
-    /// Anything but a placeholder.
-    Any,
-    Random,
-}
-
-/// What stands for a value in documentation and schemas.
-const PLACEHOLDERS: &[&str] = &[
-    "null",
-    "none",
-    "nil",
-    "true",
-    "false",
-    "undefined",
-    "string",
-    "str",
-    "text",
-    "required",
-    "optional",
-    "any",
-    "bytes",
-    "secretstr",
-];
-
 /// How much of a value decides whether it is one; it goes whole then.
 const MAX_REFUSED: usize = 64;
 
@@ -142,7 +104,7 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
             let end = number::end_of_named_phone(bytes, digits)?;
             return scan.found(Kind::Phone, start, end);
         }
-        Value::Authorization => return find_authorization(scan, start),
+        Value::Authorization => return authorization::find(scan, start),
         Value::Any | Value::Random(_) | Value::Key => {}
     }
     let end_within = |most| {
@@ -182,13 +144,13 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
 }
 
 /// The next that is none, within a few.
-fn behind_spaces(bytes: Bytes<'_>, start: usize) -> usize {
+pub(super) fn behind_spaces(bytes: Bytes<'_>, start: usize) -> usize {
     let is_space = |byte: &&u8| matches!(byte, b' ' | b'\t');
     start.wrapping_add(bytes.from(start).iter().take(4).take_while(is_space).count())
 }
 
 /// Where a text in quotes begins, the quote, and how many backslashes are before it.
-fn behind_quote(bytes: Bytes<'_>, start: usize) -> Option<(usize, u8, usize)> {
+pub(super) fn behind_quote(bytes: Bytes<'_>, start: usize) -> Option<(usize, u8, usize)> {
     let escapes = bytes.from(start).iter().take(3).take_while(|byte| **byte == b'\\').count();
     let at = start.wrapping_add(escapes);
     let quote = bytes.at(at);
@@ -287,7 +249,7 @@ fn whole_character(bytes: Bytes<'_>, mut end: usize) -> usize {
     end
 }
 
-fn is_random(value: &[u8]) -> bool {
+pub(super) fn is_random(value: &[u8]) -> bool {
     work(value.len());
     let has = |class: fn(&u8) -> bool| value.iter().any(class);
     let is_mixed = value.len() >= 16 && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase);
@@ -328,172 +290,4 @@ fn is_value(kind: Value, value: &[u8]) -> bool {
             Value::Key => is_key(value),
             Value::Authorization | Value::Phone => false,
         }
-}
-
-fn is_placeholder(value: &[u8]) -> bool {
-    PLACEHOLDERS.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes())) || is_mask(value)
-}
-
-fn is_mask(value: &[u8]) -> bool {
-    work(value.len());
-    value.iter().all(|byte| matches!(byte, b'*' | b'.' | b'-' | b'_' | b'?' | b'x' | b'X'))
-}
-
-/// How the name of a value begins and ends where one stands for it: `${{ name }}`, `{{ name }}`, `$(command)`.
-const TEMPLATES: &[(&[u8], &[u8])] = &[(b"${{", b"}}"), (b"{{", b"}}"), (b"$(", b")"), (b"${", b"}")];
-
-fn begins_template(value: &[u8]) -> bool {
-    TEMPLATES.iter().any(|(open, _)| value.starts_with(open))
-}
-
-/// `${NAME}`, `{{ name }}`, `<your key>`: names a value, and says no more. So does a marker.
-fn is_template(value: &[u8]) -> bool {
-    work(value.len());
-    let is_of = |(open, close): &(&[u8], &[u8])| {
-        let inner = value.strip_prefix(*open).and_then(|rest| rest.strip_suffix(*close));
-        inner.is_some_and(|inner| {
-            let is_closed_before = inner.windows(close.len()).any(|window| window == *close);
-            !is_closed_before && (*open != b"${" || is_name(inner))
-        })
-    };
-    TEMPLATES.iter().any(is_of)
-        || matches!(value, [b'<', .., b'>'])
-        || marker_length(value) == Some(value.len())
-}
-
-/// The same of what ends where a value without quotes does, before `next`.
-fn is_plain_template(value: &[u8], next: u8) -> bool {
-    match value.strip_prefix(b"${") {
-        Some(b"{") => next == b' ',
-        Some(name) => next == b'}' && is_name(name),
-        None => value.starts_with(b"$(") && matches!(next, b' ' | b')'),
-    }
-}
-
-/// A default behind it, `${NAME:-hunter2}`, is a value.
-fn is_name(text: &[u8]) -> bool {
-    text.iter().all(|byte| is(*byte, DOTTED) || *byte == b' ')
-}
-
-/// An object, a list, `getpass.getpass(`, `settings.secret`.
-fn is_code(value: &[u8]) -> bool {
-    work(value.len());
-    let mut parts = value.splitn(2, |byte| *byte == b'(');
-    let name = parts.next().unwrap_or_default();
-    let is_name = name.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.'));
-    matches!(value, [b'{' | b'[', ..]) || (is_name && (parts.next().is_some() || value.contains(&b'.')))
-}
-
-/// Whether a value without quotes is rather the next word of a sentence: `password: click here`.
-fn is_prose(bytes: Bytes<'_>, start: usize, end: usize, is_spaced: bool) -> bool {
-    let value = bytes.span(start, end);
-    let is_plain_word = value.iter().skip(1).all(u8::is_ascii_lowercase);
-    let is_last = matches!(bytes.at(end), 0 | b'\n' | b'\r' | b'\\' | b'<' | b'"' | b'&' | b';');
-    value.len() < 3 || (is_spaced && is_plain_word && !is_last)
-}
-
-/// Behind `Authorization:`: a scheme and its credential, or a credential alone.
-fn find_authorization(scan: &mut Scan<'_>, start: usize) -> Option<usize> {
-    let bytes = scan.bytes;
-    let end = bytes.run_within(start, WORD, MAX_SCHEME);
-    let is_scheme = end > start && matches!(bytes.at(end), b' ' | b'\t');
-    let is_known = SCHEMES.iter().any(|scheme| bytes.span(start, end).eq_ignore_ascii_case(scheme));
-    if !is_scheme {
-        return find_credential(scan, start, 6, Like::Random);
-    }
-    let start = behind_spaces(bytes, end);
-    if !is_known {
-        return find_credential(scan, start, 6, Like::Random);
-    }
-    let start = behind_quote(bytes, start).map_or(start, |(start, ..)| start);
-    find_credential(scan, start, 6, Like::Any)
-}
-
-/// At the `B` of `Bearer …`: RFC 6750.
-pub(super) fn find_bearer(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
-    const BEARER: &[u8] = b"Bearer ";
-    if !scan.bytes.starts_with(at, BEARER) {
-        return None;
-    }
-    find_credential(scan, at.wrapping_add(BEARER.len()), 16, Like::Random)
-}
-
-fn find_credential(scan: &mut Scan<'_>, start: usize, min: usize, like: Like) -> Option<usize> {
-    scan.wants(Kind::ApiKey)?;
-    let bytes = scan.bytes;
-    // One that is refused is looked at no further than that.
-    let mut end = bytes.run_within(start, TOKEN68, MAX_REFUSED);
-    let is_word = || bytes.at(end) != b':' && is_prose(bytes, start, end, true);
-    if matches!(like, Like::Any) && (is_word() || is_parameter(bytes, end)) {
-        return None;
-    }
-    let counts = |value: &[u8]| match like {
-        Like::Any => !is_placeholder(value),
-        Like::Random => is_random(value),
-    };
-    if counts(bytes.span(start, end)) {
-        end = bytes.run(end, TOKEN68);
-        // `user:password` that nobody has encoded.
-        while matches!(like, Like::Any) && bytes.at(end) == b':' && is(bytes.at(end.wrapping_add(1)), TOKEN68)
-        {
-            end = bytes.run(end.wrapping_add(1), TOKEN68);
-        }
-    }
-    let is_beginning = scan.is_at_cut(end) && end.saturating_sub(start) > MAX_CUT_REST;
-    if bytes.before(end, 1) == b'.' && end > start {
-        end = end.saturating_sub(1);
-    }
-    let value = bytes.span(start, end);
-    if !is_beginning && (value.len() < min || !counts(value)) {
-        return None;
-    }
-    if bytes.starts_with(start, b"eyJ")
-        && let Some(end) = keys::find_jwt(scan, start.wrapping_add(2))
-    {
-        return Some(end);
-    }
-    scan.found(Kind::ApiKey, start, end)
-}
-
-/// Whether a name ends here, and what it names begins: the `=` of `token="…"`, not of `dG9rZW4=", "…`.
-fn is_parameter(bytes: Bytes<'_>, end: usize) -> bool {
-    let value = behind_quote(bytes, end).filter(|_| bytes.before(end, 1) == b'=');
-    value.is_some_and(|(start, ..)| is(bytes.at(start), TOKEN68) || bytes.starts_with(start, MARKER))
-}
-
-/// At `://`: the password in `scheme://user:password@host`, RFC 3986, or a key that stands for the user.
-pub(super) fn find_in_url(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
-    const MAX_USER_INFO: usize = 512;
-    scan.wants(Kind::ApiKey)?;
-    let bytes = scan.bytes;
-    let start = at.wrapping_add(3);
-    let front = bytes.span(start, start.wrapping_add(MAX_USER_INFO));
-    let length = front.iter().position(|byte| {
-        is(*byte, SPACE) || matches!(byte, b'/' | b'"' | b'\'' | b'\\' | b'<' | b'>' | b'`')
-    });
-    let front = front.get(..length.unwrap_or(front.len())).unwrap_or_default();
-    work(front.len());
-    if front.windows(MARKER.len()).any(|window| window == MARKER) {
-        return None;
-    }
-    let colon = front.iter().position(|byte| *byte == b':');
-    let password = start.wrapping_add(colon.map_or(0, |colon| colon.wrapping_add(1)));
-    let Some(length) = front.iter().rposition(|byte| *byte == b'@') else {
-        let end = start.wrapping_add(front.len());
-        let is_beginning =
-            colon.is_some() && scan.is_at_cut(end) && end.saturating_sub(password) > MAX_CUT_REST;
-        return if is_beginning { scan.found(Kind::ApiKey, password, end) } else { None };
-    };
-    let host = start.wrapping_add(length);
-    let value = bytes.span(password, host);
-    let counts = if colon.is_some() {
-        !value.is_empty() && !is_template(value)
-    } else {
-        value.len() >= 16 && is_random(value)
-    };
-    if !counts {
-        return None;
-    }
-    // Behind the `@`, which is no e-mail address's.
-    scan.found(Kind::ApiKey, password, host).map(|host| host.wrapping_add(1))
 }

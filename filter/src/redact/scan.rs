@@ -2,7 +2,9 @@
 
 use super::bytes::{Bytes, DIGIT, HEX, IPV6, LOCAL, NUMBER, is};
 use super::spans::Spans;
-use super::{Enabled, Kind, MAX_CUT_REST, email, iban, ip, keys, named, number, pem};
+use super::{
+    Enabled, Kind, MAX_CUT_REST, authorization, email, iban, ip, keys, named, number, pem, user_info,
+};
 
 /// How far back a cut word is looked for: the longest local part of an address.
 const MAX_CUT_WORD: usize = 64;
@@ -44,7 +46,7 @@ impl Scan<'_> {
             b'\\' => Some(self.bytes.behind_escape(at.wrapping_add(1))),
             b'-' => pem::find(self, at),
             b'J' => keys::find_jwt(self, at),
-            b'B' => named::find_bearer(self, at),
+            b'B' => authorization::find_bearer(self, at),
             _ => None,
         };
         end.or_else(|| keys::find(self, at)).unwrap_or_default()
@@ -60,7 +62,7 @@ impl Scan<'_> {
 
     fn colon(&mut self, at: usize) -> Option<usize> {
         if self.bytes.starts_with(at, b"://") {
-            return named::find_in_url(self, at);
+            return user_info::find(self, at);
         }
         ip::find_v6(self, at).or_else(|| named::find(self, at))
     }

@@ -1,0 +1,85 @@
+//! What stands behind a name and is no value: what documentation, schemas, templates and programs write in its place, and
+//! the next word of a sentence.
+
+use super::bytes::{Bytes, DOTTED, is};
+use super::{marker_length, work};
+
+/// What stands for a value in documentation and schemas.
+const PLACEHOLDERS: &[&str] = &[
+    "null",
+    "none",
+    "nil",
+    "true",
+    "false",
+    "undefined",
+    "string",
+    "str",
+    "text",
+    "required",
+    "optional",
+    "any",
+    "bytes",
+    "secretstr",
+];
+
+pub(super) fn is_placeholder(value: &[u8]) -> bool {
+    PLACEHOLDERS.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes())) || is_mask(value)
+}
+
+pub(super) fn is_mask(value: &[u8]) -> bool {
+    work(value.len());
+    value.iter().all(|byte| matches!(byte, b'*' | b'.' | b'-' | b'_' | b'?' | b'x' | b'X'))
+}
+
+/// How the name of a value begins and ends where one stands for it: `${{ name }}`, `{{ name }}`, `$(command)`.
+const TEMPLATES: &[(&[u8], &[u8])] = &[(b"${{", b"}}"), (b"{{", b"}}"), (b"$(", b")"), (b"${", b"}")];
+
+pub(super) fn begins_template(value: &[u8]) -> bool {
+    TEMPLATES.iter().any(|(open, _)| value.starts_with(open))
+}
+
+/// `${NAME}`, `{{ name }}`, `<your key>`: names a value, and says no more. So does a marker.
+pub(super) fn is_template(value: &[u8]) -> bool {
+    work(value.len());
+    let is_of = |(open, close): &(&[u8], &[u8])| {
+        let inner = value.strip_prefix(*open).and_then(|rest| rest.strip_suffix(*close));
+        inner.is_some_and(|inner| {
+            let is_closed_before = inner.windows(close.len()).any(|window| window == *close);
+            !is_closed_before && (*open != b"${" || is_name(inner))
+        })
+    };
+    TEMPLATES.iter().any(is_of)
+        || matches!(value, [b'<', .., b'>'])
+        || marker_length(value) == Some(value.len())
+}
+
+/// The same of what ends where a value without quotes does, before `next`.
+pub(super) fn is_plain_template(value: &[u8], next: u8) -> bool {
+    match value.strip_prefix(b"${") {
+        Some(b"{") => next == b' ',
+        Some(name) => next == b'}' && is_name(name),
+        None => value.starts_with(b"$(") && matches!(next, b' ' | b')'),
+    }
+}
+
+/// A default behind it, `${NAME:-hunter2}`, is a value.
+fn is_name(text: &[u8]) -> bool {
+    text.iter().all(|byte| is(*byte, DOTTED) || *byte == b' ')
+}
+
+/// An object, a list, `getpass.getpass(`, `settings.secret`.
+pub(super) fn is_code(value: &[u8]) -> bool {
+    work(value.len());
+    let mut parts = value.splitn(2, |byte| *byte == b'(');
+    let name = parts.next().unwrap_or_default();
+    let is_name = name.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.'));
+    matches!(value, [b'{' | b'[', ..]) || (is_name && (parts.next().is_some() || value.contains(&b'.')))
+}
+
+/// Whether a value without quotes is rather the next word of a sentence: `password: click here`.
+pub(super) fn is_prose(bytes: Bytes<'_>, start: usize, end: usize, is_spaced: bool) -> bool {
+    let value = bytes.span(start, end);
+    let is_plain_word = value.iter().skip(1).all(u8::is_ascii_lowercase);
+    let is_last = matches!(bytes.at(end), 0 | b'\n' | b'\r' | b'\\' | b'<' | b'"' | b'&' | b';');
+    value.len() < 3 || (is_spaced && is_plain_word && !is_last)
+}
