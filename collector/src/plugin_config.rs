@@ -37,7 +37,6 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<bool> {
         for Found { place, configuration } in read(file).with_context(|| format!("reading {shown}"))? {
             let (_, problems) = config::parse(configuration.as_bytes());
             for config::Problem { path, message } in &problems {
-                let path = if path.is_empty() { "(document)" } else { path };
                 writeln!(out, "{shown}: {place}{path}: {message}")?;
             }
             if problems.is_empty() {

@@ -267,11 +267,14 @@ const DEFAULT_CLUSTER: &str = "outbound|4317||meshtap-collector.meshtap-system.s
 /// One thing wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where, as `batch.max_spans`; empty for the document itself.
+    /// Where, as `batch.max_spans`; `(document)` for all of it.
     pub path: String,
     /// What is wrong, and what to write instead.
     pub message: String,
 }
+
+/// Where a mistake is in no key.
+const DOCUMENT: &str = "(document)";
 
 /// Reads a plugin configuration. Never fails: see the module's description.
 pub fn parse(document: &[u8]) -> (Config, Vec<Problem>) {
@@ -314,7 +317,7 @@ fn examine(document: &[u8]) -> (Config, Findings) {
         let message = format!("{message}; using defaults");
         // Nobody can say where in it the secrets are.
         findings.secrets.push(0..document.len());
-        findings.problems.push(Problem { path: String::new(), message });
+        findings.problems.push(Problem { path: DOCUMENT.to_owned(), message });
         Config::default()
     });
     (config, findings)
@@ -1048,13 +1051,20 @@ fn shown(value: Json<'_>) -> String {
     beginning(value.as_raw_str())
 }
 
-/// Enough of a text to find it again.
+/// Enough of a text to find it again, on one line.
 fn beginning(text: &str) -> String {
     const MAX_BYTES: usize = 64;
-    match text.get(..text.floor_char_boundary(MAX_BYTES)) {
-        Some(beginning) if beginning.len() < text.len() => format!("{beginning}…"),
-        _ => text.to_owned(),
+    let end = text.floor_char_boundary(MAX_BYTES);
+    let beginning = text.get(..end).unwrap_or_default();
+    let mut bytes = beginning.as_bytes().to_vec();
+    for byte in bytes.iter_mut().filter(|byte| byte.is_ascii_control()) {
+        *byte = b' ';
     }
+    let mut line = String::from_utf8(bytes).unwrap_or_default();
+    if end < text.len() {
+        line.push('…');
+    }
+    line
 }
 
 fn kind(kind: JsonValueKind) -> &'static str {
@@ -1085,6 +1095,16 @@ mod tests {
             Config::default().collector.authority,
             "meshtap-collector.meshtap-system.svc.cluster.local:4317"
         );
+    }
+
+    #[test]
+    fn a_mistake_is_one_line() {
+        let document =
+            "{\"content\": {\"mode\": [\n\t\"full\"\r\n]}, \"a\\nmeshtap: all is well\\u001b[2K\": 1}";
+        let found = problems(document);
+        assert!(found.iter().any(|problem| problem.contains("found [  \"full\"  ]")), "{found:?}");
+        assert!(found.iter().any(|problem| problem.starts_with("a meshtap: all is well [2K: ")), "{found:?}");
+        assert!(!found.concat().contains(char::is_control), "{found:?}");
     }
 
     #[test]
@@ -1533,6 +1553,6 @@ mod tests {
     #[test]
     fn documents_that_are_no_objects() {
         assert!(problems("[1]").first().is_some_and(|p| p.contains("expected an object, found an array")));
-        assert!(problems("{").first().is_some_and(|p| p.contains("not valid JSON")));
+        assert!(problems("{").first().is_some_and(|p| p.starts_with("(document): not valid JSON")));
     }
 }

@@ -101,6 +101,8 @@ pub const MIN_RULE_CHARS: usize = 3;
 const MAX_ROUNDS: usize = 4;
 /// A beginning of a secret is left at a cut when it has no more characters than this.
 const MAX_CUT_REST: usize = 4;
+/// How much of a value decides whether it is a credential; one that is goes whole.
+const MAX_JUDGED: usize = 64;
 
 /// What to look for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -148,11 +148,11 @@ mod tests {
     fn a_configuration_is_read_in_json_and_yaml() {
         assert_eq!(problems("{\"detect\": \"known\", \"batch\": {\"max_spans\": 1.0}}"), [""; 0]);
         assert_eq!(problems("detect: everything\nbatch: {max_span: 1}\n"), ["detect", "batch.max_span"]);
-        assert_eq!(problems("{\"detect\": \"known\""), [""]);
+        assert_eq!(problems("{\"detect\": \"known\""), ["(document)"]);
         for yaml in ["{\"detect\": \"known\",}", "{'detect': 'known'}", "\u{feff}{\"detect\": \"known\"}"] {
-            assert_eq!(problems(yaml), [""], "{yaml}");
+            assert_eq!(problems(yaml), ["(document)"], "{yaml}");
         }
-        assert_eq!(problems("[]"), [""]);
+        assert_eq!(problems("[]"), ["(document)"]);
         assert_eq!(problems(""), [""; 0]);
     }
 

@@ -284,7 +284,6 @@ impl Shared {
         }
         self.stats.add(Metric::ConfigProblems, problems.len());
         for Problem { path, message } in problems.iter().take(MAX_LOGGED_PROBLEMS) {
-            let path = if path.is_empty() { "(document)" } else { path };
             host::log(LogLevel::Warn, &format!("meshtap: plugin configuration: {path}: {message}"));
         }
         let more = problems.len().saturating_sub(MAX_LOGGED_PROBLEMS);

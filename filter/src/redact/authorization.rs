@@ -3,7 +3,7 @@
 use super::bytes::{Bytes, TOKEN68, WORD, is};
 use super::placeholder::{is_placeholder, is_prose};
 use super::scan::Scan;
-use super::{Kind, MARKER, MAX_CUT_REST, keys, named};
+use super::{Kind, MARKER, MAX_CUT_REST, MAX_JUDGED, keys, named};
 
 /// What stands before a credential: <https://www.iana.org/assignments/http-authschemes>, and what APIs use beside it.
 const SCHEMES: &[&[u8]] = &[
@@ -27,9 +27,6 @@ enum Like {
     Any,
     Random,
 }
-
-/// How much of a credential decides whether it is one; it goes whole then.
-const MAX_REFUSED: usize = 64;
 
 /// Behind `Authorization:`: a scheme and its credential, or a credential alone.
 pub(super) fn find(scan: &mut Scan<'_>, start: usize) -> Option<usize> {
@@ -61,7 +58,7 @@ fn find_credential(scan: &mut Scan<'_>, start: usize, min: usize, like: Like) ->
     scan.wants(Kind::ApiKey)?;
     let bytes = scan.bytes;
     // One that is refused is looked at no further than that.
-    let mut end = bytes.run_within(start, TOKEN68, MAX_REFUSED);
+    let mut end = bytes.run_within(start, TOKEN68, MAX_JUDGED);
     let is_word = || bytes.at(end) != b':' && is_prose(bytes, start, end, true);
     if matches!(like, Like::Any) && (is_word() || is_parameter(bytes, end)) {
         return None;

@@ -3,7 +3,7 @@
 
 use super::bytes::{ALNUM, BASE64, Bytes, Class, DIGIT, DOTTED, HEX, LETTER, UPPER, WORD, is};
 use super::scan::Scan;
-use super::{Kind, MAX_CUT_REST, work};
+use super::{Kind, MAX_CUT_REST, MAX_JUDGED, work};
 
 /// One format of keys.
 struct Format {
@@ -204,8 +204,6 @@ const fn anchors() -> Anchors {
     anchors
 }
 
-/// How much of a body decides whether it is random.
-const MAX_REFUSED: usize = 64;
 /// How long the header of a JWT may be that a word before it is glued to.
 const MAX_GLUED: usize = 128;
 
@@ -226,7 +224,7 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
         let Some(start) = start else { continue };
         let body = start.wrapping_add(format.prefix.len());
         // A body that is refused although it is long is looked at no further than that.
-        let mut run = bytes.run_within(body, format.body, MAX_REFUSED);
+        let mut run = bytes.run_within(body, format.body, MAX_JUDGED);
         let fits = format.rule != Rule::Random || is_random(bytes.span(body, run));
         if fits {
             run = bytes.run(run, format.body);

@@ -6,7 +6,7 @@ use super::placeholder::{
     begins_template, is_code, is_mask, is_placeholder, is_plain_template, is_prose, is_template,
 };
 use super::scan::Scan;
-use super::{Kind, MARKER, MAX_CUT_REST, authorization, keys, number, work};
+use super::{Kind, MARKER, MAX_CUT_REST, MAX_JUDGED, authorization, keys, number, work};
 
 /// What a value must be like to count.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,9 +68,6 @@ const NAMES: &[(&str, Value)] = &[
 ];
 const MAX_NAME: usize = 16;
 
-/// How much of a value decides whether it is one; it goes whole then.
-const MAX_REFUSED: usize = 64;
-
 /// At `:`, `=`, or the `>` that ends an XML tag.
 pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     let bytes = scan.bytes;
@@ -114,7 +111,7 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
             end_of_plain(bytes, start, most)
         }
     };
-    let mut end = end_within(if kind == Value::Key { 2 * MAX_REFUSED } else { MAX_REFUSED });
+    let mut end = end_within(if kind == Value::Key { 2 * MAX_JUDGED } else { MAX_JUDGED });
     // One of these only to its end.
     if is_mask(bytes.span(start, end)) || (is_quoted && begins_template(bytes.from(start))) {
         end = end_within(usize::MAX);
