@@ -50,11 +50,11 @@ fn upgraded_and_rolled_back(world: &World, place: &str, folders: &[&str]) -> Vec
             (!vms(&namespace).is_subset(&before)).then_some(())
         });
         under_way.ends_whole_after_the_change(&pod);
-        let its = world.was_seen(&namespace.query(), &name);
-        let span = if its { "and has its span" } else { "and its span is lost with the old VM" };
+        world.collector().wait_for_span(&format!("{}&model={name}", namespace.query()));
         seen.push((
             format!("{place}: the module is {step} while a stream is under way"),
-            format!("the stream is whole {span}; a new VM's heartbeat comes, and calls have their spans"),
+            "the stream is whole and has its span; a new VM's heartbeat comes, and calls have their spans"
+                .to_owned(),
         ));
     }
     seen
@@ -181,7 +181,7 @@ pub(crate) fn resilient_canary(world: &World) {
     crate::until_seen_as(world, &namespace.name, &canary, "canary-deleted");
     world.all_batches_come();
     assert!(twice(&canary) > counted, "the second filter is gone from a pod that runs");
-    assert!(world.was_seen(&namespace.query(), "canary-goes"));
+    world.collector().wait_for_span(&format!("{}&model=canary-goes", namespace.query()));
     world.holds(
         "resilient: `istio/canary` gets the namespace's module again, and is deleted, while a stream is under way",
         "the pods run that module from the edit on; the stream is whole and has its span; the second filter stays in pods \

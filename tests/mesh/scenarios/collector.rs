@@ -108,8 +108,12 @@ pub(crate) fn sidecar_scope(world: &World) {
         "spec": {"egress": [{"hosts": ["./*", "istio-system/*"]}]},
     }));
     wait::until("the cluster is gone", || (!has_cluster()).then_some(()));
+    // Envoy's workers hear of it after its admin interface.
+    wait::until("the filter tries again", || {
+        assert_eq!(pod.call(&Call::chat("last-in-scope").model("last-in-scope")).status, 200);
+        (retries() > before).then_some(())
+    });
     assert_eq!(pod.call(&Call::chat("out-of-scope").model("out-of-scope")).status, 200);
-    wait::until("the filter tries again", || (retries() > before).then_some(()));
     assert!(!world.was_seen(&namespace.query(), "out-of-scope"));
     namespace.apply(&["istio/base", "istio/egress/openai", "istio/components/sidecar-scope"], &[]);
     world.collector().wait_for_span(&format!("{}&model=out-of-scope", namespace.query()));

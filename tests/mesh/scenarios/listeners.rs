@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::changes::twice;
 use crate::streams::Stream;
-use crate::world::{BASE, Namespace, RESILIENT, World};
+use crate::world::{BASE, RESILIENT, World};
 
 /// To a pod that runs, and from it.
 pub(crate) fn comes_and_goes(world: &World) {
@@ -26,10 +26,8 @@ pub(crate) fn comes_and_goes(world: &World) {
         let under_way = Stream::begin(&world.mesh.provider, &pod, &format!("goes-{place}"));
         world.mesh.kube.tell(&["-n", &namespace.name, "delete", kind, "meshtap"]);
         wait::until("a listener without the filter", || (!listeners(&pod).contains("meshtap")).then_some(()));
-        let model = format!("gone-{place}");
-        assert_eq!(pod.call(&Call::chat(&model).model(&model)).status, 200);
+        crate::until_unseen(world, &namespace.name, &pod, "gone");
         let fate = under_way.fate(&pod);
-        assert!(!world.was_seen(&namespace.query(), &model));
         world.holds(
             &format!("{place}: the filter is removed while a stream is under way"),
             // Whether its span leaves the VM before that is gone is chance.
@@ -64,6 +62,7 @@ pub(crate) fn base_to_resilient(world: &World) {
         (![&pod, &patient].into_iter().any(|pod| listeners(pod).contains(&of_plugin))).then_some(())
     });
     let fate = under_way.fate(&pod);
+    world.collector().wait_for_span(&format!("{}&model=to-resilient", namespace.query()));
     kept.assert_goes_on();
     kept.ends_whole();
     crate::until_seen_as(world, &namespace.name, &pod, "resilient");
@@ -76,17 +75,12 @@ pub(crate) fn base_to_resilient(world: &World) {
     world.holds(
         "from base to `resilient` in a running pod: the component is applied, and the WasmPlugin deleted",
         &format!(
-            "one filter, one span for a call; a stream under way is {fate} and {}; in a pod whose annotation \
+            "one filter, one span for a call; a stream under way is {fate} and has its span; in a pod whose annotation \
              `proxy.istio.io/config` raises `drainDuration` it is whole within that time",
-            its_span(&namespace, "to-resilient"),
         ),
     );
 }
 
 fn listeners(pod: &Pod) -> String {
     pod.admin("/config_dump?resource=dynamic_listeners")
-}
-
-fn its_span(namespace: &Namespace<'_>, name: &str) -> &'static str {
-    if namespace.world.was_seen(&namespace.query(), name) { "has its span" } else { "has no span" }
 }

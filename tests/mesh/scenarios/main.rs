@@ -169,3 +169,18 @@ fn until_seen_as(world: &World, namespace: &str, pod: &Pod, model: &str) {
         (!world.collector().spans(&query).is_empty()).then_some(())
     });
 }
+
+/// Makes calls, all of which are answered with 200, until one has no span: Envoy's workers hear of a change after its
+/// admin interface.
+#[track_caller]
+fn until_unseen(world: &World, namespace: &str, pod: &Pod, model: &str) {
+    let query = format!("namespace={namespace}");
+    let mut count = 0;
+    wait::until("a call without a span", || {
+        count += 1;
+        let model = format!("{model}-{namespace}-{count}");
+        let answer = pod.call(&Call::chat(&model).model(&model));
+        assert_eq!(answer.status, 200, "{answer:?}\n{}", pod.log());
+        (!world.was_seen(&query, &model)).then_some(())
+    });
+}

@@ -266,7 +266,8 @@ fn one_name_twice(world: &World) {
     wait::until("istiod's next count", || (rejects() > before).then_some(()));
     let name = "one-name";
     assert_eq!(pod.call(&Call::chat(name).model(name)).status, 200);
-    assert!(world.was_seen(&namespace.query(), name) && !runs());
+    world.collector().wait_for_span(&format!("{}&model={name}", namespace.query()));
+    assert!(!runs());
     world.mesh.kube.tell(&["-n", &namespace.name, "delete", "envoyfilter", "meshtap-copy"]);
     wait::until("the change that was held up", || runs().then_some(()));
     world.holds(
