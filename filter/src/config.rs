@@ -1051,11 +1051,12 @@ fn shown(value: Json<'_>) -> String {
     beginning(value.as_raw_str())
 }
 
-/// Enough of a text to find it again, on one line.
+/// Enough of a text to find it again, on one line; where there is none, as it stands in a document. Byte by byte, which
+/// takes the least room in the module.
 fn beginning(text: &str) -> String {
     const MAX_BYTES: usize = 64;
     let end = text.floor_char_boundary(MAX_BYTES);
-    let beginning = text.get(..end).unwrap_or_default();
+    let beginning = if end == 0 { "\"\"" } else { text.get(..end).unwrap_or_default() };
     let mut bytes = beginning.as_bytes().to_vec();
     for byte in bytes.iter_mut().filter(|byte| byte.is_ascii_control()) {
         *byte = b' ';
@@ -1105,6 +1106,14 @@ mod tests {
         assert!(found.iter().any(|problem| problem.contains("found [  \"full\"  ]")), "{found:?}");
         assert!(found.iter().any(|problem| problem.starts_with("a meshtap: all is well [2K: ")), "{found:?}");
         assert!(!found.concat().contains(char::is_control), "{found:?}");
+    }
+
+    #[test]
+    fn a_key_without_a_name_has_a_path() {
+        let paths = |document: &str| -> Vec<String> {
+            parse(document.as_bytes()).1.into_iter().map(|problem| problem.path).collect()
+        };
+        assert_eq!(paths(r#"{"": 1, "batch": {"": 1}}"#), ["batch.\"\"", "\"\""]);
     }
 
     #[test]

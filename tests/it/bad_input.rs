@@ -13,6 +13,7 @@ use meshtap_tests::spans::Span;
 use meshtap_tests::standin::record::Exchange;
 use meshtap_tests::standin::scenario::Scenario;
 use meshtap_tests::standin::{self, Standin};
+use meshtap_tests::wait;
 use meshtap_tests::workload::Workload;
 
 use crate::expect::{answered, complete, counted, failed, finished, uncounted};
@@ -276,4 +277,8 @@ fn configuration_that_is_not_json() {
     watched.envoy.wait_for_counters("the mistake to be counted", |counters| {
         (counters.get("meshtap_config_problems_total") == 1).then_some(())
     });
+    let sidecar = wait::until("a heartbeat", || {
+        watched.collector.get("/api/v1/sidecars?from=-1h").json()["sidecars"].as_array()?.first().cloned()
+    });
+    assert_eq!(sidecar["config_problem_paths"], serde_json::json!(["(document)"]), "{sidecar:#}");
 }
