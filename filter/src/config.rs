@@ -803,7 +803,10 @@ impl<'a, 'p> Section<'a, 'p> {
             } else {
                 let message = "expected a name in lower case that gRPC and HTTP leave free, once, and a text of 1 to \
                                4096 visible ASCII characters and spaces, at most 16 and 8192 bytes together; not sent";
-                self.report(&beginning(&name), message.to_owned());
+                // Behind a name that is more than one stands what nobody should read.
+                let end = name.bytes().skip(1).position(|byte| matches!(byte, b':' | b'=' | b' '));
+                let name = end.and_then(|end| name.get(..end.saturating_add(1))).unwrap_or(&name);
+                self.report(&beginning(name), message.to_owned());
             }
         }
         headers
@@ -986,7 +989,7 @@ fn is_path(pattern: &str) -> bool {
 }
 
 /// Headers that hold no id.
-pub const CREDENTIALS: [&str; 11] = [
+pub const CREDENTIALS: [&str; 19] = [
     "authorization",
     "proxy-authorization",
     "cookie",
@@ -998,6 +1001,14 @@ pub const CREDENTIALS: [&str; 11] = [
     "x-amz-security-token",
     "ocp-apim-subscription-key",
     "xi-api-key",
+    "cf-aig-authorization",
+    "helicone-auth",
+    "private-token",
+    "x-forwarded-access-token",
+    "x-forwarded-client-cert",
+    "x-functions-key",
+    "x-portkey-api-key",
+    "x-vault-token",
 ];
 
 /// A credential is not an id: it must not leave the pod.
@@ -1495,11 +1506,12 @@ mod tests {
         let document = r#"{"collector":{"headers":{
             "authorization": "Bearer a b", "x-scope-orgid": "1", "": "s3cret", ":path": "s3cret", "grpc-timeout": "s3cret",
             "content-type": "s3cret", "X-Upper": "s3cret", "x y": "s3cret", "x-number": 3, "x-list": ["s3cret"],
-            "x-line": "s3cret\r\nb: c", "x-end": "s3cret ", "x-empty": "", "x-umlaut": "s3cr\u00e9t"
+            "x-line": "s3cret\r\nb: c", "x-end": "s3cret ", "x-empty": "", "x-umlaut": "s3cr\u00e9t",
+            "authorization: Bearer s3cret": "x", "x-key=s3cret": "x"
         }}}"#;
         assert_eq!(names(document), "authorization x-scope-orgid");
         let reported = problems(document);
-        assert_eq!(reported.len(), 12, "{reported:?}");
+        assert_eq!(reported.len(), 14, "{reported:?}");
         for problem in &reported {
             assert!(problem.starts_with("collector.headers."), "{problem}");
             assert!(!problem.contains("s3cr"), "{problem}");

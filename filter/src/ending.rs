@@ -112,6 +112,8 @@ impl StreamLog {
             || self.any(timeouts)
         {
             End::Timeout
+        } else if self.is_hung_up() {
+            End::LocalReply
         } else if details.starts_with("downstream_") {
             End::ClientCancelled
         } else if self.any(flag::DOWNSTREAM_PROTOCOL_ERROR) && status.is_none_or(|status| status < 400) {
@@ -143,8 +145,15 @@ impl StreamLog {
             End::LocalReply if self.any(flag::NO_HEALTHY_UPSTREAM) => Some(ErrorType::NoHealthyUpstream),
             End::LocalReply if self.any(flag::UPSTREAM_OVERFLOW) => Some(ErrorType::Overflow),
             End::LocalReply if self.any(flag::RATE_LIMITED) => Some(ErrorType::RateLimited),
+            End::LocalReply if self.is_hung_up() => failed_status.or(Some(ErrorType::Other)),
             End::Complete | End::LocalReply => failed_status,
         }
+    }
+
+    /// Whether the proxy closed the client's connection, and not for what that sent: its listener has other filters now.
+    pub fn is_hung_up(&self) -> bool {
+        self.code_details.starts_with("downstream_local_disconnect")
+            && !self.any(flag::DOWNSTREAM_PROTOCOL_ERROR)
     }
 }
 
@@ -210,6 +219,11 @@ mod tests {
         check("http2.remote_reset", 268_435_456, Some(200), End::ClientCancelled, Some("cancelled"));
         check("http1.codec_error", 262_144, Some(200), End::ClientCancelled, Some("cancelled"));
         check("http1.codec_error", 262_144, Some(400), End::LocalReply, Some("400"));
+        let hung_up = "downstream_local_disconnect(filter_chain_is_being_removed)";
+        check(hung_up, 16_384, Some(200), End::LocalReply, Some("_OTHER"));
+        check(hung_up, 16_384, None, End::LocalReply, Some("_OTHER"));
+        let refused = "downstream_local_disconnect(codec_error:http1.codec_error)";
+        check(refused, 262_144, Some(200), End::ClientCancelled, Some("cancelled"));
         check("direct_response", 0, Some(200), End::LocalReply, None);
         check("direct_response", 0, Some(403), End::LocalReply, Some("403"));
         check("cluster_not_found", 16_777_216, Some(503), End::LocalReply, Some("503"));

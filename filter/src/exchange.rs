@@ -152,15 +152,15 @@ impl Exchange {
     pub fn finish(mut self, log: StreamLog, envoy: EnvoyFacts, now: UnixNanos) -> Span {
         let ending = self.ending(&log);
         self.finish_bodies(ending);
+        let is_usage_interrupted = self.reading.observer.is_usage_interrupted();
         let facts = self.reading.observer.facts();
         let adapter = self.detected.adapter;
         let operation =
             adapter.other_operation.filter(|_| facts.other_operation).unwrap_or(adapter.operation);
         let unread = self.http.response_unread;
         let is_final = (ending == End::Complete && unread.is_none()) || self.response.is_final(&self.reading);
-        // What comes later may have said otherwise, and half a usage object says half of it.
-        let is_lost = !is_final
-            && (unread.is_some_and(Unread::is_bound) || self.reading.observer.is_usage_interrupted());
+        // What comes later may have said otherwise.
+        let is_lost = !is_final && (unread.is_some_and(Unread::is_bound) || is_usage_interrupted);
         let usage = if is_lost {
             Usage::default()
         } else {
@@ -216,11 +216,14 @@ impl Exchange {
     /// longer HTTP has no other end than that one side closes it.
     fn ending(&self, log: &StreamLog) -> End {
         let is_tunnel = self.http.status == Some(SWITCHING_PROTOCOLS);
-        match log.end(self.http.status) {
-            End::ClientCancelled if self.response.is_final(&self.reading) => End::Complete,
-            End::ClientCancelled | End::UpstreamReset if is_tunnel => End::Complete,
-            end => end,
+        let end = log.end(self.http.status);
+        let is_downstream = end == End::ClientCancelled || (end == End::LocalReply && log.is_hung_up());
+        if (is_downstream && self.response.is_final(&self.reading))
+            || ((is_downstream || end == End::UpstreamReset) && is_tunnel)
+        {
+            return End::Complete;
         }
+        end
     }
 
     /// A body that was cut off is no news: how the exchange ended says so already.

@@ -258,17 +258,18 @@ impl Exporter {
         }
     }
 
-    /// Calls in a row that failed so far.
-    pub fn failures_in_a_row(&self) -> u32 {
-        self.failures_in_a_row
-    }
-
     fn settle(&mut self, batch: Batch, outcome: Outcome, now: SteadyNanos, random: u64, stats: &mut Stats) {
         if outcome.is_retryable() {
             stats.add(Metric::ExportRetries, 1);
+            // The one that is sent alone while calls fail is the oldest.
+            let is_oldest = self.failures_in_a_row > 0 && now >= self.paused_until;
             self.back_off(now, random);
             self.again_bytes = self.again_bytes.saturating_add(batch.message.len());
-            self.again.push_back(batch);
+            if is_oldest {
+                self.again.push_front(batch);
+            } else {
+                self.again.push_back(batch);
+            }
             self.make_room(stats);
             return;
         }

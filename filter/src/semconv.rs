@@ -152,3 +152,26 @@ pub const MESHTAP_CONFIG_PROBLEM_PATHS: &str = "meshtap.config.problem_paths";
 /// LLM calls seen to their end since the configuration took effect, and spans of theirs that were dropped or rejected.
 pub const MESHTAP_SPANS_FINISHED: &str = "meshtap.spans.finished";
 pub const MESHTAP_SPANS_DROPPED: &str = "meshtap.spans.dropped";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn every_attribute_is_documented() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+        let page = |name| fs::read_to_string(docs.join(name)).unwrap();
+        let (of_spans, of_heartbeats) = (page("spans.md"), page("configuration.md"));
+        let constants = include_str!("semconv.rs").split("#[cfg(test)]").next().unwrap();
+        let values = constants.lines().filter_map(|line| line.strip_prefix("pub const ")?.split('"').nth(1));
+        let attributes: Vec<&str> = values
+            .filter(|value| ![super::SCHEMA_URL, super::SCOPE_NAME, super::HEARTBEAT].contains(value))
+            .collect();
+        assert!(attributes.len() > 90);
+        for attribute in attributes {
+            let name = format!("`{attribute}`");
+            assert!(of_spans.contains(&name) || of_heartbeats.contains(&name), "{name} stands nowhere");
+        }
+    }
+}

@@ -7,6 +7,7 @@ use meshtap_tests::client::HOST;
 use meshtap_tests::collector::{Collector, Store};
 use meshtap_tests::envoy::{Envoy, Filter, Listener, Settings, typed};
 use meshtap_tests::http;
+use meshtap_tests::overhead::sink::{Manner, Sink};
 use meshtap_tests::ports;
 use meshtap_tests::receiver::{Export, Receiver};
 use meshtap_tests::sandbox::Sandbox;
@@ -17,6 +18,8 @@ use meshtap_tests::workload::Workload;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Map, Value, json};
+use tokio::runtime::Runtime;
+use tonic::Code;
 
 const OBSERVED: &str = "observed";
 
@@ -315,6 +318,41 @@ fn the_collector_knows_which_sidecars_are_there() {
     }
     assert_eq!(collector.spans("limit=10").len(), 0);
     assert_eq!(collector.usage("model").len(), 0);
+}
+
+#[test]
+fn a_collector_that_refuses_every_batch_is_said_once() {
+    let runtime = Runtime::new().unwrap();
+    let sandbox = Sandbox::new("refused-once");
+    let standin = Standin::start();
+    let sink = Sink::start(runtime.handle());
+    sink.behave(Manner::Fails(Code::PermissionDenied));
+    let filter = Filter::exporting_to(sink.address()).set("/batch/max_age_ms", 50.into());
+    let listener = Listener::new(OBSERVED, standin.address()).filter(filter);
+    let envoy = Envoy::start(&sandbox, &Workload::new("refused-once", "export"), &[listener]);
+    let call = || {
+        let headers = [("host", HOST), ("content-type", "application/json"), (standin::CALL, "refused@it")];
+        let body = br#"{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}"#;
+        let reply = http::post(envoy.address(OBSERVED), "/v1/chat/completions", &headers, body);
+        assert_eq!(reply.map(|reply| reply.status).ok(), Some(200));
+    };
+    let refused = || envoy.counters().get("meshtap_spans_dropped_refused_total");
+    for _ in 0..4 {
+        let before = refused();
+        call();
+        wait::until("another batch to be refused", || (refused() > before).then_some(()));
+    }
+    // The worker's and the main thread's.
+    let failures = || envoy.log().matches("failed: gRPC status 7").count();
+    let before = failures();
+    assert!((1..=2).contains(&before), "{}", envoy.log());
+    sink.behave(Manner::Accepts);
+    let exported = || envoy.counters().get("meshtap_spans_exported_total");
+    call();
+    wait::until("a batch to be taken", || (exported() > 0).then_some(()));
+    sink.behave(Manner::Fails(Code::PermissionDenied));
+    call();
+    wait::until("the next row of failures to be said", || (failures() > before).then_some(()));
 }
 
 fn is_heartbeat(span: &Span) -> bool {

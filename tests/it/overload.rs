@@ -53,7 +53,10 @@ fn what_breaks_the_connection_is_stored_in_parts_and_what_is_too_much_alone_is_p
         (collector.metric("meshtap_spans_stored_total") == 9).then_some(())
     });
     assert_eq!(collector.metric("meshtap_queue_parked"), 1);
-    assert_eq!(collector.metric("meshtap_queue_waiting_entries{cursor=\"store\"}"), 0);
+    // What is stored is acknowledged after it, durably.
+    wait::until("the acknowledgement of the last one", || {
+        (collector.metric("meshtap_queue_waiting_entries{cursor=\"store\"}") == 0).then_some(())
+    });
     assert!(proxy.broken() > 3, "{}", proxy.broken());
     assert_eq!(server.query("SELECT uniqExact(span_id), count() FROM broken.spans").trim(), "9\t9");
 }

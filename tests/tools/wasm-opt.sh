@@ -34,5 +34,5 @@ fi
 # What rustc says that the module uses; there is no section for it in a module without names.
 node "$folder/bin/wasm-opt" \
   --enable-simd --enable-bulk-memory --enable-sign-ext --enable-mutable-globals --enable-nontrapping-float-to-int \
-  --enable-multivalue --enable-reference-types "$@" -Oz "$in" -o "$out.$$"
+  --enable-multivalue --enable-reference-types "$@" -Oz --converge --reorder-functions "$in" -o "$out.$$"
 mv "$out.$$" "$out"

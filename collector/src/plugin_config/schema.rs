@@ -82,7 +82,11 @@ fn of(values: &Values) -> Value {
             json!({"type": "integer", "minimum": min, "maximum": max, "default": default})
         }
         Values::Text { default } => {
-            json!({"type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[!-~]*$", "default": default})
+            let mut text = json!({"type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[!-~]*$", "default": default});
+            if default.is_empty() {
+                text.as_object_mut().map(|text| text.remove("default"));
+            }
+            text
         }
         Values::Host => place(HOST),
         Values::Path => place(PATH),

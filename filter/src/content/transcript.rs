@@ -1001,12 +1001,14 @@ impl Sink<Field> for Collector<'_> {
     }
 }
 
-/// Whether a finish reason says that there would have been more, in the words of any provider: `length`, `MAX_TOKENS`,
-/// `model_context_window_exceeded`, `limit`, `content_filter`.
+/// Whether a finish reason says that there would have been more, as all do but those that say, in the words of any provider,
+/// that the model was done: `stop`, `end_turn`, `COMPLETE`, `tool_calls`.
 fn is_of_a_cut(finish_reason: &str) -> bool {
-    const WORDS: [&str; 6] = ["length", "max", "window", "limit", "incomplete", "filter"];
-    let reason = finish_reason.to_ascii_lowercase();
-    WORDS.iter().any(|word| reason.contains(word))
+    const DONE: [&str; 8] = ["stop", "end", "complete", "finish", "eos", "tool", "function", "pause"];
+    let reason = finish_reason.as_bytes();
+    let begins =
+        |word: &&str| reason.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()));
+    !DONE.iter().any(begins)
 }
 
 fn write_message(writer: &mut Writer<'_>, message: &Message, finish_reason: Option<&str>, broke_off: bool) {

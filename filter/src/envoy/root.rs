@@ -45,6 +45,8 @@ pub(super) struct Shared {
     grpc_service: Vec<u8>,
     metadata: Vec<u8>,
     calls: Calls,
+    /// The last call that ended failed, which the log says.
+    is_failing: bool,
     heartbeat: Heartbeat,
     clock: SteadyClock,
     /// The hash of the document that the configuration was read from.
@@ -131,6 +133,7 @@ impl Root {
             grpc_service: Vec::new(),
             metadata: Vec::new(),
             calls: Calls::Untried,
+            is_failing: false,
             heartbeat: Heartbeat::default(),
             clock: SteadyClock::default(),
             document: None,
@@ -483,7 +486,6 @@ impl Shared {
     }
 
     fn answered(&mut self, token: u32, status: u32, response_size: usize) {
-        let failing_before = self.exporter.failures_in_a_row() > 0;
         let outcome = if status == 0 {
             let response = host::buffer(BufferType::GrpcReceiveBuffer, 0, response_size).unwrap_or_default();
             Outcome::Accepted { rejected_spans: otlp::rejected_spans(&response) }
@@ -495,7 +497,7 @@ impl Shared {
             return;
         }
         match outcome {
-            Outcome::Accepted { .. } if failing_before => {
+            Outcome::Accepted { .. } if std::mem::take(&mut self.is_failing) => {
                 host::log(LogLevel::Info, "meshtap: the collector takes spans again");
             }
             Outcome::Status(status) => {
@@ -508,8 +510,8 @@ impl Shared {
     }
 
     /// Only the first of a row of failures: the counters tell the rest.
-    fn log_failure(&self, reason: &str) {
-        if self.exporter.failures_in_a_row() <= 1 {
+    fn log_failure(&mut self, reason: &str) {
+        if !std::mem::replace(&mut self.is_failing, true) {
             let cluster = &self.config.collector.cluster;
             host::log(LogLevel::Warn, &format!("meshtap: export to {cluster:?} failed: {reason}"));
         }

@@ -159,7 +159,7 @@ fn calls_that_fail_together_are_one_failure() {
         rig.answer(token, UNAVAILABLE, 0);
     }
     let pause = 500 * NANOS_PER_MILLI;
-    assert_eq!((rig.exporter.failures_in_a_row(), rig.exporter.paused_until), (1, pause));
+    assert_eq!((rig.exporter.failures_in_a_row, rig.exporter.paused_until), (1, pause));
     let only = rig.send(pause).expect("the pause is over");
     assert_eq!(rig.send(pause), None, "one asks, the others wait");
     rig.answer(only, OK, pause);
@@ -232,6 +232,26 @@ fn a_refused_batch_is_dropped_and_counted() {
         assert_eq!(rig.total(Metric::SpansDroppedRefused), 2, "{status}");
         rig.check_books(2);
     }
+}
+
+#[test]
+fn what_fails_again_keeps_its_place() {
+    let mut rig = Rig::new(|config| config.batch.max_spans = 1);
+    for bytes in [11, 12, 13] {
+        rig.push(1, bytes);
+    }
+    let tokens: Vec<u32> = (0..3).map(|_| rig.send(0).unwrap()).collect();
+    for token in tokens {
+        rig.answer(token, UNAVAILABLE, 0);
+    }
+    for _ in 0..2 {
+        let now = rig.exporter.paused_until;
+        let only = rig.send(now).unwrap();
+        rig.answer(only, UNAVAILABLE, now);
+    }
+    let waiting: Vec<usize> = rig.exporter.again.iter().map(|batch| batch.message.len()).collect();
+    assert!(waiting.is_sorted() && waiting.len() == 3, "the oldest first: {waiting:?}");
+    rig.check_books(3);
 }
 
 #[test]

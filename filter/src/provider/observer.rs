@@ -191,6 +191,8 @@ pub struct Observer {
     tool_list: Option<Vec<ToolCall>>,
 
     usage_object: UsageObject,
+    /// The counts after the last usage object that was read to its end.
+    whole_usage: Option<Reported>,
     /// Error objects that are open, one inside the other.
     open_errors: u32,
     /// An error object said of what type it is.
@@ -224,6 +226,7 @@ impl Observer {
             calls: Vec::new(),
             tool_list: None,
             usage_object: UsageObject::Read,
+            whole_usage: None,
             open_errors: 0,
             error_has_type: false,
             cache_figures: CacheFigures::default(),
@@ -279,9 +282,20 @@ impl Observer {
         self.stream_end == StreamEnd::Seen
     }
 
-    /// Whether the newest usage object has counts and was not read to its end.
-    pub fn is_usage_interrupted(&self) -> bool {
-        matches!(self.usage_object, UsageObject::Open | UsageObject::Interrupted)
+    /// Nothing comes any more: what the newest usage object said counts only if it was read to its end. Whether none is left
+    /// that was.
+    pub fn is_usage_interrupted(&mut self) -> bool {
+        self.take_back_usage();
+        self.usage_object == UsageObject::Interrupted
+    }
+
+    /// Half a usage object says half of it: what counts is what was known before.
+    fn take_back_usage(&mut self) {
+        if self.usage_object == UsageObject::Open {
+            self.usage_object =
+                if self.whole_usage.is_some() { UsageObject::Read } else { UsageObject::Interrupted };
+            self.facts.reported = self.whole_usage.unwrap_or_default();
+        }
     }
 
     /// Whether a document said that more would come, and none did that was the last.
@@ -322,10 +336,10 @@ impl Observer {
     /// A document broke off: what it left half read means nothing.
     pub fn abandon_document(&mut self) {
         self.document_has_output = false;
-        self.usage_object = match self.usage_object {
-            UsageObject::Open | UsageObject::Interrupted => UsageObject::Interrupted,
-            UsageObject::Read | UsageObject::New => UsageObject::Read,
-        };
+        self.take_back_usage();
+        if self.usage_object == UsageObject::New {
+            self.usage_object = UsageObject::Read;
+        }
         self.open_errors = 0;
         self.cache_figures = CacheFigures::default();
         self.document = self.document.wrapping_add(1);
@@ -360,6 +374,7 @@ impl Observer {
         facts.finish_reasons.clear();
         facts.reported = Reported::default();
         facts.metrics = Reported::default();
+        self.whole_usage = None;
         self.calls.clear();
     }
 
@@ -761,6 +776,7 @@ impl Sink<Field> for Observer {
             Field::Document => self.end_document(),
             Field::Usage if self.usage_object == UsageObject::Open => {
                 self.usage_object = UsageObject::Read;
+                self.whole_usage = Some(self.facts.reported);
             }
             Field::Error => self.open_errors = self.open_errors.saturating_sub(1),
             _ => {}

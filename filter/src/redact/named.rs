@@ -13,6 +13,8 @@ use super::{Kind, MARKER, MAX_CUT_REST, MAX_JUDGED, authorization, keys, number,
 enum Value {
     /// Anything but a placeholder.
     Any,
+    /// The same, and no path: `pwd` is a folder as often.
+    NoPath,
     /// So many characters at least, random to look at: letters and digits, or cases mixed.
     Random(u8),
     /// One run of letters and digits that no word has, [`is_key`]: `key` stands before much else.
@@ -29,7 +31,7 @@ const NAMES: &[(&str, Value)] = &[
     ("passphrase", Value::Any),
     ("passwort", Value::Any),
     ("kennwort", Value::Any),
-    ("pwd", Value::Any),
+    ("pwd", Value::NoPath),
     ("pass", Value::Random(6)),
     ("secret", Value::Random(8)),
     ("apikey", Value::Random(8)),
@@ -47,6 +49,7 @@ const NAMES: &[(&str, Value)] = &[
     ("accesstoken", Value::Random(8)),
     ("refreshtoken", Value::Random(8)),
     ("authtoken", Value::Random(8)),
+    ("auth", Value::Key),
     ("sessiontoken", Value::Random(8)),
     ("bearertoken", Value::Random(8)),
     ("token", Value::Random(16)),
@@ -102,7 +105,10 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
             return scan.found(Kind::Phone, start, end);
         }
         Value::Authorization => return authorization::find(scan, start),
-        Value::Any | Value::Random(_) | Value::Key => {}
+        Value::Any | Value::NoPath | Value::Random(_) | Value::Key => {}
+    }
+    if is_quoted && is_closed(bytes, at, start, quote) {
+        return None;
     }
     let end_within = |most| {
         if is_quoted {
@@ -122,7 +128,8 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     let value = bytes.span(start, end);
     let is_none = !is_quoted && (is_code(value) || is_plain_template(value, bytes.at(end)));
     let is_spaced = is_spaced && bytes.at(at) == b':';
-    let is_word = kind == Value::Any && !is_quoted && is_prose(bytes, start, end, is_spaced);
+    let is_word =
+        matches!(kind, Value::Any | Value::NoPath) && !is_quoted && is_prose(bytes, start, end, is_spaced);
     let counts = !is_none && !is_word && is_value(kind, value);
     // A beginning of a value may yet become random; short ones are left, as everywhere.
     let is_beginning = scan.is_at_cut(end) && value.len() > MAX_CUT_REST;
@@ -152,6 +159,15 @@ pub(super) fn behind_quote(bytes: Bytes<'_>, start: usize) -> Option<(usize, u8,
     let at = start.wrapping_add(escapes);
     let quote = bytes.at(at);
     is(quote, QUOTE).then_some((at.wrapping_add(1), quote, escapes))
+}
+
+/// Whether the quote before `start` closes a text of a few words that ends at `at`: `"Your password: ")`.
+fn is_closed(bytes: Bytes<'_>, at: usize, start: usize, quote: u8) -> bool {
+    let before = bytes.span(at.saturating_sub(2 * MAX_NAME), at);
+    let opened = before.iter().rposition(|byte| !is(*byte, LETTER) && *byte != b' ');
+    let words = opened.and_then(|at| before.get(at..)).unwrap_or_default();
+    matches!(bytes.at(start), b' ' | b',' | b';' | b')' | b']' | b'}' | b'>' | b'+')
+        && matches!(words, [opening, first, ..] if *opening == quote && *first != b' ')
 }
 
 /// What the name before a `:` or `=` says of its value.
@@ -283,6 +299,7 @@ fn is_value(kind: Value, value: &[u8]) -> bool {
     !is_template(value)
         && match kind {
             Value::Any => !is_placeholder(value),
+            Value::NoPath => !is_placeholder(value) && !value.starts_with(b"/") && !value.starts_with(b"~"),
             Value::Random(min) => value.len() >= usize::from(min) && is_random(value),
             Value::Key => is_key(value),
             Value::Authorization | Value::Phone => false,

@@ -49,8 +49,15 @@ pub(super) fn is_template(value: &[u8]) -> bool {
         })
     };
     TEMPLATES.iter().any(is_of)
+        || is_variable(value)
         || matches!(value, [b'<', .., b'>'])
         || marker_length(value) == Some(value.len())
+}
+
+/// `$NAME`, as a shell has it; what is not in capitals may be a password.
+fn is_variable(value: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+    matches!(value, [b'$', b'A'..=b'Z' | b'_', rest @ ..] if rest.iter().all(is_part))
 }
 
 /// The same of what ends where a value without quotes does, before `next`.
@@ -67,13 +74,15 @@ fn is_name(text: &[u8]) -> bool {
     text.iter().all(|byte| is(*byte, DOTTED) || *byte == b' ')
 }
 
-/// An object, a list, `getpass.getpass(`, `settings.secret`.
+/// An object, a list, `getpass.getpass(`, `$_POST[`, `settings.secret`.
 pub(super) fn is_code(value: &[u8]) -> bool {
     work(value.len());
-    let mut parts = value.splitn(2, |byte| *byte == b'(');
+    let mut parts = value.splitn(2, |byte| matches!(byte, b'(' | b'['));
     let name = parts.next().unwrap_or_default();
-    let is_name = name.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.'));
-    matches!(value, [b'{' | b'[', ..]) || (is_name && (parts.next().is_some() || value.contains(&b'.')))
+    let bare = name.strip_prefix(b"$").unwrap_or(name);
+    let is_name = bare.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.'));
+    let is_member = bare.len() == name.len() && value.contains(&b'.');
+    matches!(value, [b'{' | b'[', ..]) || (is_name && (parts.next().is_some() || is_member))
 }
 
 /// Whether a value without quotes is rather the next word of a sentence: `password: click here`.

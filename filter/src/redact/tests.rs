@@ -479,6 +479,12 @@ fn named_values() {
             "**Password:** «Tr0ub4dor»",
             "<password>«hunter2»</password>",
             "os.environ[\"DB_PASSWORD\"] = \"«hunter2»\"",
+            "mysql -e \"x\" --password=\"«) my, secret»\"",
+            "\"password\": \"« leading»\"",
+            "password = \"« leading»\"",
+            "PASSWORD=«$ecret1» pwd: «$2hunter» passwd=«$ecret.one»",
+            "pwd=«hunter2» DB_PWD='«s3cret/x»'",
+            &format!("\"registry\": {{\"auth\": \"«{}==»\"}}", body(30)),
             &format!("api_key=«{key}»"),
             &format!("API key: «{key}»."),
             &format!("x-api-key: «{key}»\n"),
@@ -510,6 +516,10 @@ fn named_values() {
             &format!("https://api.telegram.org/bot«123456789:{}»/getMe", body(35)),
         ],
     );
+}
+
+#[test]
+fn what_stands_behind_a_name_and_is_no_value() {
     unchanged(&[
         "Forgot your password: click here",
         "password: str = None",
@@ -552,6 +562,19 @@ fn named_values() {
         "signature: see below",
         "pass: 12",
         "the password is in the vault",
+        r#"{"label":"Password:","hint":"at least eight characters"}"#,
+        "read -s -p \"Password: \" PW && echo \"logging in\"",
+        r#"{"cmd":"read -p \"Password: \" x; make all"}"#,
+        "input(\"Password: \")",
+        "print('Wrong password:', attempt, 'of', limit)",
+        "<input placeholder=\"Password:\" id=\"login\">",
+        "password = os.environ[\"DB_PASSWORD\"]",
+        "password = config[\"db\"][\"password\"]",
+        "$password = $_POST['password'];",
+        "password: Optional[str] = None",
+        "password=$DB_PASSWORD pwd=\"$DB_PASSWORD\"",
+        "PWD=/home/me/project",
+        r#"{"pwd": "/home/me", "oldpwd": "~/src"}"#,
     ]);
 }
 

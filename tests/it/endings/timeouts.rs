@@ -30,7 +30,7 @@ fn mid_stream(case: Case, details: &str, flags: &[&str]) {
 
 #[test]
 fn route_timeout_before_headers() {
-    let case = chat("timeout-before", Answer::nothing().hang()).route("timeout-0.3s");
+    let case = chat("timeout-before", Answer::nothing().hang()).route("timeout-1s");
     before_headers(case, 504, "response_timeout", &["UT"]);
 }
 
@@ -49,7 +49,7 @@ fn route_timeout_mid_stream_over_http2() {
 #[test]
 fn per_try_timeout() {
     chat("timeout-try", Answer::nothing().hang())
-        .route("try-timeout-0.3s")
+        .route("try-timeout-1s")
         .observe()
         .failed("timeout", "timeout")
         .because("upstream_per_try_timeout", &["UT", "URX"])
@@ -73,7 +73,7 @@ fn per_try_timeout_and_then_an_answer() {
 
 #[test]
 fn stream_idle_timeout_before_headers() {
-    let case = chat("idle-before", Answer::nothing().hang()).route("idle-timeout-0.3s");
+    let case = chat("idle-before", Answer::nothing().hang()).route("idle-timeout-1s");
     before_headers(case, 504, "stream_idle_timeout", &["SI"]);
 }
 
@@ -96,7 +96,7 @@ fn stream_idle_timeout_in_the_request() {
 
 #[test]
 fn max_stream_duration_before_headers() {
-    let case = chat("duration-before", Answer::nothing().hang()).route("max-duration-0.3s");
+    let case = chat("duration-before", Answer::nothing().hang()).route("max-duration-1s");
     before_headers(case, 504, "max_duration_timeout", &[]);
 }
 

@@ -97,8 +97,10 @@ pub(crate) fn own_traffic(world: &World) {
     for number in 0..5 {
         assert_eq!(pod.call(&Call::chat(&format!("own-{number}")).model("own")).status, 200);
     }
+    let query = format!("{}&model=own", namespace.query());
+    world.collector().wait_for_spans(&query, 5);
     world.all_batches_come();
-    let spans = world.collector().spans(&format!("{}&model=own", namespace.query()));
+    let spans = world.collector().spans(&query);
     assert_eq!(spans.len(), 5);
     assert_eq!(world.collector().pod.stat(FINISHED), of_others);
     let stored = world.collector().spans("namespace=meshtap-system&limit=1000");

@@ -227,10 +227,14 @@ fn runs_on_the_canary_alone(
     for (pod, name) in [(canary, &canary_call), (stable, &stable_call)] {
         assert_eq!(pod.call(&Call::chat(name).model(name)).status, 200);
     }
+    let queries = [through_canary, through_stable, canary_call, stable_call]
+        .map(|name| format!("{query}&model={name}"));
+    for query in &queries {
+        world.collector().wait_for_spans(query, 1);
+    }
     world.all_batches_come();
-    for name in [through_canary, through_stable, canary_call, stable_call] {
-        let spans = world.collector().spans(&format!("{query}&model={name}")).len();
-        assert_eq!(spans, 1, "{name}");
+    for query in &queries {
+        assert_eq!(world.collector().spans(query).len(), 1, "{query}");
     }
     wait::until("both plugins' count", || (twice(canary) == counted + 1).then_some(()));
     assert_eq!(twice(stable), 0);

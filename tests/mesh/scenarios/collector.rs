@@ -40,7 +40,11 @@ pub(crate) fn restart_under_load(world: &World) {
         world.collector().start_again(world.mesh.node());
         load.end()
     });
-    wait::until("all acks", || (unacked(&pod) == 0).then_some(()));
+    world.collector().wait_for_spans(&query, calls);
+    // A gauge that does not know yet of the last call is zero too.
+    wait::until("all acks", || {
+        (unacked(&pod) == 0 && count("spans_exported") - exported >= calls as u64).then_some(())
+    });
     world.all_batches_come();
     let spans = world.collector().spans(&query);
     let answers: BTreeSet<&str> = spans.iter().filter_map(|span| span.response_id.as_deref()).collect();

@@ -91,8 +91,10 @@ fn assert_one_span_each(namespace: &Namespace<'_>, pod: &Pod) {
         let answer = pod.call(&Call::chat(&name).model("counted"));
         assert_eq!(answer.status, 200, "{answer:?}");
     }
+    let query = format!("{}&model=counted", namespace.query());
+    namespace.world.collector().wait_for_spans(&query, CALLS);
     namespace.world.all_batches_come();
-    let spans = namespace.world.collector().spans(&format!("{}&model=counted", namespace.query()));
+    let spans = namespace.world.collector().spans(&query);
     assert_eq!(spans.len(), CALLS, "{spans:#?}");
 }
 

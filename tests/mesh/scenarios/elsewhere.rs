@@ -33,8 +33,9 @@ pub(crate) fn egress_gateway(world: &World) {
     });
     let query = "namespace=llm-egress&model=through-gateway";
     wait::until("a span of the gateway", || {
-        pod.call(&Call::chat("through-gateway").streamed().model("through-gateway"));
-        world.was_seen("namespace=llm-egress", "through-gateway").then_some(())
+        // A call that fails in the gateway has a span too.
+        let answer = pod.call(&Call::chat("through-gateway").streamed().model("through-gateway"));
+        (answer.status == 200 && world.was_seen("namespace=llm-egress", "through-gateway")).then_some(())
     });
     let span = world.collector().spans(query).remove(0);
     assert_eq!(span.workload.as_deref(), Some("llm-egressgateway"), "{span:#?}");
@@ -122,8 +123,9 @@ fn second_provider(world: &World, caller: &Pod) {
     for (number, host) in [BEDROCK, OPENAI].into_iter().enumerate() {
         let model = format!("second-provider-{number}");
         wait::until("a span of the gateway", || {
-            caller.call(&Call::chat(&model).to(&format!("http://{host}")).model(&model));
-            world.was_seen("namespace=llm-egress", &model).then_some(())
+            // A call that fails in the gateway has a span too.
+            let answer = caller.call(&Call::chat(&model).to(&format!("http://{host}")).model(&model));
+            (answer.status == 200 && world.was_seen("namespace=llm-egress", &model)).then_some(())
         });
         let call = Call::chat(&format!("{model}-stream")).to(&format!("http://{host}"));
         assert!(caller.call(&call.streamed().model(&format!("{model}-stream"))).is_whole_stream());

@@ -62,15 +62,20 @@ pub(crate) fn base_to_resilient(world: &World) {
         (![&pod, &patient].into_iter().any(|pod| listeners(pod).contains(&of_plugin))).then_some(())
     });
     let fate = under_way.fate(&pod);
-    world.collector().wait_for_span(&format!("{}&model=to-resilient", namespace.query()));
+    let cut = world.collector().wait_for_span(&format!("{}&model=to-resilient", namespace.query()));
+    let ended = ["meshtap.end", "error.type", "meshtap.usage.source"]
+        .map(|name| cut.attribute(name).unwrap_or_default());
+    assert_eq!(ended, ["local_reply", "_OTHER", "absent"], "it was the proxy: {cut:#?}");
     kept.assert_goes_on();
     kept.ends_whole();
     crate::until_seen_as(world, &namespace.name, &pod, "resilient");
     world.all_batches_come();
     let counted = twice(&pod);
     assert_eq!(pod.call(&Call::chat("resilient-alone").model("resilient-alone")).status, 200);
+    let query = format!("{}&model=resilient-alone", namespace.query());
+    world.collector().wait_for_spans(&query, 1);
     world.all_batches_come();
-    let spans = world.collector().spans(&format!("{}&model=resilient-alone", namespace.query())).len();
+    let spans = world.collector().spans(&query).len();
     assert_eq!((spans, twice(&pod) - counted), (1, 0));
     world.holds(
         "from base to `resilient` in a running pod: the component is applied, and the WasmPlugin deleted",

@@ -98,8 +98,9 @@ impl Counted {
                 Self::Nowhere => true,
             }
         };
-        let moved = wait::poll(|| moved().then_some(()));
-        assert!(moved.is_some(), "{fault}: nothing moved{}\n{}", self.told(), pod.log());
+        // As long as an agent that gives up after 30 s may take, and more.
+        let moved = || wait::poll(|| moved().then_some(()));
+        assert!(moved().or_else(moved).is_some(), "{fault}: nothing moved{}\n{}", self.told(), pod.log());
     }
 }
 
@@ -184,7 +185,10 @@ fn a_slow_start(world: &World, place: &str, folders: &[&str]) -> (String, String
     let early = pod.call(&Call::chat(&format!("early-{place}")).model("early"));
     let came_later = !waited && world.modules.sent(&name) == 0;
     assert!(waited || came_later, "the machine is too slow: the module came while the call was made");
-    let seen = world.was_seen(&namespace.query(), "early");
+    if waited {
+        world.collector().wait_for_span(&format!("{}&model=early", namespace.query()));
+    }
+    let seen = waited || world.was_seen(&namespace.query(), "early");
     crate::until_seen(world, &namespace.name, &pod);
     assert!(world.modules.sent(&name) > 0);
     let situation = format!("{place}, pod starts: the module takes {} s to come", SLOW.as_secs());

@@ -4,7 +4,7 @@
 //! What was kept is afterwards put into tables of the real server, in memory, which decodes it and counts.
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -21,6 +21,7 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::http::{self, Reply};
+use crate::ports;
 
 pub struct Sink {
     address: SocketAddr,
@@ -50,7 +51,8 @@ impl Sink {
     /// In front of a real server.
     pub fn start(runtime: &Handle, server: SocketAddr) -> Self {
         let kept = Arc::new(Kept { server, inserts: Mutex::default() });
-        let mut sink = Self { address: (Ipv4Addr::LOCALHOST, 0).into(), kept, serving: None };
+        // Nobody else is given it while the sink is away.
+        let mut sink = Self { address: ports::free_address(), kept, serving: None };
         sink.come_back(runtime);
         sink
     }

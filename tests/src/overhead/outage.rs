@@ -15,6 +15,7 @@ use super::sink::{Manner, Sink};
 use super::traffic::Kind;
 use super::trend::Trend;
 use crate::envoy::{Counters, Envoy, Filter, Listener};
+use crate::ports;
 use crate::sandbox::Sandbox;
 use crate::wait;
 use crate::workload::Workload;
@@ -197,7 +198,8 @@ struct Collector {
 impl Collector {
     fn start() -> Self {
         let runtime = runtime();
-        Self { sink: Sink::start(runtime.handle()), runtime: Some(runtime) }
+        let sink = Sink::start_at(runtime.handle(), ports::free_address());
+        Self { sink, runtime: Some(runtime) }
     }
 
     fn fail(&mut self, fault: Fault) {

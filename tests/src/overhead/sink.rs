@@ -48,8 +48,13 @@ struct Spans {
 
 impl Sink {
     pub fn start(runtime: &Handle) -> Self {
+        Self::start_at(runtime, (Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// At an address that nobody else is given while it is away.
+    pub fn start_at(runtime: &Handle, address: SocketAddr) -> Self {
         let service = TraceService::default();
-        let address = serve(runtime, (Ipv4Addr::LOCALHOST, 0).into(), service.clone());
+        let address = serve(runtime, address, service.clone());
         Self { address, service }
     }
 

@@ -66,6 +66,21 @@ fn half_a_usage_object_says_nothing() {
 }
 
 #[test]
+fn half_a_usage_object_takes_nothing_away() {
+    let start = r#"data: {"type":"message_start","message":{"usage":{"input_tokens":10,"cache_read_input_tokens":4,"output_tokens":1}}}"#;
+    let half = r#"data: {"type":"message_delta","usage":{"output_tokens":50,"x"#;
+    let span = Call::sse(MESSAGES, "{}", &[start, half]).whole();
+    assert_eq!(span.usage_source, UsageSource::ProviderPartial);
+    assert_eq!(counts(&span), "in=14 out=1 read=4 write=- think=- total=-");
+    assert!(span.facts.raw_usage.unwrap().contains("cache_read_input_tokens"));
+
+    let whole = format!("data: {{\"choices\":[],{USAGE}}}");
+    let half = r#"data: {"choices":[],"usage":{"prompt_tokens":10,"compl"#;
+    let span = Call::sse(CHAT, r#"{"stream":true}"#, &[&whole, half]).whole();
+    assert_eq!((counts(&span).as_str(), span.usage_source), (COUNTED, UsageSource::ProviderPartial));
+}
+
+#[test]
 fn counts_before_a_bound_are_not_given() {
     use std::io::Write as _;
     let filler = " ".repeat(8 << 20);
