@@ -803,10 +803,12 @@ impl<'a, 'p> Section<'a, 'p> {
             } else {
                 let message = "expected a name in lower case that gRPC and HTTP leave free, once, and a text of 1 to \
                                4096 visible ASCII characters and spaces, at most 16 and 8192 bytes together; not sent";
-                // Behind a name that is more than one stands what nobody should read.
-                let end = name.bytes().skip(1).position(|byte| matches!(byte, b':' | b'=' | b' '));
-                let name = end.and_then(|end| name.get(..end.saturating_add(1))).unwrap_or(&name);
-                self.report(&beginning(name), message.to_owned());
+                // Behind what can be a name stands what nobody should read.
+                let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+                let colon = usize::from(name.starts_with(':'));
+                let end =
+                    name.bytes().skip(colon).take_while(|byte| is_part(*byte)).count().saturating_add(colon);
+                self.report(&beginning(name.get(..end).unwrap_or_default()), message.to_owned());
             }
         }
         headers

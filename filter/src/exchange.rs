@@ -166,7 +166,7 @@ impl Exchange {
         } else {
             (adapter.usage)(facts.reported.or(facts.metrics)).certain()
         };
-        let usage_source = match (usage.is_absent(), is_final) {
+        let usage_source = match (usage.is_absent(), is_final && !self.reading.observer.is_usage_old()) {
             (true, _) => UsageSource::Absent,
             (false, true) => UsageSource::Provider,
             (false, false) => UsageSource::ProviderPartial,

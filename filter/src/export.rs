@@ -19,6 +19,8 @@ pub struct Batch {
     spans: u64,
     /// How many of them have their content with them.
     contents: u64,
+    /// By age among the batches of one exporter; those that it took over are older than its own.
+    order: u64,
 }
 
 impl Batch {
@@ -30,7 +32,7 @@ impl Batch {
 /// Batches as bytes, for a VM that holds other code: for each the counts, the length and the message.
 pub fn packed(batches: &[Batch]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for Batch { message, spans, contents } in batches {
+    for Batch { message, spans, contents, .. } in batches {
         for number in [*spans, *contents, message.len() as u64] {
             bytes.extend(number.to_le_bytes());
         }
@@ -54,7 +56,7 @@ fn first_batch(bytes: &[u8]) -> Option<(Batch, &[u8])> {
     let (contents, rest) = number(rest)?;
     let (size, rest) = number(rest)?;
     let (message, rest) = rest.split_at_checked(usize::try_from(size).ok()?)?;
-    Some((Batch { message: message.to_vec(), spans, contents }, rest))
+    Some((Batch { message: message.to_vec(), spans, contents, order: 0 }, rest))
 }
 
 fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
@@ -122,6 +124,8 @@ pub struct Exporter {
     in_flight: Vec<InFlight>,
     in_flight_bytes: usize,
     failures_in_a_row: u32,
+    /// Batches that were cut so far.
+    cut: u64,
     paused_until: SteadyNanos,
 }
 
@@ -140,6 +144,7 @@ impl Exporter {
             in_flight: Vec::new(),
             in_flight_bytes: 0,
             failures_in_a_row: 0,
+            cut: 0,
             paused_until: 0,
         }
     }
@@ -163,8 +168,7 @@ impl Exporter {
         for batch in batches {
             stats.add(Metric::QueueSpans, batch.spans);
             stats.add(Metric::QueueBytes, batch.message.len());
-            self.again_bytes = self.again_bytes.saturating_add(batch.message.len());
-            self.again.push_back(batch);
+            self.keep(Batch { order: 0, ..batch });
         }
         self.make_room(stats);
     }
@@ -261,15 +265,8 @@ impl Exporter {
     fn settle(&mut self, batch: Batch, outcome: Outcome, now: SteadyNanos, random: u64, stats: &mut Stats) {
         if outcome.is_retryable() {
             stats.add(Metric::ExportRetries, 1);
-            // The one that is sent alone while calls fail is the oldest.
-            let is_oldest = self.failures_in_a_row > 0 && now >= self.paused_until;
             self.back_off(now, random);
-            self.again_bytes = self.again_bytes.saturating_add(batch.message.len());
-            if is_oldest {
-                self.again.push_front(batch);
-            } else {
-                self.again.push_back(batch);
-            }
+            self.keep(batch);
             self.make_room(stats);
             return;
         }
@@ -284,6 +281,17 @@ impl Exporter {
                 stats.add(Metric::SpansExported, batch.spans.saturating_sub(rejected));
             }
             _ => stats.add(Metric::SpansDroppedRefused, batch.spans),
+        }
+    }
+
+    /// Until it is sent again, in its place by age.
+    fn keep(&mut self, batch: Batch) {
+        self.again_bytes = self.again_bytes.saturating_add(batch.message.len());
+        let younger = self.again.iter().rev().take_while(|other| other.order > batch.order).count();
+        self.again.push_back(batch);
+        let last = self.again.len().saturating_sub(1);
+        for at in (0..last).rev().take(younger) {
+            self.again.swap(at, at.saturating_add(1));
         }
     }
 
@@ -325,7 +333,8 @@ impl Exporter {
         let message = otlp::encode_request(&self.resource, cut.iter());
         // The resource and the framing are held from now on too.
         stats.add(Metric::QueueBytes, message.len().saturating_sub(bytes));
-        Some(Batch { message, spans: spans as u64, contents: contents as u64 })
+        self.cut = self.cut.saturating_add(1);
+        Some(Batch { message, spans: spans as u64, contents: contents as u64, order: self.cut })
     }
 
     /// Drops the oldest content, then the oldest spans, until what is held fits its bound; what is in flight cannot be

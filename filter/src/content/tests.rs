@@ -278,15 +278,32 @@ fn an_answer_that_broke_off_ends_in_no_beginning_of_a_secret() {
         let seen = said(call, reason, ended);
         assert!(seen.contains(r#"mail\":\"[REDACTED:email]"#), "{reason} {seen}");
     }
-    for reason in
-        ["SAFETY", "SPII", "refusal", "guardrail_intervened", "ERROR_TOXIC", "abort", "incomplete", "new"]
-    {
+    for reason in [
+        "SAFETY",
+        "SPII",
+        "refusal",
+        "guardrail_intervened",
+        "ERROR_TOXIC",
+        "abort",
+        "incomplete",
+        "10",
+        "new",
+    ] {
         let seen = said(card, reason, "via_upstream");
         assert!(seen.contains("is [REDACTED:credit_card]"), "{reason} {seen}");
     }
-    for reason in
-        ["stop", "STOP", "end_turn", "stop_sequence", "COMPLETE", "eos_token", "tool_calls", "function_call"]
-    {
+    for reason in [
+        "1",
+        "word",
+        "stop",
+        "STOP",
+        "end_turn",
+        "stop_sequence",
+        "COMPLETE",
+        "eos_token",
+        "tool_calls",
+        "function_call",
+    ] {
         let seen = said(card, reason, "via_upstream");
         assert!(seen.contains("4111 1111 1111 11"), "that is all there is: {reason} {seen}");
     }

@@ -1004,11 +1004,13 @@ impl Sink<Field> for Collector<'_> {
 /// Whether a finish reason says that there would have been more, as all do but those that say, in the words of any provider,
 /// that the model was done: `stop`, `end_turn`, `COMPLETE`, `tool_calls`.
 fn is_of_a_cut(finish_reason: &str) -> bool {
-    const DONE: [&str; 8] = ["stop", "end", "complete", "finish", "eos", "tool", "function", "pause"];
+    const DONE: [&str; 10] =
+        ["stop", "end", "complete", "finish", "eos", "tool", "function", "pause", "word", "requires"];
     let reason = finish_reason.as_bytes();
     let begins =
         |word: &&str| reason.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()));
-    !DONE.iter().any(begins)
+    // As a number it is Gemini's `STOP`.
+    !(DONE.iter().any(begins) || finish_reason == "1")
 }
 
 fn write_message(writer: &mut Writer<'_>, message: &Message, finish_reason: Option<&str>, broke_off: bool) {

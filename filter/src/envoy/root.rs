@@ -231,6 +231,7 @@ impl Shared {
         self.grpc_service = otlp::encode_grpc_service(&config.collector.cluster, &config.collector.authority);
         self.metadata = host::metadata(&config.collector.headers);
         self.calls = Calls::Untried;
+        self.is_failing = false;
         self.clock.tick_every(config.batch.max_age_ms);
         if host::set_tick_period(config.batch.max_age_ms).is_err() {
             self.stats.add(Metric::HostErrors, 1);

@@ -235,23 +235,36 @@ fn a_refused_batch_is_dropped_and_counted() {
 }
 
 #[test]
-fn what_fails_again_keeps_its_place() {
+fn what_fails_keeps_its_place() {
     let mut rig = Rig::new(|config| config.batch.max_spans = 1);
-    for bytes in [11, 12, 13] {
-        rig.push(1, bytes);
-    }
+    let again =
+        |rig: &Rig| -> Vec<usize> { rig.exporter.again.iter().map(|batch| batch.message.len()).collect() };
+    // All at once, and once more alone.
+    (11..14).for_each(|bytes| rig.push(1, bytes));
     let tokens: Vec<u32> = (0..3).map(|_| rig.send(0).unwrap()).collect();
     for token in tokens {
         rig.answer(token, UNAVAILABLE, 0);
     }
-    for _ in 0..2 {
-        let now = rig.exporter.paused_until;
-        let only = rig.send(now).unwrap();
-        rig.answer(only, UNAVAILABLE, now);
-    }
-    let waiting: Vec<usize> = rig.exporter.again.iter().map(|batch| batch.message.len()).collect();
-    assert!(waiting.is_sorted() && waiting.len() == 3, "the oldest first: {waiting:?}");
+    let now = rig.exporter.paused_until;
+    let only = rig.send(now).unwrap();
+    rig.answer(only, UNAVAILABLE, now);
+    assert!(again(&rig).is_sorted() && again(&rig).len() == 3, "{:?}", again(&rig));
     rig.check_books(3);
+
+    // One after the other, each when the pause is over, and in whatever order.
+    for order in [[0, 1, 2, 3], [3, 1, 0, 2]] {
+        let mut rig = Rig::new(|config| config.batch.max_spans = 1);
+        (11..15).for_each(|bytes| rig.push(1, bytes));
+        let tokens: Vec<u32> = (0..4).map(|_| rig.send(0).unwrap()).collect();
+        for at in order {
+            rig.answer(tokens[at], UNAVAILABLE, rig.exporter.paused_until);
+        }
+        assert!(again(&rig).is_sorted() && again(&rig).len() == 4, "{:?}", again(&rig));
+        let taken_over = Batch { message: vec![0; 9], spans: 1, contents: 0, order: 7 };
+        rig.exporter.adopt(vec![taken_over], &mut rig.stats);
+        assert_eq!(again(&rig).first(), Some(&9), "it is older");
+        rig.check_books(5);
+    }
 }
 
 #[test]
@@ -378,9 +391,9 @@ fn an_empty_tick_does_nothing() {
 #[test]
 fn batches_are_unpacked_as_they_were_packed() {
     let batches = [
-        Batch { message: vec![1, 2, 3], spans: 2, contents: 1 },
-        Batch { message: Vec::new(), spans: 0, contents: 0 },
-        Batch { message: vec![0; 300], spans: 7, contents: 0 },
+        Batch { message: vec![1, 2, 3], spans: 2, contents: 1, order: 0 },
+        Batch { message: Vec::new(), spans: 0, contents: 0, order: 0 },
+        Batch { message: vec![0; 300], spans: 7, contents: 0, order: 0 },
     ];
     let parts = |batches: &[Batch]| -> Vec<_> {
         batches.iter().map(|batch| (batch.message.clone(), batch.spans, batch.contents)).collect()

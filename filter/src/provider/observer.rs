@@ -128,6 +128,14 @@ impl Facts {
     }
 }
 
+/// What the last usage object that was read to its end left.
+#[derive(Debug)]
+struct WholeUsage {
+    counts: Reported,
+    /// None came after it that was not.
+    is_newest: bool,
+}
+
 /// How far the newest usage object was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum UsageObject {
@@ -191,8 +199,7 @@ pub struct Observer {
     tool_list: Option<Vec<ToolCall>>,
 
     usage_object: UsageObject,
-    /// The counts after the last usage object that was read to its end.
-    whole_usage: Option<Reported>,
+    whole_usage: Option<WholeUsage>,
     /// Error objects that are open, one inside the other.
     open_errors: u32,
     /// An error object said of what type it is.
@@ -289,12 +296,22 @@ impl Observer {
         self.usage_object == UsageObject::Interrupted
     }
 
+    /// Whether the counts are from before a usage object that was not read to its end.
+    pub fn is_usage_old(&self) -> bool {
+        self.whole_usage.as_ref().is_some_and(|whole| !whole.is_newest)
+    }
+
     /// Half a usage object says half of it: what counts is what was known before.
     fn take_back_usage(&mut self) {
         if self.usage_object == UsageObject::Open {
-            self.usage_object =
-                if self.whole_usage.is_some() { UsageObject::Read } else { UsageObject::Interrupted };
-            self.facts.reported = self.whole_usage.unwrap_or_default();
+            if let Some(whole) = &mut self.whole_usage {
+                whole.is_newest = false;
+                self.facts.reported = whole.counts;
+                self.usage_object = UsageObject::Read;
+            } else {
+                self.facts.reported = Reported::default();
+                self.usage_object = UsageObject::Interrupted;
+            }
         }
     }
 
@@ -776,7 +793,7 @@ impl Sink<Field> for Observer {
             Field::Document => self.end_document(),
             Field::Usage if self.usage_object == UsageObject::Open => {
                 self.usage_object = UsageObject::Read;
-                self.whole_usage = Some(self.facts.reported);
+                self.whole_usage = Some(WholeUsage { counts: self.facts.reported, is_newest: true });
             }
             Field::Error => self.open_errors = self.open_errors.saturating_sub(1),
             _ => {}

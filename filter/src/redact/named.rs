@@ -3,7 +3,8 @@
 
 use super::bytes::{ALNUM, Bytes, DIGIT, DOTTED, LETTER, QUOTE, TOKEN68, VALUE_END, WORD, is};
 use super::placeholder::{
-    begins_template, is_code, is_mask, is_placeholder, is_plain_template, is_prose, is_template,
+    begins_template, is_code, is_folder, is_mask, is_placeholder, is_plain_template, is_prose, is_template,
+    is_variable,
 };
 use super::scan::Scan;
 use super::{Kind, MARKER, MAX_CUT_REST, MAX_JUDGED, authorization, keys, number, work};
@@ -13,8 +14,8 @@ use super::{Kind, MARKER, MAX_CUT_REST, MAX_JUDGED, authorization, keys, number,
 enum Value {
     /// Anything but a placeholder.
     Any,
-    /// The same, and no path: `pwd` is a folder as often.
-    NoPath,
+    /// The same, and no folder, which `pwd` is as often.
+    NoFolder,
     /// So many characters at least, random to look at: letters and digits, or cases mixed.
     Random(u8),
     /// One run of letters and digits that no word has, [`is_key`]: `key` stands before much else.
@@ -31,7 +32,7 @@ const NAMES: &[(&str, Value)] = &[
     ("passphrase", Value::Any),
     ("passwort", Value::Any),
     ("kennwort", Value::Any),
-    ("pwd", Value::NoPath),
+    ("pwd", Value::NoFolder),
     ("pass", Value::Random(6)),
     ("secret", Value::Random(8)),
     ("apikey", Value::Random(8)),
@@ -105,7 +106,7 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
             return scan.found(Kind::Phone, start, end);
         }
         Value::Authorization => return authorization::find(scan, start),
-        Value::Any | Value::NoPath | Value::Random(_) | Value::Key => {}
+        Value::Any | Value::NoFolder | Value::Random(_) | Value::Key => {}
     }
     if is_quoted && is_closed(bytes, at, start, quote) {
         return None;
@@ -126,10 +127,14 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
         return None;
     }
     let value = bytes.span(start, end);
-    let is_none = !is_quoted && (is_code(value) || is_plain_template(value, bytes.at(end)));
+    let next = bytes.at(end);
+    // A shell puts its value in the place of a name in quotes, too.
+    let may_be_variable = !is_quoted || (quote == b'"' && escapes == 0 && bytes.at(at) == b'=' && !is_spaced);
+    let is_none = (!is_quoted && (is_code(value, next) || is_plain_template(value, next)))
+        || (may_be_variable && is_variable(value));
     let is_spaced = is_spaced && bytes.at(at) == b':';
     let is_word =
-        matches!(kind, Value::Any | Value::NoPath) && !is_quoted && is_prose(bytes, start, end, is_spaced);
+        matches!(kind, Value::Any | Value::NoFolder) && !is_quoted && is_prose(bytes, start, end, is_spaced);
     let counts = !is_none && !is_word && is_value(kind, value);
     // A beginning of a value may yet become random; short ones are left, as everywhere.
     let is_beginning = scan.is_at_cut(end) && value.len() > MAX_CUT_REST;
@@ -299,7 +304,7 @@ fn is_value(kind: Value, value: &[u8]) -> bool {
     !is_template(value)
         && match kind {
             Value::Any => !is_placeholder(value),
-            Value::NoPath => !is_placeholder(value) && !value.starts_with(b"/") && !value.starts_with(b"~"),
+            Value::NoFolder => !is_placeholder(value) && !is_folder(value),
             Value::Random(min) => value.len() >= usize::from(min) && is_random(value),
             Value::Key => is_key(value),
             Value::Authorization | Value::Phone => false,

@@ -1,7 +1,7 @@
 //! What stands behind a name and is no value: what documentation, schemas, templates and programs write in its place, and
 //! the next word of a sentence.
 
-use super::bytes::{Bytes, DOTTED, is};
+use super::bytes::{Bytes, DOTTED, QUOTE, is};
 use super::{marker_length, work};
 
 /// What stands for a value in documentation and schemas.
@@ -17,6 +17,7 @@ const PLACEHOLDERS: &[&str] = &[
     "text",
     "required",
     "optional",
+    "optional[str",
     "any",
     "bytes",
     "secretstr",
@@ -49,15 +50,32 @@ pub(super) fn is_template(value: &[u8]) -> bool {
         })
     };
     TEMPLATES.iter().any(is_of)
-        || is_variable(value)
         || matches!(value, [b'<', .., b'>'])
         || marker_length(value) == Some(value.len())
 }
 
 /// `$NAME`, as a shell has it; what is not in capitals may be a password.
-fn is_variable(value: &[u8]) -> bool {
+pub(super) fn is_variable(value: &[u8]) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
     matches!(value, [b'$', b'A'..=b'Z' | b'_', rest @ ..] if rest.iter().all(is_part))
+}
+
+/// A folder that somebody works in; a password may begin with `/`.
+pub(super) fn is_folder(value: &[u8]) -> bool {
+    const FOLDERS: [&str; 11] = [
+        "/home/",
+        "/Users/",
+        "/root",
+        "/tmp",
+        "/usr/",
+        "/var/",
+        "/opt/",
+        "/app",
+        "/srv",
+        "/mnt/",
+        "/workspace",
+    ];
+    FOLDERS.iter().any(|folder| value.starts_with(folder.as_bytes()))
 }
 
 /// The same of what ends where a value without quotes does, before `next`.
@@ -74,15 +92,18 @@ fn is_name(text: &[u8]) -> bool {
     text.iter().all(|byte| is(*byte, DOTTED) || *byte == b' ')
 }
 
-/// An object, a list, `getpass.getpass(`, `$_POST[`, `settings.secret`.
-pub(super) fn is_code(value: &[u8]) -> bool {
+/// An object, a list, `getpass.getpass(`, `settings.secret`, and, where a quote is `next`, `$_POST[`.
+pub(super) fn is_code(value: &[u8], next: u8) -> bool {
     work(value.len());
-    let mut parts = value.splitn(2, |byte| matches!(byte, b'(' | b'['));
-    let name = parts.next().unwrap_or_default();
-    let bare = name.strip_prefix(b"$").unwrap_or(name);
-    let is_name = bare.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.'));
-    let is_member = bare.len() == name.len() && value.contains(&b'.');
-    matches!(value, [b'{' | b'[', ..]) || (is_name && (parts.next().is_some() || is_member))
+    let is_name =
+        |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.'));
+    let mut parts = value.splitn(2, |byte| *byte == b'(');
+    let called = parts.next().unwrap_or_default();
+    let is_called = is_name(called) && (parts.next().is_some() || value.contains(&b'.'));
+    let indexed = value.strip_suffix(b"[").filter(|_| is(next, QUOTE));
+    let is_indexed =
+        indexed.is_some_and(|name| name.len() > 1 && is_name(name.strip_prefix(b"$").unwrap_or(name)));
+    matches!(value, [b'{' | b'[', ..]) || is_called || is_indexed
 }
 
 /// Whether a value without quotes is rather the next word of a sentence: `password: click here`.

@@ -483,7 +483,10 @@ fn named_values() {
             "\"password\": \"« leading»\"",
             "password = \"« leading»\"",
             "PASSWORD=«$ecret1» pwd: «$2hunter» passwd=«$ecret.one»",
-            "pwd=«hunter2» DB_PWD='«s3cret/x»'",
+            "pwd=«hunter2» DB_PWD='«s3cret/x»' Pwd=«/k3jH92aZ+»;",
+            "password=«hunter[2»] password=«Summer[2024»]! password=«qwerty[x»",
+            "PASSWORD=«$(P4ssw0rd»; password=«$ecret(1» PASSWORD='«$UPER1»'",
+            r#"{"password": "«$ECRET123»"} https://bob:«$ECRET12»@db.example.com/x"#,
             &format!("\"registry\": {{\"auth\": \"«{}==»\"}}", body(30)),
             &format!("api_key=«{key}»"),
             &format!("API key: «{key}»."),
@@ -574,7 +577,7 @@ fn what_stands_behind_a_name_and_is_no_value() {
         "password: Optional[str] = None",
         "password=$DB_PASSWORD pwd=\"$DB_PASSWORD\"",
         "PWD=/home/me/project",
-        r#"{"pwd": "/home/me", "oldpwd": "~/src"}"#,
+        r#"{"pwd": "/home/me", "oldpwd": "/workspace/src"}"#,
     ]);
 }
 

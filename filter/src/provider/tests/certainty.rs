@@ -76,8 +76,12 @@ fn half_a_usage_object_takes_nothing_away() {
 
     let whole = format!("data: {{\"choices\":[],{USAGE}}}");
     let half = r#"data: {"choices":[],"usage":{"prompt_tokens":10,"compl"#;
-    let span = Call::sse(CHAT, r#"{"stream":true}"#, &[&whole, half]).whole();
-    assert_eq!((counts(&span).as_str(), span.usage_source), (COUNTED, UsageSource::ProviderPartial));
+    for events in [&[whole.as_str(), half][..], &[&whole, half, "data: [DONE]"]] {
+        let span = Call::sse(CHAT, r#"{"stream":true}"#, events).whole();
+        assert_eq!((counts(&span).as_str(), span.usage_source), (COUNTED, UsageSource::ProviderPartial));
+    }
+    let span = Call::sse(CHAT, r#"{"stream":true}"#, &[half, &whole, "data: [DONE]"]).whole();
+    assert_eq!((counts(&span).as_str(), span.usage_source), (COUNTED, UsageSource::Provider));
 }
 
 #[test]
