@@ -63,9 +63,8 @@ pub(crate) fn base_to_resilient(world: &World) {
     });
     let fate = under_way.fate(&pod);
     let cut = world.collector().wait_for_span(&format!("{}&model=to-resilient", namespace.query()));
-    let ended = ["meshtap.end", "error.type", "meshtap.usage.source"]
-        .map(|name| cut.attribute(name).unwrap_or_default());
-    assert_eq!(ended, ["local_reply", "_OTHER", "absent"], "it was the proxy: {cut:#?}");
+    let ended = [&cut.end, &cut.error_type, &cut.usage.source].map(Option::as_deref);
+    assert_eq!(ended, [Some("local_reply"), Some("_OTHER"), Some("absent")], "it was the proxy: {cut:#?}");
     kept.assert_goes_on();
     kept.ends_whole();
     crate::until_seen_as(world, &namespace.name, &pod, "resilient");
