@@ -163,11 +163,16 @@ fn until_seen_as(world: &World, namespace: &str, pod: &Pod, model: &str) {
     let mut count = 0;
     wait::until("the filter in the sidecar", || {
         count += 1;
-        let answer = pod.call(&Call::chat(&format!("{model}-{namespace}-{count}")).model(model));
-        assert_eq!(answer.status, 200, "{answer:?}\n{}", pod.log());
+        succeeds(pod, &Call::chat(&format!("{model}-{namespace}-{count}")).model(model));
         thread::park_timeout(Duration::from_millis(300));
         (!world.collector().spans(&query).is_empty()).then_some(())
     });
+}
+
+#[track_caller]
+fn succeeds(pod: &Pod, call: &Call) {
+    let answer = pod.call(call);
+    assert_eq!(answer.status, 200, "{answer:?}\n{}", pod.log());
 }
 
 /// Makes calls, all of which are answered with 200, until one has no span: Envoy's workers hear of a change after its
@@ -179,8 +184,7 @@ fn until_unseen(world: &World, namespace: &str, pod: &Pod, model: &str) {
     wait::until("a call without a span", || {
         count += 1;
         let model = format!("{model}-{namespace}-{count}");
-        let answer = pod.call(&Call::chat(&model).model(&model));
-        assert_eq!(answer.status, 200, "{answer:?}\n{}", pod.log());
+        succeeds(pod, &Call::chat(&model).model(&model));
         (!world.was_seen(&query, &model)).then_some(())
     });
 }
