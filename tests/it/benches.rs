@@ -19,7 +19,7 @@ const SHORT: Window = Window { warm_up: Duration::from_millis(20), measured: Dur
 fn every_side_carries_every_load_and_no_span_is_lost() {
     let sandbox = Sandbox::new("bench-sides");
     let rig = Rig::start();
-    for side in [Side::Bare, Side::Noop, Side::Native, Side::Meshtap] {
+    for side in [Side::Bare, Side::Noop, Side::Asking, Side::Native, Side::Meshtap] {
         let mut running = Running::start(side, &rig, &sandbox);
         assert!(running.understands_its_configuration(), "{side:?}");
         for kind in [Kind::Json, Kind::Gzip, Kind::Burst, Kind::Paced, Kind::Other] {

@@ -25,6 +25,8 @@ pub enum Side {
     Bare,
     /// A module on the same crate that does nothing.
     Noop,
+    /// The same module, which asks for the path of each request: less than any filter needs that looks at some of them.
+    Asking,
     /// Envoy's own `ai_protocol_manager`, requests parsed and token counts extracted.
     Native,
     /// Ours, observing.
@@ -34,12 +36,14 @@ pub enum Side {
 }
 
 impl Side {
-    pub const ALL: [Self; 5] = [Self::Bare, Self::Noop, Self::Native, Self::Meshtap, Self::Content];
+    pub const ALL: [Self; 6] =
+        [Self::Bare, Self::Noop, Self::Asking, Self::Native, Self::Meshtap, Self::Content];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Bare => "no filter",
             Self::Noop => "no-op module",
+            Self::Asking => "no-op, asks for :path",
             Self::Native => "ai_protocol_manager",
             Self::Meshtap => "meshtap",
             Self::Content => "meshtap, content",
@@ -103,7 +107,8 @@ impl Running {
         let sink = side.exports().then(|| Sink::start(rig.runtime().handle()));
         let mut listener = Listener::new(LISTENER, rig.upstream()).settings(&ordinary());
         listener = match (side, &sink) {
-            (Side::Noop, _) => listener.settings(&behind("noop", &noop(&tools::noop_filter()))),
+            (Side::Noop, _) => listener.settings(&behind("noop", &noop(&tools::noop_filter(), ""))),
+            (Side::Asking, _) => listener.settings(&behind("noop", &noop(&tools::noop_filter(), "asks"))),
             (Side::Native, _) => listener.settings(&behind("native", &native())),
             (_, Some(sink)) => {
                 let filter = Filter::exporting_to(sink.address());
@@ -112,7 +117,7 @@ impl Running {
             }
             (_, None) => listener,
         };
-        let name = side.name().replace([' ', ','], "-");
+        let name = side.name().replace([' ', ',', ':'], "-");
         let envoy = Envoy::start(sandbox, &Workload::new(&name, "bench"), &[listener]);
         let start_cpu = envoy.process().cpu_time();
         cost::pin_envoy(envoy.process().id());
@@ -184,13 +189,14 @@ fn behind(name: &str, config: &Value) -> Settings {
     Settings { after: vec![typed(name, config)], ..ordinary() }
 }
 
-fn noop(module: &Path) -> Value {
+fn noop(module: &Path, configuration: &str) -> Value {
     json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
         "config": {
             "name": "noop",
             "root_id": "noop",
             "fail_open": true,
+            "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration},
             "vm_config": {
                 "runtime": "envoy.wasm.runtime.v8",
                 "vm_id": "noop",

@@ -1,8 +1,9 @@
 //! `make bench-filter`: what the filter costs Envoy, beside nothing, a module that does nothing, and Envoy's own filter.
 //!
-//! Two parts. In the first each round starts every side anew and sends answers of 16 MB: start and memory. In the second
-//! all sides run from beginning to end and are loaded one at a time, in turns: processor time. In every round the sides come
-//! in another random order, and what is compared was measured in the same round.
+//! Two parts. In the first each round sends answers of 16 MB: start and memory. In the second all sides run side by side and
+//! are loaded one at a time, in turns: processor time. Each round starts every side anew, since two processes of the same
+//! side differ by as much as some sides do. In every round the sides come in another random order, and what is compared
+//! was measured in the same round.
 //!
 //! Prints tables and writes `target/bench/filter.json`. `MESHTAP_BENCH_ROUNDS` is the number of rounds,
 //! `MESHTAP_BENCH_SECONDS` how long one side is measured under one load, `MESHTAP_BENCH_LOADS` some of the loads
@@ -105,11 +106,12 @@ fn memory(rig: &Rig, rounds: usize, results: &mut Results) -> Vec<Side> {
 
 /// The second part.
 fn processor(rig: &Rig, sides: &[Side], rounds: usize, seconds: f64, results: &mut Results) {
-    let sandbox = Sandbox::new("bench");
-    let mut running: Vec<Running> = sides.iter().map(|side| Running::start(*side, rig, &sandbox)).collect();
-    running.retain(Running::understands_its_configuration);
     for round in 1..=rounds {
         println!("  processor, round {round}");
+        let sandbox = Sandbox::new("bench");
+        let mut running: Vec<Running> =
+            sides.iter().map(|side| Running::start(*side, rig, &sandbox)).collect();
+        running.retain(Running::understands_its_configuration);
         for load in LOADS.iter().filter(|load| is_wanted(load.name)) {
             let mut turns: BTreeMap<Side, Vec<Sample>> = BTreeMap::new();
             for _ in 0..load.turns {
@@ -121,8 +123,8 @@ fn processor(rig: &Rig, sides: &[Side], rounds: usize, seconds: f64, results: &m
             }
             results.add(load.shape.kind, &turns);
         }
-    }
-    for side in &running {
-        results.settle(side);
+        for side in &running {
+            results.settle(side);
+        }
     }
 }

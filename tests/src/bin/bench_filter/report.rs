@@ -120,6 +120,12 @@ fn print_bounds(results: &Results) {
             results.ratio(Kind::Other, Side::Meshtap, Side::Noop),
             Some(1.3),
         ),
+        // What is left to a filter between the two.
+        (
+            "other traffic, a no-op that asks for :path, to one",
+            results.ratio(Kind::Other, Side::Asking, Side::Noop),
+            None,
+        ),
         ("JSON request with content, to without", content, Some(2.0)),
         (
             "MiB above no filter, eight answers of 16 MB",
@@ -156,7 +162,7 @@ impl Key {
     }
 }
 
-const KEYS: [Key; 13] = [
+const KEYS: [Key; 14] = [
     key("json_us", Kind::Json, Side::Meshtap).of("native_json_us", Side::Native),
     key("sse_chunk_us", Kind::Burst, Side::Meshtap).of("native_sse_chunk_us", Side::Native),
     key("sse_paced_chunk_us", Kind::Paced, Side::Meshtap).of("native_sse_paced_chunk_us", Side::Native),
@@ -166,6 +172,7 @@ const KEYS: [Key; 13] = [
     key("noop_sse_chunk_us", Kind::Burst, Side::Noop),
     key("noop_sse_paced_chunk_us", Kind::Paced, Side::Noop),
     key("noop_other_us", Kind::Other, Side::Noop),
+    key("asking_other_us", Kind::Other, Side::Asking).of("noop_other_us", Side::Noop),
     key("native_json_us", Kind::Json, Side::Native),
     key("native_sse_chunk_us", Kind::Burst, Side::Native),
     key("native_sse_paced_chunk_us", Kind::Paced, Side::Native),
