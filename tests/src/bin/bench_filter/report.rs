@@ -120,7 +120,7 @@ fn print_bounds(results: &Results) {
             results.ratio(Kind::Other, Side::Meshtap, Side::Noop),
             Some(1.3),
         ),
-        // What is left to a filter between the two.
+        // About the least that a filter can be at: it must ask something to tell requests apart.
         (
             "other traffic, a no-op that asks for :path, to one",
             results.ratio(Kind::Other, Side::Asking, Side::Noop),
