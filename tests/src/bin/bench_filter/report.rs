@@ -21,7 +21,7 @@ fn title(kind: Kind) -> &'static str {
     match kind {
         Kind::Json => "4.7 KB POST, 2 KB JSON: CPU µs per request",
         Kind::Burst => "201 events in a burst: CPU µs per event",
-        Kind::Paced => "201 events, one each millisecond: CPU µs per event",
+        Kind::Paced => "201 events, a millisecond or two between them: CPU µs per event",
         Kind::Other => "4.7 KB POST, 2 KB JSON, no call of a model: CPU µs per request",
         Kind::Gzip => "4.7 KB POST, 2 KB JSON under gzip: CPU µs per request",
         Kind::Large => "16 MB of JSON: CPU µs per request",

@@ -15,6 +15,7 @@ pub(super) struct Results {
     /// CPU seconds until Envoy was ready.
     pub(super) starts: BTreeMap<Side, Vec<f64>>,
     pub(super) accounts: BTreeMap<Side, Account>,
+    lost: u64,
 }
 
 impl Results {
@@ -43,12 +44,15 @@ impl Results {
     /// Adds what became of the spans of a side that is done.
     pub(super) fn settle(&mut self, running: &Running) {
         if let Some(account) = running.account() {
+            // One process that lost some is not made up for by one that sent some twice.
+            self.lost += account.lost().unsigned_abs();
             self.accounts.entry(running.side).or_default().add(account);
         }
     }
 
-    pub(super) fn lost(&self) -> i64 {
-        self.accounts.values().map(Account::lost).sum()
+    /// Calls without a span, and spans without a call.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost
     }
 
     /// Of one side under one load, by round.
