@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use meshtap_tests::collectorbench::{self, report, spans};
+use meshtap_tests::envoy::{Envoy, Listener};
 use meshtap_tests::overhead::Rig;
 use meshtap_tests::overhead::cost::Memory;
+use meshtap_tests::overhead::load::Load;
 use meshtap_tests::overhead::measure::{self, Shape, Window};
 use meshtap_tests::overhead::outage::{self, Fault, Plan};
-use meshtap_tests::overhead::sides::{Running, Side};
+use meshtap_tests::overhead::sides::{self, Running, Side};
 use meshtap_tests::overhead::traffic::Kind;
 use meshtap_tests::sandbox::Sandbox;
 use meshtap_tests::storm::Storm;
 use meshtap_tests::wait;
+use meshtap_tests::workload::Workload;
 
 const SHORT: Window = Window { warm_up: Duration::from_millis(20), measured: Duration::from_millis(100) };
 
@@ -29,6 +32,9 @@ fn every_side_carries_every_load_and_no_span_is_lost() {
         let growth = measure::growth(&rig, &mut running, 2, 1, 2);
         assert!(growth.peak_mib >= growth.before_mib, "{side:?}: {growth:?}");
         assert!(Memory::of(running.envoy.process().id()).now_kib > 0);
+        assert_eq!(running.envoy.machines().active > 0, side.is_module(), "{side:?}");
+        let troubles = running.envoy.wasm_troubles();
+        assert!(troubles.values().all(|count| *count == 0), "{side:?}: {troubles:?}");
         match running.account() {
             None => assert!(!side.exports()),
             Some(account) => {
@@ -37,6 +43,22 @@ fn every_side_carries_every_load_and_no_span_is_lost() {
             }
         }
     }
+}
+
+/// What the side costs that asks for each path means nothing if it does not get them.
+#[test]
+fn the_no_op_gets_every_path_it_is_told_to_ask_for() {
+    const REQUESTS: u64 = 20;
+    let sandbox = Sandbox::new("bench-noop");
+    let rig = Rig::start();
+    let listener = Listener::new("egress", rig.upstream()).settings(&sides::noop("asks and counts"));
+    let envoy = Envoy::start(&sandbox, &Workload::new("noop", "bench"), &[listener]);
+    let load =
+        Load::bounded(rig.runtime().handle(), envoy.address("egress"), Kind::Other.alone(), 2, REQUESTS);
+    assert_eq!(load.finish(rig.runtime().handle()).exchanges, REQUESTS);
+    envoy.wait_for_counters("the last path", |counters| {
+        (counters.get("noop_paths_total") == REQUESTS).then_some(())
+    });
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! The sides of the comparison, each an Envoy of its own.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -48,6 +47,11 @@ impl Side {
             Self::Meshtap => "meshtap",
             Self::Content => "meshtap, content",
         }
+    }
+
+    /// Whether it is a module, whoever's.
+    pub fn is_module(self) -> bool {
+        !matches!(self, Self::Bare | Self::Native)
     }
 
     /// Whether it sends spans.
@@ -107,8 +111,8 @@ impl Running {
         let sink = side.exports().then(|| Sink::start(rig.runtime().handle()));
         let mut listener = Listener::new(LISTENER, rig.upstream()).settings(&ordinary());
         listener = match (side, &sink) {
-            (Side::Noop, _) => listener.settings(&behind("noop", &noop(&tools::noop_filter(), ""))),
-            (Side::Asking, _) => listener.settings(&behind("noop", &noop(&tools::noop_filter(), "asks"))),
+            (Side::Noop, _) => listener.settings(&noop("")),
+            (Side::Asking, _) => listener.settings(&noop("asks")),
             (Side::Native, _) => listener.settings(&behind("native", &native())),
             (_, Some(sink)) => {
                 let filter = Filter::exporting_to(sink.address());
@@ -189,8 +193,9 @@ fn behind(name: &str, config: &Value) -> Settings {
     Settings { after: vec![typed(name, config)], ..ordinary() }
 }
 
-fn noop(module: &Path, configuration: &str) -> Value {
-    json!({
+/// The module that does nothing, or what its configuration says: see `tests/noop-filter`.
+pub fn noop(configuration: &str) -> Settings {
+    let plugin = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
         "config": {
             "name": "noop",
@@ -200,10 +205,11 @@ fn noop(module: &Path, configuration: &str) -> Value {
             "vm_config": {
                 "runtime": "envoy.wasm.runtime.v8",
                 "vm_id": "noop",
-                "code": {"local": {"filename": module}},
+                "code": {"local": {"filename": tools::noop_filter()}},
             },
         },
-    })
+    });
+    behind("noop", &plugin)
 }
 
 /// As somebody switches it on who wants token counts of every call.

@@ -200,7 +200,7 @@ pub(super) fn figures(results: &Results) -> Vec<(&'static str, Figure)> {
     figures.push(("rss_16mb_mib", Figure::measured(&results.growth_above(Side::Meshtap), "MiBy")));
     figures.push((
         "start_cpu_s",
-        starts.compared_with("Envoy without a filter", start(Side::Meshtap) / start(Side::Bare)),
+        starts.compared_with("Envoy without a filter, both whole", start(Side::Meshtap) / start(Side::Bare)),
     ));
     figures.push(("spans_lost", Figure::new(results.lost(), "1")));
     figures
