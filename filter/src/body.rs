@@ -261,7 +261,7 @@ impl Reader {
             Self::Document(document) => document.finish(cut, reading),
             Self::JsonLines(lines) => lines.finish(cut, reading),
             Self::EventStream(stream) => stream.finish(cut, reading),
-            Self::AwsFrames(frames) => frames.finish(cut),
+            Self::AwsFrames(frames) => frames.finish(cut, &reading.observer),
             Self::Form(form) => form.finish(cut),
         }
     }

@@ -81,9 +81,11 @@ impl LastKey {
 fn api_key(headers: &dyn Headers) -> &[u8] {
     let of = |name| headers.get(name).unwrap_or_default().trim_ascii();
     let authorization = of("authorization");
-    let credentials = match authorization.iter().position(|byte| *byte == b' ') {
+    let credentials = match authorization.iter().position(u8::is_ascii_whitespace) {
         Some(_) if authorization.starts_with(b"AWS4-") => field(authorization, b"Credential=", b'/'),
         Some(space) => authorization.get(space..).unwrap_or_default(),
+        // A scheme whose key is missing.
+        None if authorization.eq_ignore_ascii_case(b"bearer") => &[],
         None => authorization,
     };
     let credentials = credentials.trim_ascii();
@@ -254,6 +256,7 @@ mod tests {
         for header in [
             ("authorization", "Bearer sk-1"),
             ("authorization", "bearer  sk-1 "),
+            ("authorization", "Bearer\tsk-1"),
             ("authorization", "Api-Key sk-1"),
             ("authorization", "sk-1"),
             ("x-api-key", "sk-1"),
@@ -270,6 +273,7 @@ mod tests {
         }
         let both = [("x-api-key", "sk-2"), ("authorization", "Bearer sk-1"), (":path", "/?key=sk-3")];
         assert_eq!(fingerprint(&both), expected);
+        assert_eq!(fingerprint(&[("authorization", "Bearer "), ("x-api-key", "sk-1")]), expected);
     }
 
     #[test]

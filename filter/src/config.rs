@@ -1064,17 +1064,13 @@ fn shown(value: Json<'_>) -> String {
     beginning(value.as_raw_str())
 }
 
-/// Enough of a text to find it again, on one line; where there is none, as it stands in a document. Byte by byte, which
-/// takes the least room in the module.
+/// Enough of a text to find it again, on one line; where there is none, as it stands in a document.
 fn beginning(text: &str) -> String {
     const MAX_BYTES: usize = 64;
     let end = text.floor_char_boundary(MAX_BYTES);
     let beginning = if end == 0 { "\"\"" } else { text.get(..end).unwrap_or_default() };
-    let mut bytes = beginning.as_bytes().to_vec();
-    for byte in bytes.iter_mut().filter(|byte| byte.is_ascii_control()) {
-        *byte = b' ';
-    }
-    let mut line = String::from_utf8(bytes).unwrap_or_default();
+    let printable = |character: char| if character.is_control() { ' ' } else { character };
+    let mut line: String = beginning.chars().map(printable).collect();
     if end < text.len() {
         line.push('…');
     }
@@ -1113,8 +1109,7 @@ mod tests {
 
     #[test]
     fn a_mistake_is_one_line() {
-        let document =
-            "{\"content\": {\"mode\": [\n\t\"full\"\r\n]}, \"a\\nmeshtap: all is well\\u001b[2K\": 1}";
+        let document = "{\"content\": {\"mode\": [\n\t\"full\"\r\n]}, \"a\\nmeshtap: all is well\\u001b[2K\": 1, \"\\u009b2K\": 2, \"\u{85}\": 3}";
         let found = problems(document);
         assert!(found.iter().any(|problem| problem.contains("found [  \"full\"  ]")), "{found:?}");
         assert!(found.iter().any(|problem| problem.starts_with("a meshtap: all is well [2K: ")), "{found:?}");

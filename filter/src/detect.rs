@@ -12,13 +12,13 @@ use crate::provider::{
     openai_responses, replicate, tgi, vectors, watsonx, workers_ai,
 };
 use crate::rules::Rules;
-use crate::wire::{is_same, lower_case};
+use crate::wire::{is_same, lower_case, split};
 
 mod path;
 mod verdicts;
 
 pub use path::split_authority;
-use path::{between, decoded, ends_with, has_end, model_before_method, query_value, segment_after, split};
+use path::{between, decoded, ends_with, has_end, model_before_method, query_value, segment_after};
 pub use verdicts::Verdicts;
 
 /// What an exchange was recognised as.

@@ -3,12 +3,16 @@
 //! `response.code_details` is preferred; it names the cause, where the response flags are a bare mask. Its values:
 //! <https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/response_code_details>.
 
+use crate::wire::holds;
+
 /// What the host knows about a stream that is over.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct StreamLog {
     pub code_details: String,
     /// The bit mask of Envoy's `CoreResponseFlag`.
     pub flags: u64,
+    /// The status that the client got, where it may not be that of the answer which passed.
+    pub status: Option<u16>,
 }
 
 /// `meshtap.end`.
@@ -106,9 +110,9 @@ impl StreamLog {
         } else if details.starts_with("upstream_reset") {
             // Before the timeouts: it may name that of a connection in its braces.
             End::UpstreamReset
-        } else if cause.contains("timeout")
-            || cause.contains("max_stream_duration")
-            || cause.contains("max_duration")
+        } else if holds(cause, "timeout")
+            || holds(cause, "max_stream_duration")
+            || holds(cause, "max_duration")
             || self.any(timeouts)
         {
             End::Timeout
@@ -145,9 +149,16 @@ impl StreamLog {
             End::LocalReply if self.any(flag::NO_HEALTHY_UPSTREAM) => Some(ErrorType::NoHealthyUpstream),
             End::LocalReply if self.any(flag::UPSTREAM_OVERFLOW) => Some(ErrorType::Overflow),
             End::LocalReply if self.any(flag::RATE_LIMITED) => Some(ErrorType::RateLimited),
-            End::LocalReply if self.is_hung_up() => failed_status.or(Some(ErrorType::Other)),
+            End::LocalReply if self.is_hung_up() || self.is_failure() => {
+                failed_status.or(Some(ErrorType::Other))
+            }
             End::Complete | End::LocalReply => failed_status,
         }
+    }
+
+    /// Whether a filter could not do its work. Once headers are out, no status tells.
+    fn is_failure(&self) -> bool {
+        holds(&self.code_details, "error") || holds(&self.code_details, "fail")
     }
 
     /// Whether the proxy closed the client's connection, and not for what that sent: its listener has other filters now.
@@ -162,7 +173,7 @@ mod tests {
     use super::*;
 
     fn check(details: &str, flags: u64, status: Option<u16>, end: End, error: Option<&str>) {
-        let log = StreamLog { code_details: details.to_owned(), flags };
+        let log = StreamLog { code_details: details.to_owned(), flags, status: None };
         assert_eq!(log.end(status), end, "{details} {flags}");
         let error_type = log.error_type(end, status).map(ErrorType::name);
         assert_eq!(error_type.as_deref(), error, "{details} {flags}");
@@ -172,6 +183,11 @@ mod tests {
     fn what_envoy_says_at_each_ending() {
         check("via_upstream", 0, Some(200), End::Complete, None);
         check("via_upstream", 0, Some(429), End::Complete, Some("429"));
+        // A filter in front that fails: once headers are out, their status stays.
+        let failed = "ext_proc_error_gRPC_error_13{via_upstream}";
+        check(failed, 0, Some(200), End::LocalReply, Some("_OTHER"));
+        check(failed, 0, Some(500), End::LocalReply, Some("500"));
+        check("wasm_fail_stream", 0, Some(200), End::LocalReply, Some("_OTHER"));
         check("downstream_remote_disconnect", 16_384, Some(200), End::ClientCancelled, Some("cancelled"));
         check("", 16_384, None, End::ClientCancelled, Some("cancelled"));
         check(

@@ -16,6 +16,7 @@ use crate::redact;
 use crate::span::{EnvoyFacts, Http, Kind, Principals, Span, StreamTimes, UnixNanos, Unread};
 use crate::trace_context::SpanContext;
 use crate::usage::{Usage, UsageSource};
+use crate::wire::holds;
 
 const SWITCHING_PROTOCOLS: u16 = 101;
 
@@ -151,6 +152,10 @@ impl Exchange {
     /// The exchange is over.
     pub fn finish(mut self, log: StreamLog, envoy: EnvoyFacts, now: UnixNanos) -> Span {
         let ending = self.ending(&log);
+        if ending == End::LocalReply {
+            // A filter in front of this one may have replaced the answer.
+            self.http.status = log.status.or(self.http.status);
+        }
         self.finish_bodies(ending);
         let is_usage_interrupted = self.reading.observer.is_usage_interrupted();
         let facts = self.reading.observer.facts();
@@ -158,7 +163,9 @@ impl Exchange {
         let operation =
             adapter.other_operation.filter(|_| facts.other_operation).unwrap_or(adapter.operation);
         let unread = self.http.response_unread;
-        let is_final = (ending == End::Complete && unread.is_none()) || self.response.is_final(&self.reading);
+        // A stream that ends with an error has not come to its end.
+        let is_whole = ending == End::Complete && unread.is_none() && !facts.error;
+        let is_final = is_whole || self.response.is_final(&self.reading);
         // What comes later may have said otherwise.
         let is_lost = !is_final && (unread.is_some_and(Unread::is_bound) || is_usage_interrupted);
         let usage = if is_lost {
@@ -274,8 +281,8 @@ impl Exchange {
         }
         let kind = facts.error_type.as_deref().or(facts.error_code.as_deref());
         Some(match kind.unwrap_or_default() {
-            kind if kind.contains("rate_limit") || kind == "429" => ErrorType::RateLimited,
-            kind if kind.contains("invalid_request") || kind == "400" => ErrorType::InvalidRequest,
+            kind if holds(kind, "rate_limit") || kind == "429" => ErrorType::RateLimited,
+            kind if holds(kind, "invalid_request") || kind == "400" => ErrorType::InvalidRequest,
             "server_error" | "internal_error" | "internal_server_error" | "500" => ErrorType::Internal,
             _ => ErrorType::Other,
         })

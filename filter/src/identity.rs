@@ -3,6 +3,7 @@
 
 use crate::semconv as names;
 use crate::span::Kind;
+use crate::wire::split;
 
 /// Longest value that is kept of a piece of metadata.
 const MAX_VALUE_BYTES: usize = 256;
@@ -111,7 +112,7 @@ fn value(text: &str) -> Option<String> {
 
 /// `kubernetes://apis/apps/v1/namespaces/shop/deployments/checkout` -> `checkout`.
 fn deployment_of_owner(owner: &str) -> Option<String> {
-    let (_, name) = owner.split_once("/deployments/")?;
+    let (_, name) = split(owner, "/deployments/")?;
     (!name.is_empty()).then(|| name.to_owned())
 }
 

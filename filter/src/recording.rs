@@ -196,7 +196,7 @@ mod tests {
     }
 
     fn log() -> StreamLog {
-        StreamLog { code_details: "via_upstream".to_owned(), flags: 0 }
+        StreamLog { code_details: "via_upstream".to_owned(), ..StreamLog::default() }
     }
 
     /// The span of a streamed call whose bodies come in pieces of `size`, read whenever `is_time` says so.

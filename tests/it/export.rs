@@ -14,6 +14,7 @@ use meshtap_tests::sandbox::Sandbox;
 use meshtap_tests::standin::{self, Standin};
 use meshtap_tests::tools;
 use meshtap_tests::wait;
+use meshtap_tests::wire::{Answer, Upstream};
 use meshtap_tests::workload::Workload;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -101,6 +102,30 @@ fn one_makes_the_span(test: &str, second: &str) {
     });
     let spans: usize = rig.receiver.exports().iter().map(|export| export.spans().count()).sum();
     assert_eq!(spans, usize::from(calls));
+}
+
+/// Envoy calls that an internal error; a collector that says so itself means it for good.
+#[test]
+fn a_batch_whose_answer_breaks_off_is_sent_again() {
+    let sandbox = Sandbox::new("broken-answer");
+    let (standin, collector) = (Standin::start(), Upstream::start());
+    let begins = Answer::nothing().head(200, &[("content-type", "application/grpc")]);
+    let broken = begins.clone().reset();
+    // A message of no bytes.
+    let taken = begins.body([0; 5]).trailers(&[("grpc-status", "0")]);
+    // The first call only asks whether Envoy takes any.
+    collector.will_answer("export", &[broken.clone(), broken.clone(), broken, taken]);
+    let headers = json!({standin::CALL: "export"});
+    let filter = Filter::exporting_to(collector.http2()).set("/collector/headers", headers);
+    let listener = Listener::new(OBSERVED, standin.address()).filter(filter);
+    let envoy = Envoy::start(&sandbox, &Workload::new("broken-answer", "export"), &[listener]);
+    let rig = Rig { _sandbox: sandbox, _standin: standin, receiver: Receiver::start(), envoy };
+    rig.call(&[]);
+    let counters = rig.envoy.wait_for_counters("the span to be taken", |counters| {
+        (counters.get("meshtap_spans_exported_total") == 1).then(|| counters.clone())
+    });
+    assert!(counters.get("meshtap_export_retries_total") > 0);
+    assert_eq!(counters.get("meshtap_spans_dropped_refused_total"), 0);
 }
 
 #[test]

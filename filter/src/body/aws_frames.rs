@@ -6,7 +6,7 @@
 
 mod envelope;
 
-use crate::provider::{Adapter, Field, Operation};
+use crate::provider::{Adapter, Field, Observer, Operation};
 use crate::span::Unread;
 use crate::wire::aws_event_stream::{FrameError, Framer, Frames, Headers};
 use crate::wire::json::{Scalar, Scanner, Sink as _};
@@ -72,13 +72,17 @@ impl AwsFrames {
         }
     }
 
-    pub(super) fn finish(&self, cut: bool) -> Option<Unread> {
+    pub(super) fn finish(&self, cut: bool, observer: &Observer) -> Option<Unread> {
+        let FrameReader { frame, chunks_are_documents, malformed, .. } = &self.reader;
+        // Bare text has no end of its own, and an agent says none.
+        let has_end = *frame == FrameKind::Text || !chunks_are_documents || observer.saw_end();
         match self.framer.finish() {
             Err(FrameError::Checksum) => Some(Unread::Checksum),
             Err(FrameError::Malformed) => Some(Unread::Malformed),
             Err(FrameError::Oversized) => Some(Unread::Oversized),
             Err(FrameError::Truncated) if !cut => Some(Unread::Truncated),
-            _ if self.reader.malformed => Some(Unread::Malformed),
+            _ if *malformed => Some(Unread::Malformed),
+            _ if !cut && !has_end => Some(Unread::Truncated),
             _ => None,
         }
     }
@@ -103,7 +107,8 @@ impl Frames for Documents<'_> {
             Some(b"PayloadPart") => FrameKind::Text,
             Some(b"chunk") if !reader.chunks_are_documents => FrameKind::Text,
             Some(b"chunk") => FrameKind::Chunk,
-            Some(b"metadata" | b"messageStop") => FrameKind::LastDocument,
+            // The counts of Converse, which come after `messageStop`.
+            Some(b"metadata") => FrameKind::LastDocument,
             _ => FrameKind::Document,
         };
     }

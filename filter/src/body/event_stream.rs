@@ -51,13 +51,9 @@ impl EventStream {
             return Some(Unread::Malformed);
         }
         framer.finish(&mut Event { event, reading });
-        let observer = &reading.observer;
-        let has_end = observer.saw_last_event()
-            || !observer.facts().finish_reasons.is_empty()
-            || observer.facts().error;
         // The last event had no blank line and is not JSON: it is only a part of one.
         let in_event = self.event.malformed;
-        (!cut && (in_event || !has_end)).then_some(Unread::Truncated)
+        (!cut && (in_event || !reading.observer.saw_end())).then_some(Unread::Truncated)
     }
 }
 

@@ -48,8 +48,14 @@ static PROMPT: Node<Field> =
 static TEXT: Node<Field> = Node::object(&[("text", text(Part::Text))]);
 static THOUGHT: Node<Field> = Node::object(&[("text", text(Part::Reasoning))]);
 /// A text in a result, as it is or in an object.
-static RESULT: Node<Field> = Node::object(&[("text", text(Part::Result)), ("json", json(Part::Result))])
-    .or_scalar(Field::Content(Part::Result), MAX_TEXT_BYTES);
+static RESULT: Node<Field> = Node::object(&[
+    ("text", text(Part::Result)),
+    ("json", json(Part::Result)),
+    // A shell's.
+    ("stdout", text(Part::Result)),
+    ("stderr", text(Part::Result)),
+])
+.or_scalar(Field::Content(Part::Result), MAX_TEXT_BYTES);
 
 // What most APIs share.
 
@@ -79,6 +85,8 @@ static ITEM_PARTS: Parts = &[
     // Its result.
     ("tool_use_id", word(Part::ResultId)),
     ("content", text(Part::Result).or_array(&RESULT)),
+    // Cohere's.
+    ("document", Node::object(&[("data", json(Part::Result))])),
     // What is no text.
     (
         "source",
@@ -133,7 +141,11 @@ static PICTURE: Node<Field> = Node::scalar(Field::Content(Part::Image), 0);
 
 // OpenAI chat and text completions, Mistral, watsonx chat, and all who are compatible.
 
-pub static CHAT: ContentShape = shape(&CHAT_REQUEST, &CHAT_ANSWER);
+pub static CHAT: ContentShape =
+    ContentShape { request: &CHAT_REQUEST, response: &CHAT_ANSWER, event: &CHAT_EVENT };
+
+/// Mistral's chunks at Bedrock have messages and no deltas.
+pub static BEDROCK_CHAT: ContentShape = shape(&CHAT_REQUEST, &CHAT_ANSWER);
 
 static CHAT_REQUEST: Node<Field> = Node::object(&[
     ("messages", Node::array(&MESSAGE)),
@@ -146,6 +158,15 @@ static CHAT_ANSWER: Node<Field> = Node::object(&[("choices", Node::array(&CHOICE
 static CHOICE: Node<Field> = Node::object(&[
     ("index", number(Part::ChoiceIndex)),
     ("message", Node::object(MESSAGE_PARTS)),
+    ("delta", Node::object(MESSAGE_PARTS)),
+    ("text", text(Part::Text)),
+])
+.reported(Field::Content(Part::Choice));
+
+/// Perplexity's events have all of the message so far beside what they add to it.
+static CHAT_EVENT: Node<Field> = Node::object(&[("choices", Node::array(&STREAMED_CHOICE))]);
+static STREAMED_CHOICE: Node<Field> = Node::object(&[
+    ("index", number(Part::ChoiceIndex)),
     ("delta", Node::object(MESSAGE_PARTS)),
     ("text", text(Part::Text)),
 ])
@@ -173,6 +194,9 @@ static OUTPUT_PARTS: Parts = &[
     ("name", word(Part::Name)),
     ("arguments", json(Part::Arguments)),
     ("input", json(Part::Arguments)),
+    // Of a shell, a computer, a search; of a patch.
+    ("action", json(Part::Arguments)),
+    ("operation", json(Part::Arguments)),
     ("output", text(Part::Result).or_array(&RESULT)),
 ];
 

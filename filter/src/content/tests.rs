@@ -81,7 +81,7 @@ impl<'a> Call<'a> {
         for chunk in self.response.chunks(size) {
             exchange.response_body(chunk, 3);
         }
-        let log = StreamLog { code_details: self.ended.into(), flags: 0 };
+        let log = StreamLog { code_details: self.ended.into(), ..StreamLog::default() };
         exchange.finish(log, EnvoyFacts::default(), 4)
     }
 

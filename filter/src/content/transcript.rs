@@ -13,6 +13,7 @@ use super::encode::{Treatment, Writer, fitting, is_identifier, json_bytes};
 use super::{Content, Part};
 use crate::provider::Field;
 use crate::redact::Found;
+use crate::wire::holds;
 use crate::wire::json::{Scalar, Sink};
 
 /// Longest id, name, role or media type.
@@ -161,6 +162,7 @@ impl Item {
         self.kind = match self.kind {
             Kind::Text if is_thought => Kind::Reasoning,
             Kind::Call | Kind::Unknown if is_server_call => Kind::ServerCall,
+            Kind::Call if word.ends_with("_call_output") => Kind::Result,
             Kind::Unknown if modality(word).is_some() => Kind::Media,
             Kind::Unknown if is_empty_word(word) => Kind::Unknown,
             Kind::Unknown => Kind::Other,
@@ -172,7 +174,7 @@ impl Item {
 /// Words of items that are nothing without a text or a name.
 fn is_empty_word(word: &str) -> bool {
     word.is_empty()
-        || word.contains("text")
+        || holds(word, "text")
         || matches!(
             word,
             "message"
@@ -189,8 +191,8 @@ fn is_empty_word(word: &str) -> bool {
 
 /// What kind of media a word or a media type names.
 fn modality(word: &str) -> Option<&'static str> {
-    let named = ["image", "audio", "video"].into_iter().find(|modality| word.contains(modality));
-    let is_file = word.contains("document") || word == "file" || word == "input_file";
+    let named = ["image", "audio", "video"].into_iter().find(|modality| holds(word, modality));
+    let is_file = holds(word, "document") || word == "file" || word == "input_file";
     named.or_else(|| is_file.then_some("document"))
 }
 
@@ -339,6 +341,10 @@ impl Draft {
         if top.kind == Kind::Unknown {
             top.kind = kind;
         }
+        // vLLM says it twice, under its old name too.
+        if kind == Kind::Reasoning && top.text.text.as_bytes() == bytes {
+            return;
+        }
         top.text.push(bytes, truncated, room);
     }
 
@@ -480,7 +486,7 @@ impl Draft {
         let is_result =
             !self.result_id.is_empty() || matches!(self.message.role.as_str(), "tool" | "function");
         for item in &mut self.message.items {
-            if is_result && item.kind == Kind::Text {
+            if is_result && matches!(item.kind, Kind::Text | Kind::Result) && item.id.is_empty() {
                 item.kind = Kind::Result;
                 item.id.clone_from(&self.result_id);
             }
@@ -629,14 +635,7 @@ impl Transcript {
         };
         let mut content = Content {
             mode: treatment.name(),
-            system_instructions: section(store.system.cost, &mut |writer| {
-                write_items(writer, &store.system.items, false);
-            }),
-            input_messages: section(cost_of(&store.input), &mut |writer| {
-                for message in &store.input {
-                    write_message(writer, message, None, false);
-                }
-            }),
+            // First: it is what is asked for most, and texts that grow share one bound.
             output_messages: section(cost_of(&store.output), &mut |writer| {
                 for message in &store.output {
                     let of_choice = finish_reasons.iter().find(|(choice, _)| *choice == message.choice);
@@ -644,6 +643,14 @@ impl Transcript {
                     let broke_off = of_choice.map_or(!whole, |(_, reason)| is_of_a_cut(reason));
                     let reason = of_choice.map_or(unknown, |(_, reason)| reason);
                     write_message(writer, message, Some(reason), broke_off);
+                }
+            }),
+            system_instructions: section(store.system.cost, &mut |writer| {
+                write_items(writer, &store.system.items, false);
+            }),
+            input_messages: section(cost_of(&store.input), &mut |writer| {
+                for message in &store.input {
+                    write_message(writer, message, None, false);
                 }
             }),
             tool_definitions: section(store.tools.len(), &mut |writer| writer.raw(&store.tools)),
@@ -768,7 +775,7 @@ impl Store {
         }
     }
 
-    fn go_on_with(&mut self, at: usize, item: Item, effect: Effect, insert_at: &mut Option<usize>) {
+    fn go_on_with(&mut self, at: usize, mut item: Item, effect: Effect, insert_at: &mut Option<usize>) {
         let Some(message) = self.output.get(at) else { return };
         let is_last = |position: usize| position.saturating_add(1) == message.items.len();
         let same = message.items.iter().rposition(|known| effect == Effect::GoesOn && goes_on(known, &item));
@@ -778,6 +785,13 @@ impl Store {
         let needed = if same.is_some() { item.text.cost() } else { item.cost() };
         self.make_room(needed.min(message_room), 1);
         let room = self.max_cost.saturating_sub(self.cost).min(message_room);
+        if same.is_none() && item.cost() > room {
+            // As much as fits, so that what is cut is there, and nothing goes on with it.
+            self.truncated = true;
+            let text = std::mem::take(&mut item.text);
+            item.text.push_str(&text.text, room.saturating_sub(item.cost()));
+            item.text.is_cut = true;
+        }
         let Some(message) = self.output.get_mut(at) else { return };
         match same.and_then(|position| message.items.get_mut(position)) {
             Some(known) => {
@@ -809,7 +823,7 @@ impl Store {
                     None => message.items.push(item),
                 }
             }
-            None => self.truncated = true,
+            None => {}
         }
     }
 
@@ -1038,6 +1052,7 @@ fn write_items(writer: &mut Writer<'_>, items: &[Item], broke_off: bool) {
 
 fn write_item(writer: &mut Writer<'_>, item: &Item) {
     let text = &item.text;
+    let was_cut = std::mem::take(&mut writer.cut);
     writer.item("{\"type\":");
     let mut content_key = "content";
     match item.kind {
@@ -1087,7 +1102,8 @@ fn write_item(writer: &mut Writer<'_>, item: &Item) {
     if item.kind == Kind::ServerCall {
         writer.raw("}");
     }
-    writer.raw(if text.is_cut { ",\"truncated\":true}" } else { "}" });
+    writer.raw(if text.is_cut || writer.cut { ",\"truncated\":true}" } else { "}" });
+    writer.cut |= was_cut;
 }
 
 fn write_media(writer: &mut Writer<'_>, item: &Item) {

@@ -1,8 +1,6 @@
 //! Parts of authorities and paths.
 
-use memchr::memchr;
-
-use crate::wire::is_same;
+use crate::wire::{is_same, split};
 
 /// Host and port of an authority; brackets stay off an IPv6 address, and so do the dot that ends an absolute name
 /// (RFC 1034, section 3.1) and what says whose the request is (RFC 3986, section 3.2.1), which may be a credential.
@@ -33,21 +31,6 @@ pub(super) fn ends_with(path: &str, end: &str) -> bool {
     has_end(path.strip_suffix('/').unwrap_or(path), end)
 }
 
-/// What is before the first `marker` and what is behind it. The library's search prepares for texts far longer than a
-/// path.
-pub(super) fn split<'a>(text: &'a str, marker: &str) -> Option<(&'a str, &'a str)> {
-    let first = marker.bytes().next()?;
-    let mut from = 0_usize;
-    loop {
-        let at = memchr(first, text.as_bytes().get(from..)?)?.saturating_add(from);
-        let (before, rest) = text.split_at_checked(at)?;
-        if let Some(behind) = rest.strip_prefix(marker) {
-            return Some((before, behind));
-        }
-        from = at.saturating_add(1);
-    }
-}
-
 /// The segment behind a marker.
 pub(super) fn segment_after<'a>(path: &'a str, marker: &str) -> Option<&'a str> {
     let (_, rest) = split(path, marker)?;
@@ -65,7 +48,11 @@ pub(super) fn between<'a>(path: &'a str, before: &str, after: &str) -> Option<&'
 /// `/v1beta/models/gemini-x:generateContent` -> `gemini-x` and `generateContent`.
 pub(super) fn model_before_method(path: &str) -> Option<(String, &str)> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    let (resource, method) = path.rsplit_once(':').or_else(|| path.rsplit_once("%3A"))?;
+    let (resource, method) = path.rsplit_once(':').or_else(|| {
+        const COLON: &[u8] = b"%3A";
+        let at = path.as_bytes().windows(COLON.len()).rposition(|window| window == COLON)?;
+        Some((path.get(..at)?, path.get(at.saturating_add(COLON.len())..)?))
+    })?;
     // The slash before it may be escaped, too.
     let model = decoded(resource.rsplit('/').next()?);
     let model = model.rsplit('/').next().filter(|model| !model.is_empty())?;

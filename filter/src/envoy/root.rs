@@ -216,6 +216,8 @@ impl Shared {
         if config.api_key.fingerprint_key.is_none() {
             config.api_key.fingerprint_key = self.own_key();
         }
+        // Two workers that both find no such place would each take it for the first.
+        host::leave(LEFT_BY_VM, &[], usize::MAX);
         self.metric_ids = Metric::ALL.iter().map(|metric| define(*metric)).collect();
         self.report_problems(document, &problems);
         let vm_id = format!("{:016x}", self.random.next());
@@ -487,9 +489,13 @@ impl Shared {
     }
 
     fn answered(&mut self, token: u32, status: u32, response_size: usize) {
+        let said = if status == 0 { String::new() } else { host::grpc_status_message() };
         let outcome = if status == 0 {
             let response = host::buffer(BufferType::GrpcReceiveBuffer, 0, response_size).unwrap_or_default();
             Outcome::Accepted { rejected_spans: otlp::rejected_spans(&response) }
+        } else if said.starts_with("upstream_reset") {
+            // A connection that broke within the answer, which Envoy calls an internal error.
+            Outcome::NotSent
         } else {
             Outcome::Status(status)
         };
@@ -501,10 +507,8 @@ impl Shared {
             Outcome::Accepted { .. } if std::mem::take(&mut self.is_failing) => {
                 host::log(LogLevel::Info, "meshtap: the collector takes spans again");
             }
-            Outcome::Status(status) => {
-                self.log_failure(&format!("gRPC status {status} {}", host::grpc_status_message()));
-            }
-            _ => {}
+            Outcome::Accepted { .. } => {}
+            _ => self.log_failure(&format!("gRPC status {status} {said}")),
         }
         self.send_what_is_due(now);
         self.report_stats();

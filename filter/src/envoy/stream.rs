@@ -121,9 +121,10 @@ impl Stream {
         let code_details = host::property_text("response\0code_details").unwrap_or_default();
         // A call to the host costs as much as reading a body: none for what cannot be.
         let has_flags = !(self.succeeded && code_details == "via_upstream");
-        let flags = has_flags.then(|| host::property_integer("response\0flags")).flatten();
-        let flags = flags.and_then(|flags| u64::try_from(flags).ok()).unwrap_or_default();
-        let log = StreamLog { code_details, flags };
+        let number = |name| has_flags.then(|| host::property_integer(name)).flatten();
+        let flags = number("response\0flags").and_then(|flags| u64::try_from(flags).ok());
+        let status = number("response\0code").and_then(|status| u16::try_from(status).ok());
+        let log = StreamLog { code_details, flags: flags.unwrap_or_default(), status };
         let cluster = host::property_text(properties.joined("xds\0cluster_name"));
         let kind = self.kind.unwrap_or_else(|| {
             cluster.as_deref().and_then(identity::kind_at_cluster).unwrap_or_else(|| kind(properties))

@@ -65,7 +65,7 @@ impl Scenario {
             status: Some("200"),
             response_headers: vec![("content-type", content_type)],
             response: response.into(),
-            log: StreamLog { code_details: "via_upstream".into(), flags: 0 },
+            log: StreamLog { code_details: "via_upstream".into(), ..StreamLog::default() },
             config: Config::default(),
         }
     }
@@ -79,7 +79,7 @@ impl Scenario {
     }
 
     fn ended(mut self, code_details: &str, flags: u64) -> Self {
-        self.log = StreamLog { code_details: code_details.into(), flags };
+        self.log = StreamLog { code_details: code_details.into(), flags, status: None };
         self
     }
 
@@ -439,7 +439,7 @@ fn what_envoy_says_is_cut_between_characters() {
         route: Some(format!("r{}", "é".repeat(1_000))),
         ..EnvoyFacts::default()
     };
-    let log = StreamLog { code_details: details.clone(), flags: 0 };
+    let log = StreamLog { code_details: details.clone(), ..StreamLog::default() };
     let span = exchange.finish(log, envoy, 4);
     assert_eq!(span.ending, End::UpstreamReset);
     assert_eq!(span.envoy.response_code_details, details.get(..99).unwrap());
@@ -459,7 +459,7 @@ fn a_retry_starts_the_answer_over() {
     exchange.response_headers(&headers(&[(":status", "200"), ("content-type", "application/json")]), 2);
     exchange.response_body(ANSWER.as_bytes(), 3);
     let span = exchange.finish(
-        StreamLog { code_details: "via_upstream".into(), flags: 0 },
+        StreamLog { code_details: "via_upstream".into(), ..StreamLog::default() },
         EnvoyFacts::default(),
         4,
     );
@@ -509,7 +509,7 @@ fn decoders_of_one_vm_share_their_memory() {
     };
     let end = |mut exchange: Exchange| {
         exchange.response_body(rest, 3);
-        let log = StreamLog { code_details: "via_upstream".into(), flags: 0 };
+        let log = StreamLog { code_details: "via_upstream".into(), ..StreamLog::default() };
         let span = exchange.finish(log, EnvoyFacts::default(), 4);
         (span.usage.input_tokens, span.http.response_unread, span.usage_absent_reason)
     };

@@ -170,7 +170,7 @@ impl Played<'_> {
         for piece in cuts.pieces(self.response) {
             exchange.response_body(piece, 3);
         }
-        let log = StreamLog { code_details: "via_upstream".to_owned(), flags: 0 };
+        let log = StreamLog { code_details: "via_upstream".to_owned(), ..StreamLog::default() };
         exchange.finish(log, EnvoyFacts::default(), 4)
     }
 }
@@ -209,6 +209,7 @@ pub fn exchange(data: &[u8]) {
             choices.text().escape_ascii().to_string()
         },
         flags: if how & 16 == 0 { 0 } else { choices.number() },
+        status: (how & 32 != 0).then_some(500),
     };
     let mut callbacks = Vec::new();
     while !choices.is_empty() && callbacks.len() < MAX_CALLBACKS {

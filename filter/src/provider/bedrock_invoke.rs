@@ -7,13 +7,14 @@ use super::openai_chat::STOP_SEQUENCE;
 use super::{Adapter, Field, Operation, UsageObjects, anthropic, bedrock_converse, cohere, openai_chat};
 use crate::content::shapes;
 use crate::usage::{billed, cache_apart};
+use crate::wire::holds;
 use crate::wire::json::Node;
 
 /// The adapter for a model, by its id.
 pub fn adapter(model: &str) -> &'static Adapter {
     FAMILIES
         .iter()
-        .find(|(family, _)| family.split(' ').all(|part| model.contains(part)))
+        .find(|(family, _)| family.split(' ').all(|part| holds(model, part)))
         .map_or(if model.starts_with("arn:") { &OPAQUE } else { &CHAT }, |(_, adapter)| adapter)
 }
 
@@ -75,7 +76,7 @@ static MISTRAL_TEXT: Adapter = Adapter {
 /// OpenAI's wire, but for what Mistral calls the end of an answer.
 pub static CHAT: Adapter = Adapter {
     request: openai_chat::CHAT.request,
-    content: Some(&shapes::CHAT),
+    content: Some(&shapes::BEDROCK_CHAT),
     ..Adapter::new("bedrock.chat", Operation::Chat, &REQUEST, &CHAT_BODY)
 };
 static JURASSIC: Adapter = bare("bedrock.ai21_j2", &JURASSIC_BODY);

@@ -289,6 +289,15 @@ impl Observer {
         self.stream_end == StreamEnd::Seen
     }
 
+    /// Whether anything of what came says that the answer ends.
+    pub fn saw_end(&self) -> bool {
+        self.saw_last_event()
+            || !self.facts.finish_reasons.is_empty()
+            // Bedrock's last chunk has them.
+            || self.facts.metrics.output_tokens.is_some()
+            || self.facts.error
+    }
+
     /// Nothing comes any more: what the newest usage object said counts only if it was read to its end. Whether none is left
     /// that was.
     pub fn is_usage_interrupted(&mut self) -> bool {

@@ -15,9 +15,9 @@ mod streams;
 mod tool_calls;
 
 use crate::config::{Config, Detect};
-use crate::ending::StreamLog;
+use crate::ending::{End, StreamLog};
 use crate::exchange::Exchange;
-use crate::span::{EnvoyFacts, Kind, Span};
+use crate::span::{EnvoyFacts, Kind, Span, Unread};
 use crate::testing::headers;
 use crate::usage::{Usage, UsageSource};
 
@@ -102,7 +102,7 @@ impl<'a> Call<'a> {
         for chunk in self.response.chunks(size) {
             exchange.response_body(chunk, 3);
         }
-        let log = StreamLog { code_details: self.ended.into(), flags: 0 };
+        let log = StreamLog { code_details: self.ended.into(), ..StreamLog::default() };
         exchange.finish(log, EnvoyFacts::default(), 4)
     }
 

@@ -82,7 +82,7 @@ const fn classes() -> [Class; 256] {
             b' ' => SPACE | VALUE_END | NUMBER,
             b'\t' | b'\n' | b'\r' => SPACE | VALUE_END,
             b'@' | b'\\' => TRIGGER,
-            b'(' | 0xC2 | 0xE2 | 0x80 | 0x89 | 0x90..=0x93 | 0xA0 | 0xAF => NUMBER,
+            b'(' | 0xC2 | 0xE2 | 0x80 | 0x87 | 0x89 | 0x90..=0x93 | 0xA0 | 0xAF => NUMBER,
             _ => 0,
         };
         table[at] = class;
@@ -224,9 +224,9 @@ impl<'t> Bytes<'t> {
     /// stands for.
     pub(super) fn wide_separator(self, at: usize) -> Option<(usize, u8)> {
         match self.span(at, at.wrapping_add(3)) {
-            [0xC2, 0xA0, ..] => Some((2, b' ')),          // no-break space
-            [0xE2, 0x80, 0x89 | 0xAF] => Some((3, b' ')), // thin, narrow no-break space
-            [0xE2, 0x80, 0x90..=0x93] => Some((3, b'-')), // hyphens, figure dash, en dash
+            [0xC2, 0xA0, ..] => Some((2, b' ')),                 // no-break space
+            [0xE2, 0x80, 0x87 | 0x89 | 0xAF] => Some((3, b' ')), // figure, thin, narrow no-break space
+            [0xE2, 0x80, 0x90..=0x93] => Some((3, b'-')),        // hyphens, figure dash, en dash
             _ => None,
         }
     }

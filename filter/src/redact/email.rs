@@ -23,7 +23,7 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     }
     let end = end_of_domain(bytes, domain, ascii_end).or_else(|| {
         let end = end_of_international_domain(bytes, domain);
-        end_of_domain(bytes, domain, end)
+        if scan.is_at_cut(end) { Some(end) } else { end_of_domain(bytes, domain, end) }
     })?;
     scan.found(Kind::Email, start, end)
 }
@@ -40,7 +40,7 @@ fn end_of_domain(bytes: Bytes<'_>, start: usize, end: usize) -> Option<usize> {
         }
         if label > start {
             let letters = bytes.run(label, LETTER).min(next).saturating_sub(label);
-            if bytes.starts_with_in_any_case(label, b"xn--") {
+            if bytes.starts_with_in_any_case(label, b"xn--") || !bytes.at(label).is_ascii() {
                 found = Some(next);
             } else if letters >= 2 {
                 // With what is glued to it: it may be anything.

@@ -87,7 +87,10 @@ pub(super) fn find_v6(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     if start == at && bytes.at(at.wrapping_add(1)) != b':' {
         return None;
     }
-    if at.saturating_sub(start) > 4 || bytes.before(start, 1) == b':' || !is_start(bytes, start) {
+    // Behind a group, and not behind a name: `ip:2001:db8::5`.
+    let goes_on = bytes.before(start, 1) == b':'
+        && bytes.is_word_start(bytes.run_back(start.saturating_sub(1), HEX, 5));
+    if at.saturating_sub(start) > 4 || goes_on || !is_start(bytes, start) {
         return None;
     }
     let front = bytes.span(start, start.wrapping_add(MAX_LENGTH.wrapping_add(2)));

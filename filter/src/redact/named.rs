@@ -1,13 +1,14 @@
 //! Credentials that a name before them gives away: `password=…`, `"api_key": "…"`. Also telephone numbers behind `phone:`,
 //! which may lack any form of their own.
 
-use super::bytes::{ALNUM, Bytes, DIGIT, DOTTED, LETTER, QUOTE, TOKEN68, VALUE_END, WORD, is};
+use super::bytes::{ALNUM, Bytes, DIGIT, DOTTED, LETTER, QUOTE, SPACE, TOKEN68, VALUE_END, WORD, is};
 use super::placeholder::{
     begins_template, is_code, is_folder, is_mask, is_placeholder, is_plain_template, is_prose, is_template,
     is_variable,
 };
 use super::scan::Scan;
 use super::{Kind, MARKER, MAX_CUT_REST, MAX_JUDGED, authorization, keys, number, work};
+use crate::wire::holds;
 
 /// What a value must be like to count.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -155,7 +156,7 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
 /// The next that is none, within a few.
 pub(super) fn behind_spaces(bytes: Bytes<'_>, start: usize) -> usize {
     let is_space = |byte: &&u8| matches!(byte, b' ' | b'\t');
-    start.wrapping_add(bytes.from(start).iter().take(4).take_while(is_space).count())
+    start.wrapping_add(bytes.from(start).iter().take(32).take_while(is_space).count())
 }
 
 /// Where a text in quotes begins, the quote, and how many backslashes are before it.
@@ -177,10 +178,7 @@ fn is_closed(bytes: Bytes<'_>, at: usize, start: usize, quote: u8) -> bool {
 
 /// What the name before a `:` or `=` says of its value.
 fn kind_of_name(bytes: Bytes<'_>, at: usize) -> Option<Value> {
-    let mut end = at;
-    if bytes.before(end, 1) == b' ' {
-        end = end.saturating_sub(1);
-    }
+    let mut end = bytes.run_back(at, SPACE, 8);
     if bytes.before(end, 1) == b']' {
         end = end.saturating_sub(1);
         if !is(bytes.before(end, 1), QUOTE) {
@@ -291,9 +289,11 @@ fn is_key(value: &[u8]) -> bool {
 
 /// Whether a whole text is a credential, for the name that stands before it says so.
 pub(super) fn is_credential(name: &str, text: &str) -> bool {
+    const BEGIN: &str = "-----BEGIN ";
     // These say themselves what they are, to their end.
     let is_token = text.starts_with("eyJ") && text.bytes().all(|byte| is(byte, DOTTED));
-    let is_block = text.rfind("-----BEGIN ") == Some(0) && text.trim_end().ends_with(" PRIVATE KEY-----");
+    let is_block = text.strip_prefix(BEGIN).is_some_and(|rest| !holds(rest, BEGIN))
+        && text.trim_end().ends_with(" PRIVATE KEY-----");
     let kind = kind_of_name(Bytes::new(name), name.len());
     let is_credential = kind.is_some_and(|kind| is_value(kind, text.as_bytes()));
     is_credential && !text.is_empty() && !is_token && !is_block

@@ -183,7 +183,6 @@ fn is_card(bytes: Bytes<'_>, groups: &Groups, count: usize) -> bool {
     matches!(separator, b' ' | b'-')
         && separators.all(|other| other == separator)
         && !is(goes_on, ALNUM)
-        && goes_on != b'_'
         && !is_decimal
         && NETWORKS
             .iter()

@@ -51,6 +51,37 @@ fn unchanged(cases: &[&str]) {
     }
 }
 
+/// What stands around them in mail headers, tables and Markdown.
+#[test]
+fn surroundings() {
+    check(
+        Kind::IpAddress,
+        &[
+            "from x ([IPv6:«2001:db8:85a3::8a2e:370:7334»])",
+            "client:«2001:db8::5» ip:«2001:db8:85a3::8a2e:370:7334»",
+            "addr:«fe80::1ff:fe23:4567:890a»/64",
+        ],
+    );
+    check(
+        Kind::CreditCard,
+        &["_«4111111111111111»_", "__«4111 1111 1111 1111»__", "«4111\u{2007}1111\u{2007}1111\u{2007}1111»"],
+    );
+    unchanged(&["std::abc1::de2", "a::b", "use fe80::x"]);
+    for text in [
+        "Username:     admin\nPassword:             hunter2x",
+        "password\t= hunter2x",
+        "password \t : hunter2x",
+        r#""password"  :  "hunter2x""#,
+        r#""password":          "hunter2x""#,
+    ] {
+        assert!(!redacted(text).contains("hunter2x"), "{text}: {}", redacted(text));
+    }
+    for cut in ["write to anna.schmidt@mü", "write to anna.schmidt@münchen.d"] {
+        let (output, _) = with(&Rules::default(), cut, true);
+        assert_eq!(output, "write to [REDACTED:email]", "{cut}");
+    }
+}
+
 #[test]
 fn emails() {
     check(
@@ -66,6 +97,7 @@ fn emails() {
             "联系«zhang.san@example.cn»或者电话",
             "メール:«taro@example.co.jp»まで",
             "«info@xn--mnchen-3ya.de» «info@münchen.de»",
+            "«me@почта.рф», «info@例子.中国»",
             "«o'brien@example.ie»",
             "«0171-1234567@example.de»",
             "«415-555-2671@example.com»",

@@ -2,6 +2,8 @@
 //!
 //! Invariant: what is reported does not depend on how the input is cut.
 
+use super::holds;
+
 /// Longest head of a part, and longest value, that is kept.
 const MAX_HEAD_BYTES: usize = 1_024;
 const MAX_VALUE_BYTES: usize = 512;
@@ -143,7 +145,7 @@ fn field_name(head: &[u8]) -> Option<String> {
     let line = head.lines().find(|line| {
         line.split_once(':').is_some_and(|(name, _)| name.trim().eq_ignore_ascii_case("content-disposition"))
     })?;
-    if line.to_ascii_lowercase().contains("filename") {
+    if holds(&line.to_ascii_lowercase(), "filename") {
         return None;
     }
     line.split(';').find_map(|parameter| {

@@ -2,7 +2,7 @@
 
 use meshtap_tests::wire::{Answer, ReplyEnd};
 
-use super::bodies::openai;
+use super::bodies::{OPENAI, openai};
 use super::case::{Case, Seen, chat};
 use super::sidecar::{Door, NO_ROUTE};
 
@@ -103,6 +103,20 @@ fn request_over_the_buffer_limit() {
 fn request_over_the_buffer_limit_in_front_of_the_filter() {
     let case = chat("bounded-before", openai()).route("bounded").door(Door::Guarded);
     replied(case, "413", 413, "request_payload_too_large", &[]);
+}
+
+/// Its status is not that of the answer which passed.
+#[test]
+fn answer_over_the_buffer_limit_in_front_of_the_filter() {
+    let long = OPENAI.replace("\"object\"", &format!("\"long\":\"{}\",\"object\"", "x".repeat(4_096)));
+    chat("narrow", Answer::json(200, &long))
+        .door(Door::Narrow)
+        .observe()
+        .failed("local_reply", "500")
+        .because("response_payload_too_large", &[])
+        .status(500)
+        .tokens(19, 10, "provider")
+        .reply_is(ReplyEnd::Whole);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The Envoy of these tests: routes by the name of what they do, behind three doors, each with the filter and without.
+//! The Envoy of these tests: routes by the name of what they do, behind four doors, each with the filter and without.
 
 use std::net::SocketAddr;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -25,25 +25,36 @@ pub(super) enum Door {
     Usual,
     /// Other filters stand in front of ours.
     Guarded,
+    /// A filter in front of ours holds answers, of 1 KiB at most.
+    Narrow,
     /// Requests must come soon, `100 Continue` is the upstream's to say, and trailers over HTTP/1.1 are dropped.
     Hasty,
 }
 
 impl Door {
-    const ALL: [Self; 3] = [Self::Usual, Self::Guarded, Self::Hasty];
+    const ALL: [Self; 4] = [Self::Usual, Self::Guarded, Self::Narrow, Self::Hasty];
 
     /// Its listener without the filter, and the one with it.
     pub(super) fn ways(self) -> [&'static str; 2] {
         match self {
             Self::Usual => ["bare", "observed"],
             Self::Guarded => ["bare-guarded", "observed-guarded"],
+            Self::Narrow => ["bare-narrow", "observed-narrow"],
             Self::Hasty => ["bare-hasty", "observed-hasty"],
         }
     }
 
     fn settings(self, clusters: &[Value]) -> Settings {
         let others = other_filters();
-        let (before, after) = if self == Self::Guarded { (others, Vec::new()) } else { (Vec::new(), others) };
+        let (before, after) = match self {
+            Self::Guarded => (others, Vec::new()),
+            Self::Narrow => (vec![holds_answers()], others),
+            Self::Usual | Self::Hasty => (Vec::new(), others),
+        };
+        let listener = match self {
+            Self::Narrow => json!({"per_connection_buffer_limit_bytes": 1024}),
+            _ => json!({}),
+        };
         let manager = match self {
             Self::Hasty => json!({"request_timeout": "0.3s", "proxy_100_continue": true}),
             _ => json!({"http_protocol_options": {"enable_trailers": true}}),
@@ -55,6 +66,7 @@ impl Door {
             virtual_hosts: vec![json!({"name": "nowhere", "domains": [NO_ROUTE]})],
             clusters: clusters.to_vec(),
             manager: manager.as_object().cloned().unwrap_or_default(),
+            listener: listener.as_object().cloned().unwrap_or_default(),
             ..Settings::default()
         }
     }
@@ -194,6 +206,15 @@ fn other_filters() -> Vec<Value> {
         filter["disabled"] = true.into();
     }
     filters
+}
+
+fn holds_answers() -> Value {
+    let code = "function envoy_on_response(answer) answer:body() end";
+    let lua = json!({
+        "@type": type_url("lua.v3.Lua"),
+        "default_source_code": {"inline_string": code},
+    });
+    typed("envoy.filters.http.lua", &lua)
 }
 
 fn rbac_per_route() -> Value {

@@ -36,6 +36,39 @@ fn texts_are_cut_between_characters_and_marked() {
     }
 }
 
+/// A marker that is longer than what it stands for may find no room.
+#[test]
+fn what_a_marker_cuts_off_is_marked() {
+    let long = "a@b.io ".repeat(1_000);
+    let call = chat(&long, "I wrote to x@y.io; ticket 12345.").mode(ContentMode::Redacted);
+    let content = call.bounds(2_048, 4_096).content();
+    assert!(content.truncated);
+    let input = content.input_messages.unwrap();
+    assert!(input.ends_with(r#"","truncated":true}]}]"#), "{input}");
+    // The answer has its room first.
+    let output = content.output_messages.unwrap();
+    assert!(output.contains("[REDACTED:email]; ticket 12345.") && !output.contains("truncated"), "{output}");
+}
+
+/// What comes behind a piece that had no room is not taken for the whole.
+#[test]
+fn a_piece_without_room_is_cut_and_nothing_follows_it() {
+    let says =
+        |part: &str| format!(r#"{{"candidates":[{{"content":{{"role":"model","parts":[{part}]}}}}]}}"#);
+    for thought in (200..1_000).step_by(7) {
+        let thought = says(&format!(r#"{{"text":"{}","thought":true}}"#, "t".repeat(thought)));
+        let begins = says(&format!(r#"{{"text":"START {} 4111 1111 1"}}"#, "a".repeat(300)));
+        let [goes_on, ends] = [says(r#"{"text":"111 1111 tail"}"#), says(r#"{"text":" end"}"#)];
+        let events = [thought, begins, goes_on, ends];
+        let events: Vec<_> = events.iter().map(String::as_str).collect();
+        let url = "generativelanguage.googleapis.com/v1beta/models/g:streamGenerateContent?alt=sse";
+        let content = Call::sse(url, "{}", &events).bounds(1_024, 8_192).content();
+        let output = content.output_messages.unwrap();
+        let begins_within = [r#""content":"111"#, r#""content":" end"#].iter().any(|it| output.contains(it));
+        assert!(!begins_within, "{output}");
+    }
+}
+
 #[test]
 fn a_stream_is_cut_once_and_stays_cut() {
     // Where four bytes have no room any more, one has.

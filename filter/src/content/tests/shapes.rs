@@ -50,6 +50,62 @@ fn openai_chat_stream() {
     );
 }
 
+/// vLLM gives reasoning under its old name, too.
+#[test]
+fn reasoning_under_two_names_is_one() {
+    let says = |text: &str| {
+        format!(
+            r#"{{"choices":[{{"index":0,"delta":{{"reasoning":"{text}","reasoning_content":"{text}"}}}}]}}"#
+        )
+    };
+    let events = ["mail", " ann", "@", "example", ".com", " now"].map(says);
+    let mut events: Vec<_> = events.iter().map(String::as_str).collect();
+    events.push(r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#);
+    let expected = |text: &str| {
+        format!(
+            r#"output [{{"role":"assistant","parts":[{{"type":"reasoning","content":"{text}"}}],"finish_reason":"stop"}}]"#
+        )
+    };
+    Call::sse(CHAT, "{}", &events).check(&expected("mail ann@example.com now"));
+    let redacted = Call::sse(CHAT, "{}", &events).mode(ContentMode::Redacted);
+    redacted.check(&expected("mail [REDACTED:email] now"));
+    let answer = r#"{"choices":[{"index":0,"message":{"reasoning":"Hm.","reasoning_content":"Hm."},"finish_reason":"stop"}]}"#;
+    Call::json(CHAT, "{}", answer).check(&expected("Hm."));
+}
+
+/// Perplexity's events have the message so far beside the delta; Mistral's at Bedrock have nothing else.
+#[test]
+fn messages_in_events() {
+    let says = |delta: &str, so_far: &str| {
+        format!(
+            r#"{{"choices":[{{"index":0,"message":{{"content":"{so_far}"}},"delta":{{"content":"{delta}"}}}}]}}"#
+        )
+    };
+    let events =
+        [says("Mail", "Mail"), says(" ann@exam", "Mail ann@exam"), says("ple.com", "Mail ann@example.com")];
+    let events: Vec<_> = events.iter().map(String::as_str).collect();
+    Call::sse("api.perplexity.ai/chat/completions", "{}", &events)
+        .mode(ContentMode::Redacted)
+        .check(r#"output [{"role":"assistant","parts":[{"type":"text","content":"Mail [REDACTED:email]"}],"finish_reason":"unknown"}]"#);
+}
+
+/// Tools that the client runs, at the Responses API and at Cohere.
+#[test]
+fn tools_that_the_client_runs() {
+    let request = r#"{"input":[
+        {"type":"shell_call","call_id":"c1","action":{"commands":["ls"]}},
+        {"type":"shell_call_output","call_id":"c1","output":[{"stdout":"a\n","stderr":"b"}]},
+        {"type":"apply_patch_call","call_id":"c2","operation":{"type":"delete_file"}},
+        {"type":"computer_call_output","call_id":"c3","output":{"type":"computer_screenshot"}}]}"#;
+    Call::json("api.openai.com/v1/responses", request, "{}").check(
+        r#"input [{"role":"assistant","parts":[{"type":"tool_call","id":"c1","name":"shell_call","arguments":{"commands":["ls"]}}]},{"role":"tool","parts":[{"type":"tool_call_response","id":"c1","response":"a\n\nb"}]},{"role":"assistant","parts":[{"type":"tool_call","id":"c2","name":"apply_patch_call","arguments":{"type":"delete_file"}}]},{"role":"tool","parts":[{"type":"tool_call_response","id":"c3","response":""}]}]"#,
+    );
+    let request = r#"{"model":"command-a","messages":[{"role":"tool","tool_call_id":"a","content":[{"type":"document","document":{"data":"{\"x\":1}"}}]}]}"#;
+    Call::json("api.cohere.com/v2/chat", request, "{}").check(
+        r#"input [{"role":"tool","parts":[{"type":"tool_call_response","id":"a","response":"{\"x\":1}"}]}]"#,
+    );
+}
+
 #[test]
 fn compatible_streams_that_say_less() {
     // A place used twice for two calls, and calls without a place.
@@ -102,7 +158,7 @@ const RESPONSES_OUTPUT: &str = r#"[{"id":"rs_1","type":"reasoning","summary":[{"
     {"id":"ws_1","type":"web_search_call","status":"completed","action":{"query":"q"}},
     {"id":"msg_1","type":"message","role":"assistant","content":[{"type":"output_text","text":"Hello.","annotations":[]},{"type":"refusal","refusal":"No."}]},
     {"id":"fc_1","type":"function_call","call_id":"call_1","name":"f","arguments":"{\"a\":[1]}"}]"#;
-const RESPONSES_PARTS: &str = r#"output [{"role":"assistant","parts":[{"type":"reasoning","content":"Thinking."},{"type":"server_tool_call","name":"web_search_call","server_tool_call":{"type":"web_search_call"}},{"type":"text","content":"Hello."},{"type":"refusal","content":"No."},{"type":"tool_call","id":"call_1","name":"f","arguments":{"a":[1]}}],"finish_reason":"completed"}]"#;
+const RESPONSES_PARTS: &str = r#"output [{"role":"assistant","parts":[{"type":"reasoning","content":"Thinking."},{"type":"server_tool_call","name":"web_search_call","server_tool_call":{"type":"web_search_call","arguments":{"query":"q"}}},{"type":"text","content":"Hello."},{"type":"refusal","content":"No."},{"type":"tool_call","id":"call_1","name":"f","arguments":{"a":[1]}}],"finish_reason":"completed"}]"#;
 
 #[test]
 fn openai_responses() {

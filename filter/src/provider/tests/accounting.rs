@@ -706,6 +706,7 @@ fn an_error_event_in_the_middle_keeps_what_was_counted() {
     assert_eq!(counts(&span), "in=25 out=1 read=- write=- think=- total=-");
     assert_eq!(span.error_type, Some(ErrorType::Other));
     assert_eq!(span.facts.error_type.as_deref(), Some("overloaded_error"));
+    assert_eq!(span.usage_source, UsageSource::ProviderPartial);
 }
 
 #[test]

@@ -66,6 +66,35 @@ fn messages_of_mistral_end_with_a_stop_reason() {
     );
 }
 
+/// Between two frames too.
+#[test]
+fn frames_that_stop_before_the_end() {
+    let url = format!("{BEDROCK}/anthropic.claude-3-5-sonnet-20241022-v2:0/invoke-with-response-stream");
+    let chunks = [
+        r#"{"type":"message_start","message":{"id":"m","usage":{"input_tokens":25,"output_tokens":1}}}"#,
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}}"#,
+    ];
+    let body: Vec<u8> = chunks.iter().flat_map(|json| chunk(json)).collect();
+    let span = Call::new(&url, "{}", "application/vnd.amazon.eventstream", body).whole();
+    assert_eq!(span.http.response_unread, Some(Unread::Truncated));
+    assert_eq!((span.usage.input_tokens, span.usage_source), (Some(25), UsageSource::ProviderPartial));
+}
+
+/// The counts of Converse come behind its stop.
+#[test]
+fn a_client_that_leaves_before_the_counts_has_cancelled() {
+    let url = format!("{BEDROCK}/amazon.nova-lite-v1:0/converse-stream");
+    let stop = frame("messageStop", r#"{"stopReason":"end_turn"}"#);
+    let counts = frame("metadata", r#"{"usage":{"inputTokens":3,"outputTokens":4,"totalTokens":7}}"#);
+    let leaves = |body: Vec<u8>| {
+        let call = Call::new(&url, "{}", "application/vnd.amazon.eventstream", body);
+        let span = Call { ended: "downstream_remote_disconnect", ..call }.whole();
+        (span.ending, span.usage.output_tokens)
+    };
+    assert_eq!(leaves(stop.clone()), (End::ClientCancelled, None));
+    assert_eq!(leaves([stop, counts].concat()), (End::Complete, Some(4)));
+}
+
 /// vLLM says beside the finish reason which stop sequence it was.
 #[test]
 fn a_finish_reason_goes_before_a_stop_reason() {
