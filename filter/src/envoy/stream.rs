@@ -124,6 +124,7 @@ impl Stream {
         let number = |name| has_flags.then(|| host::property_integer(name)).flatten();
         let flags = number("response\0flags").and_then(|flags| u64::try_from(flags).ok());
         let status = number("response\0code").and_then(|status| u16::try_from(status).ok());
+        let status = status.filter(|status| *status > 0);
         let log = StreamLog { code_details, flags: flags.unwrap_or_default(), status };
         let cluster = host::property_text(properties.joined("xds\0cluster_name"));
         let kind = self.kind.unwrap_or_else(|| {

@@ -1,7 +1,7 @@
 //! Credentials that a name before them gives away: `password=…`, `"api_key": "…"`. Also telephone numbers behind `phone:`,
 //! which may lack any form of their own.
 
-use super::bytes::{ALNUM, Bytes, DIGIT, DOTTED, LETTER, QUOTE, SPACE, TOKEN68, VALUE_END, WORD, is};
+use super::bytes::{ALNUM, Bytes, DIGIT, DOTTED, LETTER, QUOTE, TOKEN68, VALUE_END, WORD, is};
 use super::placeholder::{
     begins_template, is_code, is_folder, is_mask, is_placeholder, is_plain_template, is_prose, is_template,
     is_variable,
@@ -178,7 +178,10 @@ fn is_closed(bytes: Bytes<'_>, at: usize, start: usize, quote: u8) -> bool {
 
 /// What the name before a `:` or `=` says of its value.
 fn kind_of_name(bytes: Bytes<'_>, at: usize) -> Option<Value> {
-    let mut end = bytes.run_back(at, SPACE, 8);
+    // Not line breaks: a heading of Markdown is underlined with `=`.
+    let front = bytes.span(at.saturating_sub(8), at).iter().rev();
+    let spaces = front.take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let mut end = at.saturating_sub(spaces);
     if bytes.before(end, 1) == b']' {
         end = end.saturating_sub(1);
         if !is(bytes.before(end, 1), QUOTE) {

@@ -67,6 +67,12 @@ fn surroundings() {
         &["_«4111111111111111»_", "__«4111 1111 1111 1111»__", "«4111\u{2007}1111\u{2007}1111\u{2007}1111»"],
     );
     unchanged(&["std::abc1::de2", "a::b", "use fe80::x"]);
+    // Headings of Markdown, and its lists of definitions.
+    unchanged(&[
+        "API key\n=======\nUse it for all",
+        "Password\n========\n\nChange1t often",
+        "Secret\n: What3ver nobody knows",
+    ]);
     for text in [
         "Username:     admin\nPassword:             hunter2x",
         "password\t= hunter2x",
