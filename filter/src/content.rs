@@ -7,9 +7,13 @@
 //!
 //! [`Scanner`]: crate::wire::json::Scanner
 
+mod draft;
 mod encode;
+mod message;
 pub mod shapes;
+mod store;
 mod transcript;
+mod write;
 
 use std::rc::Rc;
 

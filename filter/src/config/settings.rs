@@ -1,6 +1,7 @@
 //! Every setting of a plugin configuration, for its schema and its page. Not part of the module.
 
-use super::{Findings, Section, read};
+use super::section::Section;
+use super::{Findings, read};
 use crate::redact::{self, Kind};
 
 /// One of them, and what it takes.

@@ -119,6 +119,14 @@ impl<'a> Writer<'a> {
         self.raw(json);
     }
 
+    /// Runs `write`, whose texts may grow by no more than `room`.
+    pub(super) fn within(&mut self, room: usize, write: impl FnOnce(&mut Self)) {
+        let beyond = self.slack.saturating_sub(room);
+        self.slack = self.slack.min(room);
+        write(self);
+        self.slack = self.slack.saturating_add(beyond);
+    }
+
     /// A text of which is known that it takes `json_bytes` in a string: when those are its own, it needs no escapes.
     pub(super) fn counted_text(&mut self, text: &str, json_bytes: usize, is_cut: bool) {
         match self.treated(text, is_cut || self.is_open) {

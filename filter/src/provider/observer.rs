@@ -1,12 +1,18 @@
 //! What the bodies of one exchange said so far; usable at any moment.
 
+mod facts;
+mod tool_calls;
+mod values;
+
 use super::{Adapter, Field, UsageObjects};
 use crate::config::Limits;
-use crate::decimal;
 use crate::exchange::Headers;
-use crate::usage::{IMPOSSIBLE, Reported};
+use crate::usage::Reported;
 use crate::wire::is_same;
 use crate::wire::json::{Scalar, Sink};
+pub use facts::{Facts, Text};
+use tool_calls::{ToolCall, ToolPiece, identity};
+use values::{add, boolean, bounded, integer, is_something, keep, number, set, set_unless_zero, token_count};
 
 /// Most choices whose finish reason is kept (`n` is at most 128 at OpenAI).
 const MAX_CHOICES: usize = 128;
@@ -32,101 +38,6 @@ const LAST_EVENTS: [&[u8]; 13] = [
     b"transcription.done",
     b"speech.audio.done",
 ];
-
-/// A bounded string of a body.
-pub type Text = Option<String>;
-
-/// Everything that a [`super::Field`] can fill in. Absent until a body says it.
-#[derive(Debug, Default, Clone, PartialEq)]
-pub struct Facts {
-    pub request_model: Text,
-    pub stream: Option<bool>,
-    pub max_tokens: Option<i64>,
-    pub temperature: Option<f64>,
-    pub top_p: Option<f64>,
-    pub top_k: Option<f64>,
-    pub frequency_penalty: Option<f64>,
-    pub presence_penalty: Option<f64>,
-    pub seed: Option<i64>,
-    pub choice_count: Option<i64>,
-    pub stop_sequences: Vec<String>,
-    pub output_format: Text,
-    pub request_service_tier: Text,
-    pub reasoning_level: Text,
-    pub dimensions: Option<i64>,
-    pub encoding_formats: Vec<String>,
-    pub offered_tools: u64,
-    /// The call is for the adapter's other operation.
-    pub other_operation: bool,
-    pub conversation_id: Text,
-    pub previous_response_id: Text,
-    pub user_id: Text,
-
-    pub response_id: Text,
-    pub response_model: Text,
-    pub response_service_tier: Text,
-    pub system_fingerprint: Text,
-    /// By choice index.
-    pub finish_reasons: Vec<(u64, String)>,
-    /// Names of the calls that the client has to run, by choice and place, once all has been read.
-    pub tool_calls: Vec<String>,
-
-    pub reported: Reported,
-    /// Counts from beside the usage object.
-    pub metrics: Reported,
-    /// Some count was no number that a count can be.
-    pub invalid_count: bool,
-    /// The last usage object, verbatim.
-    pub raw_usage: Text,
-
-    /// A body held an error object.
-    pub error: bool,
-    pub error_type: Text,
-    pub error_status: Text,
-    pub error_code: Text,
-
-    /// Strings that were longer than their bound, and usage objects left out for their size.
-    pub truncated: u32,
-}
-
-/// One tool call, of which several pieces may come.
-#[derive(Debug)]
-struct ToolCall {
-    choice: u64,
-    index: Option<u64>,
-    id: Option<u64>,
-    name: Text,
-    /// Some of its arguments came.
-    has_arguments: bool,
-    /// Which document had its latest piece.
-    document: u64,
-}
-
-impl Facts {
-    /// Of all texts together.
-    pub fn text_bytes(&self) -> usize {
-        let texts = [
-            &self.request_model,
-            &self.output_format,
-            &self.request_service_tier,
-            &self.reasoning_level,
-            &self.conversation_id,
-            &self.previous_response_id,
-            &self.user_id,
-            &self.response_id,
-            &self.response_model,
-            &self.response_service_tier,
-            &self.system_fingerprint,
-            &self.raw_usage,
-            &self.error_type,
-            &self.error_status,
-            &self.error_code,
-        ];
-        let lists = [&self.stop_sequences, &self.encoding_formats, &self.tool_calls];
-        let lists = lists.into_iter().flatten().chain(self.finish_reasons.iter().map(|(_, reason)| reason));
-        texts.into_iter().flatten().chain(lists).fold(0, |sum, text| sum.saturating_add(text.len()))
-    }
-}
 
 /// What the last usage object that was read to its end left.
 #[derive(Debug)]
@@ -162,17 +73,6 @@ enum StreamEnd {
 struct CacheFigures {
     read: bool,
     creation: bool,
-}
-
-/// A tool call, or a piece of one, while its object is read.
-#[derive(Debug, Default)]
-struct ToolPiece {
-    index: Option<u64>,
-    id: Option<u64>,
-    kind: Text,
-    name: Text,
-    /// The first byte of its arguments.
-    arguments: Option<u8>,
 }
 
 /// Reads values into [`Facts`] as the scanners report them.
@@ -710,61 +610,6 @@ impl Observer {
     }
 }
 
-impl ToolCall {
-    fn new(choice: u64, piece: ToolPiece, document: u64) -> Self {
-        let ToolPiece { index, id, kind: _, name, arguments } = piece;
-        Self { choice, index, id, name, has_arguments: arguments.is_some(), document }
-    }
-
-    /// Whether a piece that has the place or the id of this call begins another one. Some send all their calls under one
-    /// place and without ids, some cut names into pieces, and some say the whole name with each piece.
-    fn is_over(&self, piece: &ToolPiece, in_one_document: bool) -> bool {
-        let has_its_id = self.id == piece.id && self.id.is_some();
-        if self.id.is_some() && piece.id.is_some() && !has_its_id {
-            return self.name.is_some();
-        }
-        let (Some(known), Some(name)) = (&self.name, &piece.name) else { return false };
-        let is_repeated = name.starts_with(known.as_str());
-        if in_one_document {
-            // Nobody cuts what goes out at once.
-            return !has_its_id || !is_repeated;
-        }
-        if has_its_id {
-            return false;
-        }
-        if self.has_arguments {
-            // A name does not go on behind its arguments.
-            return !is_repeated || (self.id.is_none() && piece.arguments == Some(b'{'));
-        }
-        piece.id.is_some() && !is_repeated
-    }
-
-    /// Says whether something of its name was cut off.
-    fn add(&mut self, piece: ToolPiece, max_bytes: usize) -> bool {
-        self.id = piece.id.or(self.id);
-        let had_arguments = self.has_arguments;
-        self.has_arguments |= piece.arguments.is_some();
-        match (&mut self.name, piece.name) {
-            (Some(known), Some(name)) if !name.starts_with(known.as_str()) => {
-                if had_arguments {
-                    return false;
-                }
-                known.push_str(&name);
-                let is_longer = known.len() > max_bytes;
-                if is_longer {
-                    known.truncate(known.floor_char_boundary(max_bytes));
-                }
-                is_longer
-            }
-            (known, Some(name)) => {
-                *known = Some(name);
-                false
-            }
-            (_, None) => false,
-        }
-    }
-}
-
 impl Sink<Field> for Observer {
     fn open(&mut self, tag: Field) {
         match tag {
@@ -837,120 +682,9 @@ impl Sink<Field> for Observer {
     }
 }
 
-fn is_something(value: Scalar<'_>) -> bool {
-    !matches!(value, Scalar::Null | Scalar::String { bytes: [], .. })
-}
-
-/// Later chunks may carry null or an empty text where an earlier one was specific: those never overwrite.
-fn keep(text: Text, slot: &mut Text) {
-    if text.is_some() {
-        *slot = text;
-    }
-}
-
-/// A null says that the count is not there, and leaves what another name or an earlier object said.
-fn set(slot: &mut Option<u64>, value: Scalar<'_>) {
-    if value != Scalar::Null {
-        *slot = Some(token_count(value).unwrap_or(IMPOSSIBLE));
-    }
-}
-
-/// One part of a sum.
-fn add(slot: &mut Option<u64>, value: Scalar<'_>) {
-    if value != Scalar::Null {
-        let more = token_count(value).unwrap_or(IMPOSSIBLE);
-        *slot = Some(slot.unwrap_or(0).saturating_add(more));
-    }
-}
-
-/// Like `set`, for a count that some give under two names in one object: a zero takes nothing away from the other.
-fn set_unless_zero(slot: &mut Option<u64>, value: Scalar<'_>, has_figure: &mut bool) {
-    let is_zero = token_count(value) == Some(0);
-    if !(is_zero && *has_figure) {
-        set(slot, value);
-    }
-    *has_figure |= !is_zero && value != Scalar::Null;
-}
-
-/// Tells ids apart, nothing more (FNV-1a). Mistral says `"null"` where there is none.
-fn identity(value: Scalar<'_>) -> Option<u64> {
-    let Scalar::String { bytes, .. } = value else { return None };
-    if matches!(bytes, b"" | b"null") {
-        return None;
-    }
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    Some(hash)
-}
-
-/// Valid UTF-8 of at most `max_bytes`, cut between characters; and whether anything was cut.
-fn bounded(bytes: &[u8], truncated: bool, max_bytes: usize) -> (String, bool) {
-    // Not more of it, so that what is cut off takes no memory either.
-    let head = bytes.get(..max_bytes).unwrap_or(bytes);
-    let truncated = truncated || head.len() < bytes.len();
-    let mut text = String::with_capacity(head.len());
-    for chunk in head.utf8_chunks() {
-        text.push_str(chunk.valid());
-        if !chunk.invalid().is_empty() {
-            text.push(char::REPLACEMENT_CHARACTER);
-        }
-    }
-    // A string cut at its bound may end in the middle of a character.
-    if truncated && text.ends_with(char::REPLACEMENT_CHARACTER) {
-        text.pop();
-    }
-    // What stands for a bad byte is longer than it.
-    let cut = text.len() > max_bytes;
-    if cut {
-        text.truncate(text.floor_char_boundary(max_bytes));
-        text.shrink_to_fit();
-    }
-    (text, cut || truncated)
-}
-
-fn boolean(value: Scalar<'_>) -> Option<bool> {
-    if let Scalar::Bool(value) = value { Some(value) } else { None }
-}
-
-fn number(value: Scalar<'_>) -> Option<f64> {
-    let Scalar::Number(digits) = value else { return None };
-    decimal::parse(digits)
-}
-
-fn integer(value: Scalar<'_>) -> Option<i64> {
-    if let Scalar::Number(digits) = value { digits.parse().ok() } else { None }
-}
-
-/// A count that is certain: a whole number that fits. Negative, fractional and absurd ones are absent.
-fn token_count(value: Scalar<'_>) -> Option<u64> {
-    let Scalar::Number(digits) = value else { return None };
-    let whole = digits.strip_suffix(".0").unwrap_or(digits);
-    whole.parse().ok().filter(|count| i64::try_from(*count).is_ok())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn counts_are_whole_numbers_or_absent() {
-        let count = |digits| token_count(Scalar::Number(digits));
-        assert_eq!(count("0"), Some(0));
-        assert_eq!(count("9223372036854775807"), Some(i64::MAX as u64));
-        for odd in ["-1", "1.5", "1e3", "9223372036854775808", "99999999999999999999"] {
-            assert_eq!(count(odd), None, "{odd}");
-        }
-        assert_eq!(token_count(Scalar::String { bytes: b"5", truncated: false }), None);
-    }
-
-    #[test]
-    fn strings_are_cut_between_characters() {
-        assert_eq!(bounded("aéb".as_bytes(), false, 2), ("a".into(), true));
-        assert_eq!(bounded("aéb".as_bytes(), false, 4), ("aéb".into(), false));
-        assert_eq!(bounded(b"a\xc3", true, 10), ("a".into(), true));
-        assert_eq!(bounded(b"a\xffb", false, 10), ("a\u{fffd}b".into(), false));
-    }
 
     #[test]
     fn finish_reasons_are_ordered_by_choice() {

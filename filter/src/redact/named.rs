@@ -73,12 +73,16 @@ const NAMES: &[(&str, Value)] = &[
 ];
 const MAX_NAME: usize = 16;
 
-/// At `:`, `=`, or the `>` that ends an XML tag.
+/// As some write `=` in JSON.
+pub(super) const ESCAPED_EQUALS_SIGN: &[u8] = b"\\u003d";
+
+/// At `:`, `=`, plain or [escaped](ESCAPED_EQUALS_SIGN), or the `>` that ends an XML tag.
 pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     let bytes = scan.bytes;
     let kind = kind_of_name(bytes, at)?;
     scan.wants(if kind == Value::Phone { Kind::Phone } else { Kind::ApiKey })?;
-    let mut start = at.wrapping_add(1);
+    let length = if bytes.at(at) == b'\\' { ESCAPED_EQUALS_SIGN.len() } else { 1 };
+    let mut start = at.wrapping_add(length);
     if bytes.at(at) != b'>' {
         // `:=`, `==`, `=>`, `**name:** value`.
         for more in [b"=>".as_slice(), b"**"] {

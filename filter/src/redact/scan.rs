@@ -42,8 +42,12 @@ impl Scan<'_> {
             b'@' => email::find(self, at),
             b':' => self.colon(at),
             b'=' | b'>' => named::find(self, at),
-            // The digits of an escape are no number.
-            b'\\' => Some(self.bytes.behind_escape(at.wrapping_add(1))),
+            b'\\' => {
+                let is_equals_sign = self.bytes.starts_with_in_any_case(at, named::ESCAPED_EQUALS_SIGN);
+                let value = if is_equals_sign { named::find(self, at) } else { None };
+                // The digits of an escape are no number.
+                Some(value.unwrap_or_else(|| self.bytes.behind_escape(at.wrapping_add(1))))
+            }
             b'-' => pem::find(self, at),
             b'J' => keys::find_jwt(self, at),
             b'B' => authorization::find_bearer(self, at),

@@ -539,6 +539,8 @@ fn named_values() {
             &format!("https://x.example/?sig=«{}%3D»&se=2024", body(43)),
             "\"password\":[\"«hunter2»\"]",
             r#"{\"password\": [\"«hunter2»\"]}"#,
+            r#"{"body":"user\u003dme\u0026password\u003d«hunter2»\u0026next\u003d1"}"#,
+            r#"{"body":"DB_PASSWORD\u003D\"«correct horse»\" a\u003db"}"#,
             "user[password]=«hunter2»&password[]=«hunter2»",
             "password=«${DB:-hunter2»}",
             "password=\"«${X}hunter2»\" pwd='«$(hunter2»'",

@@ -50,6 +50,29 @@ fn what_a_marker_cuts_off_is_marked() {
     assert!(output.contains("[REDACTED:email]; ticket 12345.") && !output.contains("truncated"), "{output}");
 }
 
+/// What markers add counts: a message keeps its bound, whatever room the span has.
+#[test]
+fn markers_stay_within_the_bound_of_a_message() {
+    let arguments = format!(r#"{{\"to\":[{}]}}"#, vec![r#"\"a@b.io\""#; 60].join(","));
+    let messages = [
+        format!(r#"{{"role":"system","content":"{}"}}"#, "a@b.io ".repeat(1_000)),
+        format!(r#"{{"role":"user","content":"{}"}}"#, "a@b.io ".repeat(1_000)),
+        format!(
+            r#"{{"role":"assistant","tool_calls":[{{"id":"c","function":{{"name":"f","arguments":"{arguments}"}}}}]}}"#
+        ),
+    ];
+    for message in messages {
+        let request = format!(r#"{{"messages":[{message}]}}"#);
+        let call = Call::json(CHAT, &request, "{}").mode(ContentMode::Redacted);
+        let content = call.bounds(1_024, 64 << 10).content();
+        assert!(content.truncated);
+        let [json] = json_of(&content)[..] else { panic!("{content:?}") };
+        assert!(json.contains("[REDACTED:email]") && json.contains(r#""truncated":true"#), "{json}");
+        // The brackets around the list of messages are the span's.
+        assert!((512..=1_026).contains(&json.len()), "{} {json}", json.len());
+    }
+}
+
 /// What comes behind a piece that had no room is not taken for the whole.
 #[test]
 fn a_piece_without_room_is_cut_and_nothing_follows_it() {
