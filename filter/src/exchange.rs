@@ -152,8 +152,8 @@ impl Exchange {
     /// The exchange is over.
     pub fn finish(mut self, log: StreamLog, envoy: EnvoyFacts, now: UnixNanos) -> Span {
         let ending = self.ending(&log);
-        if ending == End::LocalReply {
-            // A filter in front of this one may have replaced the answer.
+        if ending != End::Complete {
+            // A filter in front of this one may have replaced the answer, or the proxy when its time was up.
             self.http.status = log.status.or(self.http.status);
         }
         self.finish_bodies(ending);
@@ -165,7 +165,8 @@ impl Exchange {
         let unread = self.http.response_unread;
         // A stream that ends with an error has not come to its end.
         let is_whole = ending == End::Complete && unread.is_none() && !facts.error;
-        let is_final = is_whole || self.response.is_final(&self.reading);
+        let is_failed_stream = facts.error && facts.stream == Some(true);
+        let is_final = is_whole || (self.response.is_final(&self.reading) && !is_failed_stream);
         // What comes later may have said otherwise.
         let is_lost = !is_final && (unread.is_some_and(Unread::is_bound) || is_usage_interrupted);
         let usage = if is_lost {

@@ -147,7 +147,9 @@ impl Frames for Documents<'_> {
         }
         scanner.reset();
         content.end_document(false, transcript);
-        if *frame == FrameKind::LastDocument {
+        let has_metrics = observer.facts().metrics.output_tokens.is_some();
+        // Those of InvokeModel stand on the last chunk.
+        if *frame == FrameKind::LastDocument || (*frame == FrameKind::Chunk && has_metrics) {
             observer.last_event();
         }
     }

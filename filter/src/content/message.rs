@@ -128,8 +128,11 @@ pub(super) struct Item {
 
 impl Item {
     pub(super) fn cost(&self) -> usize {
-        let words = self.word.len().saturating_add(self.id.len()).saturating_add(self.name.len());
-        ITEM_COST.saturating_add(words).saturating_add(self.text.cost())
+        let [word, id, name] = [&self.word, &self.id, &self.name].map(|word| json_bytes(word));
+        // Its name stands there twice.
+        let again = if self.kind == Kind::ServerCall { word.max(name) } else { 0 };
+        let words = [word, id, name, again].into_iter().fold(ITEM_COST, usize::saturating_add);
+        words.saturating_add(self.text.cost())
     }
 
     /// What its own word makes of it, once it is complete. `Unknown` means that there is nothing to keep.

@@ -1,7 +1,7 @@
 //! The messages that are kept, within the bound of a span.
 
 use super::draft::{Draft, Effect, Section};
-use super::encode::is_identifier;
+use super::encode::{is_identifier, json_bytes};
 use super::message::{Item, MESSAGE_COST, Message};
 
 /// What is kept.
@@ -54,7 +54,7 @@ impl Store {
             // Gemini's word.
             "assistant".clone_into(&mut message.role);
         }
-        message.cost = message.cost.saturating_add(message.role.len());
+        message.cost = message.cost.saturating_add(json_bytes(&message.role));
         message.choice = choice.unwrap_or_default();
         match section {
             Section::System => self.extend_system(message),
@@ -93,15 +93,21 @@ impl Store {
 
     /// Adds a piece of an answer to what earlier pieces began.
     fn go_on(&mut self, piece: Message, effect: Effect) {
-        let Some(at) = self.output.iter().position(|message| message.choice == piece.choice) else {
-            if self.make_room(piece.cost, 1) {
-                self.cost = self.cost.saturating_add(piece.cost);
-                self.output.reserve_exact(1);
-                self.output.push(piece);
-            } else {
+        let known = self.output.iter().position(|message| message.choice == piece.choice);
+        let (at, effect) = if let Some(at) = known {
+            (at, effect)
+        } else {
+            let cost = MESSAGE_COST.saturating_add(json_bytes(&piece.role));
+            if !self.make_room(cost, 1) {
                 self.truncated = true;
+                return;
             }
-            return;
+            self.cost = self.cost.saturating_add(cost);
+            self.output.reserve_exact(1);
+            let Message { role, choice, .. } = &piece;
+            self.output.push(Message { role: role.clone(), choice: *choice, items: Vec::new(), cost });
+            // Its items stand beside each other.
+            (self.output.len().saturating_sub(1), Effect::ReplacesAll)
         };
         let place = piece.items.first().and_then(|item| item.index);
         let mut insert_at = None;
@@ -111,8 +117,10 @@ impl Store {
             insert_at = message.items.iter().position(is_replaced);
             let before = message.cost;
             message.items.retain(|item| !is_replaced(item));
-            message.cost =
-                message.items.iter().fold(MESSAGE_COST.saturating_add(message.role.len()), |sum, item| {
+            message.cost = message
+                .items
+                .iter()
+                .fold(MESSAGE_COST.saturating_add(json_bytes(&message.role)), |sum, item| {
                     sum.saturating_add(item.cost())
                 });
             self.cost = self.cost.saturating_sub(before.saturating_sub(message.cost));

@@ -307,6 +307,12 @@ fn an_answer_that_broke_off_ends_in_no_beginning_of_a_secret() {
         let seen = said(card, reason, "via_upstream");
         assert!(seen.contains("4111 1111 1111 11"), "that is all there is: {reason} {seen}");
     }
+    // vLLM says that all is done behind an error, too.
+    let part = format!(r#"{{"choices":[{{"index":0,"delta":{card}}}]}}"#);
+    let error = r#"{"error":{"message":"x","type":"InternalServerError","code":500}}"#;
+    let failed = Call::sse(CHAT, "{}", &[&part, error, "[DONE]"]).mode(ContentMode::Redacted);
+    let seen = failed.content().output_messages.unwrap();
+    assert!(seen.contains("is [REDACTED:credit_card]"), "{seen}");
     let whole = r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"mail\":\"anonymous\"}"}}]}"#;
     assert!(said(whole, "length", "via_upstream").contains(r#"{"mail":"anonymous"}"#));
     let text = r#"{"content":"It is raining"}"#;

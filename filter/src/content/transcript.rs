@@ -142,7 +142,7 @@ impl Transcript {
                 for message in &store.output {
                     let of_choice = finish_reasons.iter().find(|(choice, _)| *choice == message.choice);
                     let unknown = if failed { "error" } else { "unknown" };
-                    let broke_off = of_choice.map_or(!whole, |(_, reason)| is_of_a_cut(reason));
+                    let broke_off = of_choice.map_or(failed || !whole, |(_, reason)| is_of_a_cut(reason));
                     let reason = of_choice.map_or(unknown, |(_, reason)| reason);
                     writer.within(room_of(message), |writer| {
                         write_message(writer, message, Some(reason), broke_off);

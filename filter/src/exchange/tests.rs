@@ -339,6 +339,19 @@ fn an_error_inside_a_stream_that_began_well() {
     assert_eq!(span.http.response_unread, None);
 }
 
+/// Where the client has not seen the answer yet that the filter saw.
+#[test]
+fn the_status_of_a_timeout_is_that_which_the_client_got() {
+    for details in
+        ["stream_idle_timeout", "max_duration_timeout", "ext_proc_error_per-message_timeout_exceeded"]
+    {
+        let mut scenario = Scenario::json(ANSWER);
+        scenario.log = StreamLog { code_details: details.into(), flags: 0, status: Some(504) };
+        let span = scenario.whole();
+        assert_eq!(span.http.status, Some(504), "{details} {:?}", span.ending);
+    }
+}
+
 #[test]
 fn tool_calls_are_output() {
     let call = r#"{"tool_calls":[{"index":0,"id":"call_1","function":{"name":"f","arguments":""}}]}"#;

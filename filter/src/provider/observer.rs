@@ -192,7 +192,7 @@ impl Observer {
     /// Whether anything of what came says that the answer ends.
     pub fn saw_end(&self) -> bool {
         self.saw_last_event()
-            || !self.facts.finish_reasons.is_empty()
+            || self.facts.finish_reasons.iter().any(|(_, reason)| says_end(reason))
             // Bedrock's last chunk has them.
             || self.facts.metrics.output_tokens.is_some()
             || self.facts.error
@@ -608,6 +608,11 @@ impl Observer {
             set(tool);
         }
     }
+}
+
+/// watsonx and Gemini's interactions say with each event that it is not the last.
+fn says_end(finish_reason: &str) -> bool {
+    !matches!(finish_reason, "not_finished" | "in_progress")
 }
 
 impl Sink<Field> for Observer {

@@ -54,7 +54,11 @@ fn end_of_domain(bytes: Bytes<'_>, start: usize, end: usize) -> Option<usize> {
 
 /// As a run of `DOMAIN` that may hold characters beyond ASCII.
 fn end_of_international_domain(bytes: Bytes<'_>, start: usize) -> usize {
-    let rest = bytes.from(start);
-    let length = rest.iter().position(|byte| !is(*byte, DOMAIN) && byte.is_ascii());
-    start.wrapping_add(length.unwrap_or(rest.len()))
+    // The signs of typography and those of Chinese and Japanese, wide ones too, begin with these.
+    let is_sign = |pair: &[u8]| matches!(pair, [0xC2 | 0xE2 | 0xEF, ..] | [0xE3, 0x80]);
+    let is_end = |at: &usize| {
+        let byte = bytes.at(*at);
+        (byte.is_ascii() && !is(byte, DOMAIN)) || is_sign(bytes.span(*at, at.wrapping_add(2)))
+    };
+    (start..bytes.len()).find(is_end).unwrap_or(bytes.len())
 }

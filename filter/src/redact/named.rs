@@ -73,17 +73,29 @@ const NAMES: &[(&str, Value)] = &[
 ];
 const MAX_NAME: usize = 16;
 
-/// As some write `=` in JSON.
-pub(super) const ESCAPED_EQUALS_SIGN: &[u8] = b"\\u003d";
+/// As `>` stands in JSON that some write.
+const ESCAPED_GREATER: &[u8] = b"\\u003e";
 
-/// At `:`, `=`, plain or [escaped](ESCAPED_EQUALS_SIGN), or the `>` that ends an XML tag.
+/// What stands between a name and its value, also as an escape of JSON, and its length.
+fn sign(bytes: Bytes<'_>, at: usize) -> Option<(u8, usize)> {
+    match bytes.at(at) {
+        // A path of a language.
+        b':' if bytes.at(at.wrapping_add(1)) == b':' => None,
+        b'\\' if bytes.starts_with_in_any_case(at, b"\\u003d") => Some((b'=', 6)),
+        b'\\' if bytes.starts_with_in_any_case(at, ESCAPED_GREATER) => Some((b'>', 6)),
+        b'\\' => None,
+        sign => Some((sign, 1)),
+    }
+}
+
+/// At `:`, `=`, or the `>` that ends an XML tag; or at a backslash, which may begin one of them.
 pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     let bytes = scan.bytes;
-    let kind = kind_of_name(bytes, at)?;
+    let (sign, length) = sign(bytes, at)?;
+    let kind = kind_of_name(bytes, at, sign)?;
     scan.wants(if kind == Value::Phone { Kind::Phone } else { Kind::ApiKey })?;
-    let length = if bytes.at(at) == b'\\' { ESCAPED_EQUALS_SIGN.len() } else { 1 };
     let mut start = at.wrapping_add(length);
-    if bytes.at(at) != b'>' {
+    if sign != b'>' {
         // `:=`, `==`, `=>`, `**name:** value`.
         for more in [b"=>".as_slice(), b"**"] {
             let limit = start.wrapping_add(2);
@@ -91,8 +103,11 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
                 start = start.wrapping_add(1);
             }
         }
+        if bytes.starts_with_in_any_case(start, ESCAPED_GREATER) {
+            start = start.wrapping_add(ESCAPED_GREATER.len());
+        }
     }
-    let is_spaced = bytes.at(start) == b' ';
+    let is_spaced = matches!(bytes.at(start), b' ' | b'\t');
     start = behind_spaces(bytes, start);
     let first = start.wrapping_add(1);
     let is_list = bytes.at(start) == b'[' && !bytes.starts_with(start, MARKER);
@@ -134,10 +149,10 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     let value = bytes.span(start, end);
     let next = bytes.at(end);
     // A shell puts its value in the place of a name in quotes, too.
-    let may_be_variable = !is_quoted || (quote == b'"' && escapes == 0 && bytes.at(at) == b'=' && !is_spaced);
+    let may_be_variable = !is_quoted || (quote == b'"' && escapes == 0 && sign == b'=' && !is_spaced);
     let is_none = (!is_quoted && (is_code(value, next) || is_plain_template(value, next)))
         || (may_be_variable && is_variable(value));
-    let is_spaced = is_spaced && bytes.at(at) == b':';
+    let is_spaced = is_spaced && sign == b':';
     let is_word =
         matches!(kind, Value::Any | Value::NoFolder) && !is_quoted && is_prose(bytes, start, end, is_spaced);
     let counts = !is_none && !is_word && is_value(kind, value);
@@ -180,8 +195,8 @@ fn is_closed(bytes: Bytes<'_>, at: usize, start: usize, quote: u8) -> bool {
         && matches!(words, [opening, first, ..] if *opening == quote && *first != b' ')
 }
 
-/// What the name before a `:` or `=` says of its value.
-fn kind_of_name(bytes: Bytes<'_>, at: usize) -> Option<Value> {
+/// What the name before a sign says of its value.
+fn kind_of_name(bytes: Bytes<'_>, at: usize, sign: u8) -> Option<Value> {
     // Not line breaks: a heading of Markdown is underlined with `=`.
     let front = bytes.span(at.saturating_sub(8), at).iter().rev();
     let spaces = front.take_while(|byte| matches!(byte, b' ' | b'\t')).count();
@@ -218,11 +233,15 @@ fn kind_of_name(bytes: Bytes<'_>, at: usize) -> Option<Value> {
         if !is(*byte, ALNUM) {
             continue;
         }
+        if unused == MAX_NAME {
+            end = start.wrapping_add(1);
+        }
         let Some(place) = unused.checked_sub(1).and_then(|at| name.get_mut(at)) else { break };
         *place = byte.to_ascii_lowercase();
         unused = unused.saturating_sub(1);
     }
-    if bytes.at(at) == b'>' && bytes.before(start, 1) != b'<' {
+    let is_in_tag = bytes.before(start, 1) == b'<' || bytes.starts_with_in_any_case(start, b"u003c");
+    if sign == b'>' && !is_in_tag {
         return None;
     }
     work(NAMES.len());
@@ -232,6 +251,7 @@ fn kind_of_name(bytes: Bytes<'_>, at: usize) -> Option<Value> {
     // Short ones also end other words: `hotel`, `compass`; not `smtpPass`.
     let first = end.saturating_sub(word.len());
     let is_within = is(bytes.before(first, 1), LETTER)
+        && bytes.escape_before(first).is_none()
         && (bytes.at(first).is_ascii_lowercase() || bytes.before(first, 1).is_ascii_uppercase());
     (word.len() > 4 || !is_within).then_some(*kind)
 }
@@ -301,7 +321,7 @@ pub(super) fn is_credential(name: &str, text: &str) -> bool {
     let is_token = text.starts_with("eyJ") && text.bytes().all(|byte| is(byte, DOTTED));
     let is_block = text.strip_prefix(BEGIN).is_some_and(|rest| !holds(rest, BEGIN))
         && text.trim_end().ends_with(" PRIVATE KEY-----");
-    let kind = kind_of_name(Bytes::new(name), name.len());
+    let kind = kind_of_name(Bytes::new(name), name.len(), 0);
     let is_credential = kind.is_some_and(|kind| is_value(kind, text.as_bytes()));
     is_credential && !text.is_empty() && !is_token && !is_block
 }

@@ -29,7 +29,7 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
 
 pub(super) fn is_mask(value: &[u8]) -> bool {
     work(value.len());
-    value.iter().all(|byte| matches!(byte, b'*' | b'.' | b'-' | b'_' | b'?' | b'x' | b'X'))
+    value.iter().all(|byte| matches!(byte, b'*' | b'=' | b'.' | b'-' | b'_' | b'?' | b'x' | b'X'))
 }
 
 /// How the name of a value begins and ends where one stands for it: `${{ name }}`, `{{ name }}`, `$(command)`.
@@ -92,14 +92,19 @@ fn is_name(text: &[u8]) -> bool {
     text.iter().all(|byte| is(*byte, DOTTED) || *byte == b' ')
 }
 
-/// An object, a list, `getpass.getpass(`, `settings.secret`, and, where a quote is `next`, `$_POST[`.
+/// An object, a list, `getpass.getpass(`, `settings.secret`, `Token::new(`, and, where a quote is `next`, `$_POST[`.
 pub(super) fn is_code(value: &[u8], next: u8) -> bool {
     work(value.len());
-    let is_name =
-        |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.'));
+    let is_part = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.');
+    // Of colons two by two: nothing is between them.
+    let is_name = |name: &[u8]| {
+        let parts = name.split(|byte| *byte == b':').enumerate();
+        parts.into_iter().all(|(at, part)| part.iter().all(is_part) && (at % 2 == 0 || part.is_empty()))
+    };
     let mut parts = value.splitn(2, |byte| *byte == b'(');
     let called = parts.next().unwrap_or_default();
-    let is_called = is_name(called) && (parts.next().is_some() || value.contains(&b'.'));
+    let is_called = is_name(called)
+        && (parts.next().is_some() || value.contains(&b'.') || value.windows(2).any(|two| two == b"::"));
     let indexed = value.strip_suffix(b"[").filter(|_| is(next, QUOTE));
     let is_indexed =
         indexed.is_some_and(|name| name.len() > 1 && is_name(name.strip_prefix(b"$").unwrap_or(name)));

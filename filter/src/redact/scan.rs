@@ -42,12 +42,8 @@ impl Scan<'_> {
             b'@' => email::find(self, at),
             b':' => self.colon(at),
             b'=' | b'>' => named::find(self, at),
-            b'\\' => {
-                let is_equals_sign = self.bytes.starts_with_in_any_case(at, named::ESCAPED_EQUALS_SIGN);
-                let value = if is_equals_sign { named::find(self, at) } else { None };
-                // The digits of an escape are no number.
-                Some(value.unwrap_or_else(|| self.bytes.behind_escape(at.wrapping_add(1))))
-            }
+            // The digits of an escape are no number.
+            b'\\' => named::find(self, at).or_else(|| Some(self.bytes.behind_escape(at.wrapping_add(1)))),
             b'-' => pem::find(self, at),
             b'J' => keys::find_jwt(self, at),
             b'B' => authorization::find_bearer(self, at),
@@ -113,7 +109,11 @@ impl Scan<'_> {
 
     fn cut_address(&mut self) {
         let bytes = self.bytes;
-        let start = bytes.run_back(bytes.len(), IPV6, 46).max(self.spans.end());
+        let mut start = bytes.run_back(bytes.len(), IPV6, 46).max(self.spans.end());
+        if !bytes.is_word_start(start) {
+            // Behind a name: `ip:2001:db8`.
+            start = bytes.run(start, HEX).wrapping_add(1);
+        }
         let is_long = bytes.len().saturating_sub(start) > MAX_CUT_REST;
         if self.wants(Kind::IpAddress).is_some()
             && is_long

@@ -82,6 +82,12 @@ fn surroundings() {
     ] {
         assert!(!redacted(text).contains("hunter2x"), "{text}: {}", redacted(text));
     }
+    let (output, _) = with(&Rules::default(), "给abc@公司，我们明天", true);
+    assert!(output.ends_with("，我们明天"), "{output}");
+    for cut in ["client:2001:db8:85a3:0:0:8a2e:370:", "ip:2001:db8:85a3", "[IPv6:2001:db8:85a3:8d3:1319"] {
+        let (output, _) = with(&Rules::default(), cut, true);
+        assert!(output.ends_with(":[REDACTED:ip_address]"), "{cut}: {output}");
+    }
     for cut in ["write to anna.schmidt@mü", "write to anna.schmidt@münchen.d"] {
         let (output, _) = with(&Rules::default(), cut, true);
         assert_eq!(output, "write to [REDACTED:email]", "{cut}");
@@ -110,6 +116,7 @@ fn emails() {
             "git clone «git@github.com»:org/repo",
             "«user@example.com».2024",
             "https://example.com/?mail=«me@example.com»&x=1",
+            "写信给«abc@公司.中国»。",
         ],
     );
     unchanged(&[
@@ -124,6 +131,8 @@ fn emails() {
         "me@com.",
         "@me.com",
         "x@y..z",
+        "“Log in as root@fileserver.” She did.",
+        "deploy@web01.—see the wiki, bob@intranet.… and user@localhost.\u{a0}too",
     ]);
 }
 
@@ -150,6 +159,7 @@ fn phones() {
             "Phone: «555 2671»",
             r"a\n«+14155552671»\n«415-555-2671»\n",
             "tel:«+4930123456»",
+            "Tel.: «4155552671» fax.: «4155552671»",
             "1,«415-555-2671»,2\n2,«030 1234567»,0,«+4930123456»,1",
         ],
     );
@@ -541,6 +551,11 @@ fn named_values() {
             r#"{\"password\": [\"«hunter2»\"]}"#,
             r#"{"body":"user\u003dme\u0026password\u003d«hunter2»\u0026next\u003d1"}"#,
             r#"{"body":"DB_PASSWORD\u003D\"«correct horse»\" a\u003db"}"#,
+            r#""password" =\u003e "«hunter2x9»""#,
+            r"\u003cpassword\u003e«hunter2x9»\u003c/password\u003e password\u003d\u003e «hunter2x9»",
+            r"a\npass=«hunter2x9»\nb",
+            "connect(user, pass_=\"«hunter2x9»\") pwd_ = '«hunter2x9»'",
+            "pwd          = «hunter2x9»\npass          : «hunter2x9»",
             "user[password]=«hunter2»&password[]=«hunter2»",
             "password=«${DB:-hunter2»}",
             "password=\"«${X}hunter2»\" pwd='«$(hunter2»'",
@@ -565,6 +580,11 @@ fn named_values() {
 fn what_stands_behind_a_name_and_is_no_value() {
     unchanged(&[
         "Forgot your password: click here",
+        "Password:\tmust not be empty",
+        "====== Password ======\nPASSWORD ==========\nPassword: ==========",
+        "let token = CancellationToken::new(); brace_token: token::Brace(span)",
+        "tls_prf::Secret::new(self.0) my $pwd  = CPAN::anycwd()",
+        r"C:\Users\password\u003edir1234",
         "password: str = None",
         "password: string",
         r#""password": null"#,

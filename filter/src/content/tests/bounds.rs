@@ -92,6 +92,60 @@ fn a_piece_without_room_is_cut_and_nothing_follows_it() {
     }
 }
 
+/// Nor where it is the first of its answer: the request and another answer have the room.
+#[test]
+fn the_first_piece_of_an_answer_is_cut_too() {
+    let says = |index: usize, text: &str| {
+        format!(
+            r#"{{"candidates":[{{"index":{index},"content":{{"role":"model","parts":[{{"text":"{text}"}}]}}}}]}}"#
+        )
+    };
+    let tools: Vec<String> = (0..30).map(|at| format!(r#"{{"name":"tool_number_{at}"}}"#)).collect();
+    let request = format!(
+        r#"{{"systemInstruction":{{"parts":[{{"text":"{0}"}}]}},"contents":[{{"role":"user","parts":[{{"text":"{0}"}}]}}],"tools":[{{"functionDeclarations":[{1}]}}]}}"#,
+        "s".repeat(8_000),
+        tools.join(",")
+    );
+    let begins = format!("START {} 4111 1111 1", "a".repeat(7_900));
+    let events = [says(0, &"b".repeat(8_000)), says(1, &begins), says(1, "111 1111 and the tail")];
+    let events: Vec<_> = events.iter().map(String::as_str).collect();
+    let url = "generativelanguage.googleapis.com/v1beta/models/g:streamGenerateContent?alt=sse";
+    let content = Call::sse(url, &request, &events).content();
+    let output = content.output_messages.unwrap();
+    assert!(content.truncated && output.contains("START aaa"), "{}", output.len());
+    assert!(!output.contains("and the tail"), "{}", output.len());
+
+    let choices: Vec<String> = (0..4)
+        .map(|index| format!(r#"{{"index":{index},"message":{{"content":"{}"}}}}"#, "c".repeat(9_000)))
+        .collect();
+    let answer = format!(r#"{{"choices":[{}]}}"#, choices.join(","));
+    let content = Call { response: answer.into(), ..chat(&"q".repeat(6_000), "") }.content();
+    assert_eq!(content.output_messages.unwrap().matches("finish_reason").count(), 4);
+}
+
+/// What stands twice in its JSON, and what takes more there than it has characters.
+#[test]
+fn names_count_as_what_they_take() {
+    let calls: Vec<String> = (0..200)
+        .map(|at| format!(r#"{{"type":"mcp_call","name":"{}{at}","arguments":"{{}}"}}"#, "n".repeat(240)))
+        .collect();
+    let answer = format!(r#"{{"output":[{}]}}"#, calls.join(","));
+    let content = Call::json("api.openai.com/v1/responses", "{}", &answer).content();
+    let length = content.output_messages.unwrap().len();
+    assert!((4_096..=8_194).contains(&length), "{length}");
+
+    let odd = "\\u0001".repeat(42);
+    let turns: Vec<String> = (0..200)
+        .map(|_| {
+            format!(r#"{{"role":"assistant","tool_calls":[{{"id":"{odd}","function":{{"name":"{odd}"}}}}]}}"#)
+        })
+        .collect();
+    let request = format!(r#"{{"messages":[{}]}}"#, turns.join(","));
+    let content = Call::json(CHAT, &request, "{}").bounds(8_192, 8_192).content();
+    let length = content.input_messages.unwrap().len();
+    assert!((2_048..=8_192).contains(&length), "{length}");
+}
+
 #[test]
 fn a_stream_is_cut_once_and_stays_cut() {
     // Where four bytes have no room any more, one has.

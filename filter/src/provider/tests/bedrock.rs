@@ -95,6 +95,30 @@ fn a_client_that_leaves_before_the_counts_has_cancelled() {
     assert_eq!(leaves([stop, counts].concat()), (End::Complete, Some(4)));
 }
 
+/// The last chunk has the metrics, whoever made the model.
+#[test]
+fn a_client_that_leaves_behind_the_metrics_has_cancelled_nothing() {
+    let metrics = r#""amazon-bedrock-invocationMetrics":{"inputTokenCount":11,"outputTokenCount":12}"#;
+    for (model, last) in [
+        ("amazon.nova-lite-v1%3A0", r#"{"metadata":{"usage":{"inputTokens":3,"outputTokens":4}},METRICS}"#),
+        ("meta.llama3-70b-instruct-v1%3A0", r#"{"generation":"","stop_reason":"stop",METRICS}"#),
+        (
+            "openai.gpt-oss-120b-1%3A0",
+            r#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2},METRICS}"#,
+        ),
+    ] {
+        let url = format!("{BEDROCK}/{model}/invoke-with-response-stream");
+        let body = chunk(&last.replace("METRICS", metrics));
+        for ended in ["downstream_remote_disconnect", "upstream_reset_after_response_started{protocol_error}"]
+        {
+            let call = Call::new(&url, "{}", "application/vnd.amazon.eventstream", body.clone());
+            let span = Call { ended, ..call }.whole();
+            assert_eq!(span.usage_source, UsageSource::Provider, "{model} {ended}");
+            assert_eq!(span.ending == End::Complete, ended.starts_with("down"), "{model} {ended}");
+        }
+    }
+}
+
 /// vLLM says beside the finish reason which stop sequence it was.
 #[test]
 fn a_finish_reason_goes_before_a_stop_reason() {

@@ -42,6 +42,36 @@ fn the_last_event_may_be_named_in_its_data_alone() {
     assert_eq!(end(&call), (None, UsageSource::Provider));
 }
 
+/// vLLM says `[DONE]` behind an error, too; Gemini ends its list.
+#[test]
+fn an_error_is_no_end_whatever_comes_behind_it() {
+    let part = r#"{"choices":[{"index":0,"delta":{"content":"a"}}],"usage":{"prompt_tokens":5,"completion_tokens":2}}"#;
+    let error = r#"{"error":{"message":"x","type":"InternalServerError","code":500}}"#;
+    let events = [part, error, "[DONE]"].map(|data| format!("data: {data}"));
+    let events = events.each_ref().map(String::as_str);
+    let call = Call::sse("vllm.local/v1/chat/completions", r#"{"stream":true}"#, &events);
+    assert_eq!(end(&call).1, UsageSource::ProviderPartial);
+    let part =
+        r#"{"candidates":[{"content":{"parts":[{"text":"a"}]}}],"usageMetadata":{"promptTokenCount":5}}"#;
+    let url = "generativelanguage.googleapis.com/v1beta/models/g:streamGenerateContent";
+    let call = Call::json(url, "{}", &format!("[{part},{error}]"));
+    assert_eq!(end(&call).1, UsageSource::ProviderPartial);
+}
+
+#[test]
+fn what_says_that_more_comes_is_no_end() {
+    let event = r#"data: {"results":[{"generated_text":"a","generated_token_count":2,"input_token_count":13,"stop_reason":"not_finished"}]}"#;
+    let last = event.replace("not_finished", "eos_token");
+    let url = "us-south.ml.cloud.ibm.com/ml/v1/text/generation_stream?version=1";
+    let call = Call::sse(url, "{}", &[event]);
+    assert_eq!(end(&call), (Some(Unread::Truncated), UsageSource::ProviderPartial));
+    assert_eq!(end(&Call::sse(url, "{}", &[event, &last])), (None, UsageSource::Provider));
+    let created =
+        r#"data: {"interaction":{"id":"i","status":"in_progress"},"event_type":"interaction.created"}"#;
+    let call = Call::sse("generativelanguage.googleapis.com/v1beta/interactions", "{}", &[created]);
+    assert_eq!(end(&call), (Some(Unread::Truncated), UsageSource::Absent));
+}
+
 #[test]
 fn a_refused_prompt_is_a_whole_answer() {
     let refused = |reason| {
