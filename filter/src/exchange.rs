@@ -330,8 +330,12 @@ pub(crate) fn cut(text: &mut String, max_bytes: usize, truncated: &mut u32) {
 }
 
 fn header_text(bytes: &[u8], max_bytes: usize) -> String {
+    let bytes = bytes.get(..max_bytes).unwrap_or(bytes);
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return text.to_owned();
+    }
     let mut text = String::new();
-    for chunk in bytes.get(..max_bytes).unwrap_or(bytes).utf8_chunks() {
+    for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
     }
     text

@@ -37,15 +37,22 @@ impl<'a> Attributes<'a> {
         Self { out, field, scratch: Vec::with_capacity(64) }
     }
 
-    /// `encode` appends an `AnyValue`.
-    fn add(&mut self, name: &str, encode: impl FnOnce(&mut Vec<u8>)) {
+    /// The `AnyValue` of a number, which `encode` appends.
+    fn number(&mut self, name: &str, encode: impl FnOnce(&mut Vec<u8>)) {
         self.scratch.clear();
         encode(&mut self.scratch);
-        let length =
-            protobuf::bytes_length(name.len()).saturating_add(protobuf::bytes_length(self.scratch.len()));
-        protobuf::prefix(self.out, self.field, length);
-        protobuf::bytes(self.out, 1, name.as_bytes());
-        protobuf::bytes(self.out, 2, &self.scratch);
+        self.add_scratch(name);
+    }
+
+    /// A number and the name of an attribute are so short that every length takes one byte.
+    fn add_scratch(&mut self, name: &str) {
+        let length = name.len().saturating_add(self.scratch.len()).saturating_add(4);
+        let ([field, ..], [length, ..]) = (((self.field << 3) | 2).to_le_bytes(), length.to_le_bytes());
+        let ([of_name, ..], [of_value, ..]) = (name.len().to_le_bytes(), self.scratch.len().to_le_bytes());
+        self.out.extend_from_slice(&[field, length, 0x0a, of_name]);
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(&[0x12, of_value]);
+        self.out.extend_from_slice(&self.scratch);
     }
 
     fn text(&mut self, name: &str, value: &str) {
@@ -72,11 +79,11 @@ impl<'a> Attributes<'a> {
     }
 
     fn boolean(&mut self, name: &str, value: bool) {
-        self.add(name, |out| protobuf::explicit_integer(out, 2, u64::from(value)));
+        self.number(name, |out| protobuf::explicit_integer(out, 2, u64::from(value)));
     }
 
     fn integer(&mut self, name: &str, value: i64) {
-        self.add(name, |out| protobuf::explicit_integer(out, 3, value.cast_unsigned()));
+        self.number(name, |out| protobuf::explicit_integer(out, 3, value.cast_unsigned()));
     }
 
     fn count(&mut self, name: &str, value: u64) {
@@ -84,7 +91,7 @@ impl<'a> Attributes<'a> {
     }
 
     fn double(&mut self, name: &str, value: f64) {
-        self.add(name, |out| protobuf::fixed64(out, 4, value.to_bits()));
+        self.number(name, |out| protobuf::fixed64(out, 4, value.to_bits()));
     }
 
     fn texts<'t>(&mut self, name: &str, values: impl Iterator<Item = &'t str> + Clone) {

@@ -103,6 +103,10 @@ impl Draft {
             return;
         }
         self.message.cost = cost;
+        if self.message.items.is_empty() {
+            // Most have no other.
+            self.message.items.reserve_exact(1);
+        }
         self.message.items.push(item);
     }
 

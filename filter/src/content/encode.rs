@@ -2,11 +2,15 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
-
 use crate::fingerprint::Key;
 use crate::redact::{Found, Redactor};
+use crate::wire::ascii_set::AsciiSet;
 use crate::wire::json::is_number;
+
+/// What cannot stand in a JSON string as it is.
+static SPECIAL: AsciiSet = AsciiSet::of(b"\"\\").and_range(0, 0x1f);
+/// What of that has no short escape.
+static LONG: AsciiSet = AsciiSet::of(b"\x0b\x0c").and_range(0, 8).and_range(0x0e, 0x1f);
 
 /// Levels of JSON that are kept as JSON; deeper ones become a text.
 const MAX_LEVELS: usize = 64;
@@ -31,40 +35,8 @@ impl Treatment<'_> {
 
 /// How many bytes a text takes inside a JSON string.
 pub(super) fn json_bytes(text: &str) -> usize {
-    let mut bytes = text.len();
-    let mut rest = text.as_bytes();
-    while let Some((special, after)) = next_special(rest) {
-        bytes = bytes.saturating_add(usize::from(extra_bytes(special)));
-        rest = after;
-    }
-    bytes
-}
-
-/// The next byte that cannot stand in a JSON string as it is, and what follows it. Eight bytes at a time: this looks at
-/// every byte of every text, twice.
-fn next_special(bytes: &[u8]) -> Option<(u8, &[u8])> {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const TOPS: u64 = u64::from_le_bytes([0x80; 8]);
-    let all = |byte: u8| u64::from_le_bytes([byte; 8]);
-    // <https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>: the lowest byte that is found is always right.
-    let is_below = |word: u64, than: u8| word.wrapping_sub(all(than)) & !word;
-    let is_zero = |word: u64| word.wrapping_sub(ONES) & !word;
-    let mut rest = bytes;
-    loop {
-        let at = if let Some((word, after)) = rest.split_first_chunk::<8>() {
-            let word = u64::from_le_bytes(*word);
-            let found = is_below(word, 0x20) | is_zero(word ^ all(b'"')) | is_zero(word ^ all(b'\\'));
-            if found & TOPS == 0 {
-                rest = after;
-                continue;
-            }
-            (found & TOPS).trailing_zeros() as usize / 8
-        } else {
-            rest.iter().position(|byte| extra_bytes(*byte) > 0)?
-        };
-        let (special, after) = rest.split_at_checked(at)?.1.split_first()?;
-        return Some((*special, after));
-    }
+    let count = |set: &AsciiSet, extra| set.count(text.as_bytes()).saturating_mul(extra);
+    text.len().saturating_add(count(&SPECIAL, 1)).saturating_add(count(&LONG, 4))
 }
 
 /// What a byte takes in a JSON string besides itself.
@@ -130,13 +102,16 @@ impl<'a> Writer<'a> {
     /// A text of which is known that it takes `json_bytes` in a string: when those are its own, it needs no escapes.
     pub(super) fn counted_text(&mut self, text: &str, json_bytes: usize, is_cut: bool) {
         match self.treated(text, is_cut || self.is_open) {
-            Cow::Borrowed(text) if json_bytes == text.len() => {
-                self.out.push('"');
-                self.out.push_str(text);
-                self.out.push('"');
-            }
+            Cow::Borrowed(text) if json_bytes == text.len() => self.quoted(text),
             treated => self.bounded(text, treated),
         }
+    }
+
+    /// A text that needs no escapes.
+    fn quoted(&mut self, text: &str) {
+        self.out.push('"');
+        self.out.push_str(text);
+        self.out.push('"');
     }
 
     /// A string that is no content.
@@ -149,7 +124,7 @@ impl<'a> Writer<'a> {
     /// An id, a name, a role: as it is where it can be nothing else, treated as a text where it might be.
     pub(super) fn word(&mut self, word: &str) {
         if is_identifier(word) {
-            self.string(word);
+            self.quoted(word);
         } else {
             self.text(word, false);
         }
@@ -309,16 +284,17 @@ impl<'a> Writer<'a> {
     fn json_string<'j>(&mut self, rest: &mut &'j [u8], name: &str) -> Option<Cow<'j, str>> {
         let mut end = 1_usize;
         while *rest.first()? == b'"' {
-            let found = end.checked_add(memchr2(b'"', b'\\', rest.get(end..)?)?)?;
-            if *rest.get(found)? == b'\\' {
-                end = found.checked_add(2)?;
-                continue;
+            let found = end.checked_add(SPECIAL.find(rest.get(end..)?)?)?;
+            match *rest.get(found)? {
+                b'"' => {}
+                b'\\' => {
+                    end = found.checked_add(2)?;
+                    continue;
+                }
+                _ => return None,
             }
             let raw = std::str::from_utf8(rest.get(1..found)?).ok()?;
             *rest = rest.get(found.checked_add(1)?..)?;
-            if raw.bytes().any(|byte| byte < 0x20) {
-                return None;
-            }
             let text =
                 if raw.contains('\\') { Cow::Owned(unescaped(raw, true)?) } else { Cow::Borrowed(raw) };
             if matches!(self.treatment, Treatment::Full) {
@@ -340,10 +316,10 @@ impl<'a> Writer<'a> {
         let digit = |nibble: u8| DIGITS.get(usize::from(nibble & 0xf)).copied().unwrap_or_default();
         self.out.reserve(text.len());
         let mut rest = text;
-        while let Some((special, after)) = next_special(rest.as_bytes()) {
-            let at = rest.len().saturating_sub(after.len()).saturating_sub(1);
+        while let Some(at) = SPECIAL.find(rest.as_bytes()) {
             let Some((plain, tail)) = rest.split_at_checked(at) else { break };
             self.out.push_str(plain);
+            let special = tail.bytes().next().unwrap_or_default();
             rest = tail.get(1..).unwrap_or_default();
             let short = match special {
                 b'\n' => 'n',
@@ -464,9 +440,19 @@ mod tests {
             assert_eq!(json(Treatment::Full, whole, false), whole);
         }
         assert_eq!(json(Treatment::Full, " { \"a\" : [ 1 , 2 ] } ", false), r#"{"a":[1,2]}"#);
-        for broken in
-            ["", "{", "{\"a\":tru}", "[1,]", "{\"a\" 1}", "01", "{\"a\":\"\\q\"}", "1 2", "\"\\ud800\""]
-        {
+        for broken in [
+            "",
+            "{",
+            "{\"a\":tru}",
+            "[1,]",
+            "{\"a\" 1}",
+            "01",
+            "{\"a\":\"\\q\"}",
+            "1 2",
+            "\"a\nb\"",
+            "\"a\\\nb\"",
+            "\"\\ud800\"",
+        ] {
             let seen: String = serde_json::from_str(&json(Treatment::Full, broken, false)).unwrap();
             assert_eq!(seen, broken);
         }

@@ -128,7 +128,8 @@ pub(super) struct Item {
 
 impl Item {
     pub(super) fn cost(&self) -> usize {
-        let [word, id, name] = [&self.word, &self.id, &self.name].map(|word| json_bytes(word));
+        let cost = |word: &String| if word.is_empty() { 0 } else { json_bytes(word) };
+        let [word, id, name] = [&self.word, &self.id, &self.name].map(cost);
         // Its name stands there twice.
         let again = if self.kind == Kind::ServerCall { word.max(name) } else { 0 };
         let words = [word, id, name, again].into_iter().fold(ITEM_COST, usize::saturating_add);

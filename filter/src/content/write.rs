@@ -34,46 +34,46 @@ pub(super) fn write_items(writer: &mut Writer<'_>, items: &[Item], broke_off: bo
 fn write_item(writer: &mut Writer<'_>, item: &Item) {
     let text = &item.text;
     let was_cut = std::mem::take(&mut writer.cut);
-    writer.item("{\"type\":");
-    let mut content_key = "content";
+    let mut content_key = ",\"content\":";
     match item.kind {
-        Kind::Text | Kind::Delta | Kind::Unknown => writer.raw("\"text\""),
-        Kind::Reasoning => writer.raw("\"reasoning\""),
-        Kind::Refusal => writer.raw("\"refusal\""),
+        Kind::Text | Kind::Delta | Kind::Unknown => writer.item("{\"type\":\"text\""),
+        Kind::Reasoning => writer.item("{\"type\":\"reasoning\""),
+        Kind::Refusal => writer.item("{\"type\":\"refusal\""),
         Kind::Call => {
-            writer.raw("\"tool_call\"");
+            writer.item("{\"type\":\"tool_call\"");
             write_word(writer, "id", &item.id);
             writer.raw(",\"name\":");
             writer.word(if item.name.is_empty() { &item.word } else { &item.name });
-            content_key = "arguments";
+            content_key = ",\"arguments\":";
         }
         Kind::ServerCall => {
-            writer.raw("\"server_tool_call\"");
+            writer.item("{\"type\":\"server_tool_call\"");
             write_word(writer, "id", &item.id);
             let name = if item.name.is_empty() { &item.word } else { &item.name };
             writer.raw(",\"name\":");
             writer.word(name);
             writer.raw(",\"server_tool_call\":{\"type\":");
             writer.word(name);
-            content_key = "arguments";
+            content_key = ",\"arguments\":";
         }
         Kind::Result => {
-            writer.raw("\"tool_call_response\"");
+            writer.item("{\"type\":\"tool_call_response\"");
             write_word(writer, "id", &item.id);
             write_word(writer, "name", &item.name);
-            content_key = "response";
+            content_key = ",\"response\":";
         }
         Kind::Media => {
             write_media(writer, item);
-            content_key = "uri";
+            content_key = ",\"uri\":";
         }
-        Kind::Other => writer.word(&item.word),
+        Kind::Other => {
+            writer.item("{\"type\":");
+            writer.word(&item.word);
+        }
     }
     let is_optional = matches!(item.kind, Kind::Call | Kind::ServerCall | Kind::Media | Kind::Other);
     if !text.text.is_empty() || !is_optional {
-        writer.raw(",\"");
         writer.raw(content_key);
-        writer.raw("\":");
         if item.is_json {
             writer.json(&text.text, text.is_cut);
         } else {
@@ -89,10 +89,10 @@ fn write_item(writer: &mut Writer<'_>, item: &Item) {
 
 fn write_media(writer: &mut Writer<'_>, item: &Item) {
     let modality = modality(&item.word).or_else(|| modality(&item.name)).unwrap_or("document");
-    writer.raw(match (item.text.text.is_empty(), item.id.is_empty()) {
-        (false, _) => "\"uri\"",
-        (true, false) => "\"file\"",
-        (true, true) => "\"blob\"",
+    writer.item(match (item.text.text.is_empty(), item.id.is_empty()) {
+        (false, _) => "{\"type\":\"uri\"",
+        (true, false) => "{\"type\":\"file\"",
+        (true, true) => "{\"type\":\"blob\"",
     });
     write_word(writer, "modality", modality);
     if item.name.contains('/') {

@@ -1,6 +1,7 @@
 //! A text as detectors see it: bytes, their classes, and steps that cannot leave it.
 
 use super::work;
+use crate::wire::ascii_set::AsciiSet;
 
 pub(super) type Class = u16;
 
@@ -30,9 +31,10 @@ pub(super) const VALUE_END: Class = 1 << 11;
 pub(super) const SPACE: Class = 1 << 12;
 /// May stand within a telephone or card number; also the bytes of wide separators.
 pub(super) const NUMBER: Class = 1 << 13;
-/// Where the scan looks closer.
-pub(super) const TRIGGER: Class = 1 << 14;
-pub(super) const QUOTE: Class = 1 << 15;
+pub(super) const QUOTE: Class = 1 << 14;
+
+/// Where the scan looks closer: the signs, what begins a JWT and a bearer token, and the anchors of the key table.
+static TRIGGERS: AsciiSet = AsciiSet::of(b"0123456789:=>@\\JB").and(&super::keys::ANCHORS);
 
 static CLASSES: [Class; 256] = classes();
 
@@ -49,7 +51,7 @@ const fn classes() -> [Class; 256] {
         let byte = at as u8;
         let mut class = 0;
         if byte.is_ascii_digit() {
-            class |= DIGIT | NUMBER | TRIGGER;
+            class |= DIGIT | NUMBER;
         }
         if byte.is_ascii_alphabetic() {
             class |= LETTER;
@@ -67,34 +69,24 @@ const fn classes() -> [Class; 256] {
             b'-' => WORD | DOTTED | TOKEN68 | LOCAL | DOMAIN | NUMBER,
             b'_' => WORD | DOTTED | TOKEN68 | LOCAL,
             b'.' => DOTTED | TOKEN68 | LOCAL | DOMAIN | IPV6 | NUMBER,
-            b':' => IPV6 | TRIGGER,
+            b':' => IPV6,
             b'+' => BASE64 | TOKEN68 | LOCAL | NUMBER,
             b'/' => BASE64 | TOKEN68 | NUMBER,
-            b'=' => BASE64 | TOKEN68 | TRIGGER,
+            b'=' => BASE64 | TOKEN68,
             b'~' => TOKEN68 | LOCAL,
             b'%' | b'#' | b'$' | b'!' | b'*' => LOCAL,
             b'\'' => LOCAL | VALUE_END | QUOTE,
             b'"' | b'`' => VALUE_END | QUOTE,
             b'&' => LOCAL | VALUE_END,
-            b'<' | b',' | b';' | b'|' | b']' | b'}' => VALUE_END,
-            b'>' => VALUE_END | TRIGGER,
+            b'<' | b'>' | b',' | b';' | b'|' | b']' | b'}' => VALUE_END,
             b')' => NUMBER | VALUE_END,
             b' ' => SPACE | VALUE_END | NUMBER,
             b'\t' | b'\n' | b'\r' => SPACE | VALUE_END,
-            b'@' | b'\\' => TRIGGER,
             b'(' | 0xC2 | 0xE2 | 0x80 | 0x87 | 0x89 | 0x90..=0x93 | 0xA0 | 0xAF => NUMBER,
             _ => 0,
         };
         table[at] = class;
         at += 1;
-    }
-    // What begins a JWT and a bearer token, and the anchors of the key table.
-    table[b'J' as usize] |= TRIGGER;
-    table[b'B' as usize] |= TRIGGER;
-    let mut row = 0;
-    while row < super::keys::ANCHORS.len() {
-        table[super::keys::ANCHORS[row] as usize] |= TRIGGER;
-        row += 1;
     }
     table
 }
@@ -171,15 +163,9 @@ impl<'t> Bytes<'t> {
         end.saturating_sub(front.iter().rev().position(|byte| !is(*byte, class)).unwrap_or(front.len()))
     }
 
-    /// The next position where the scan looks closer: the hot loop.
+    /// The next position where the scan looks closer.
     pub(super) fn next_trigger(self, at: usize) -> Option<usize> {
-        let rest = self.0.get(at..)?;
-        let class = |byte: u8| CLASSES.get(usize::from(byte)).copied().unwrap_or_default();
-        let is_quiet =
-            |[a, b, c, d]: &[u8; 4]| (class(*a) | class(*b) | class(*c) | class(*d)) & TRIGGER == 0;
-        let quiet = rest.as_chunks().0.iter().take_while(|four| is_quiet(four)).count().saturating_mul(4);
-        let step = rest.get(quiet..)?.iter().position(|byte| class(*byte) & TRIGGER != 0)?;
-        let step = quiet.wrapping_add(step);
+        let step = TRIGGERS.find(self.0.get(at..)?)?;
         work(step);
         Some(at.wrapping_add(step))
     }

@@ -10,9 +10,12 @@
 mod blocks;
 mod opening;
 mod plain;
+mod text;
 
 use self::blocks::{Block, Strings};
 use self::opening::Opening;
+use self::plain::split_plain;
+use self::text::Text;
 use super::is_same;
 
 /// Levels of nesting that a [`Node`] tree may name.
@@ -288,10 +291,7 @@ pub struct Scanner<T: 'static> {
     reading: Option<(T, usize)>,
     /// Bounds every string and every copy besides what the tree says of each.
     max_kept_bytes: usize,
-    text: Vec<u8>,
-    truncated: bool,
-    /// First half of a surrogate pair, until its second half shows.
-    high_surrogate: Option<u16>,
+    text: Text,
     copying: Option<Copying<T>>,
     copy: Vec<u8>,
     /// Of the documents so far, from the second on.
@@ -311,9 +311,7 @@ impl<T: Copy> Scanner<T> {
             next: Some(root),
             reading: None,
             max_kept_bytes: usize::MAX,
-            text: Vec::new(),
-            truncated: false,
-            high_surrogate: None,
+            text: Text::default(),
             copying: None,
             copy: Vec::new(),
             opening: None,
@@ -331,9 +329,7 @@ impl<T: Copy> Scanner<T> {
         self.depth = 0;
         self.skipped = 0;
         self.next = Some(self.root);
-        self.text.clear();
-        self.truncated = false;
-        self.high_surrogate = None;
+        self.text.begin();
         self.copying = None;
         self.copy.clear();
         let is_plain =
@@ -493,7 +489,7 @@ impl<T: Copy> Scanner<T> {
             self.state = State::Colon;
             return rest;
         }
-        self.begin_text();
+        self.text.begin();
         self.state = State::KeyString;
         text
     }
@@ -536,17 +532,17 @@ impl<T: Copy> Scanner<T> {
             self.end_value();
             return rest;
         }
-        self.begin_text();
+        self.text.begin();
         self.state = State::String;
         text
     }
 
     #[inline]
     fn whole_number<'a>(&mut self, text: &'a [u8], sink: &mut dyn Sink<T>) -> &'a [u8] {
-        self.begin_text();
+        self.text.begin();
         self.state = State::Number;
         let Some(length) = text.iter().position(|byte| !is_of_number(*byte)) else {
-            self.push_bounded(text, MAX_NUMBER_BYTES);
+            self.text.push(text, MAX_NUMBER_BYTES);
             return &[];
         };
         let (digits, rest) = text.split_at_checked(length).unwrap_or((text, &[]));
@@ -647,48 +643,21 @@ impl<T: Copy> Scanner<T> {
         }
     }
 
-    fn begin_text(&mut self) {
-        self.text.clear();
-        self.truncated = false;
-        self.high_surrogate = None;
-    }
-
-    fn push_text(&mut self, bytes: &[u8], max_bytes: usize) {
-        if !bytes.is_empty() {
-            self.end_text(max_bytes);
-            self.push_bounded(bytes, max_bytes);
-        }
-    }
-
-    /// Half a surrogate pair that nothing follows.
-    fn end_text(&mut self, max_bytes: usize) {
-        if self.high_surrogate.take().is_some() {
-            self.push_bounded("\u{fffd}".as_bytes(), max_bytes);
-        }
-    }
-
-    fn push_bounded(&mut self, bytes: &[u8], max_bytes: usize) {
-        let room = max_bytes.saturating_sub(self.text.len());
-        self.text.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-        self.truncated |= bytes.len() > room;
-    }
-
     /// A key that was cut or has escapes.
     fn key_string<'a>(&mut self, rest: &'a [u8]) -> &'a [u8] {
         let Some((plain, stop, rest)) = split_plain(rest) else {
-            self.push_text(rest, MAX_KEY_BYTES);
+            self.text.push(rest, MAX_KEY_BYTES);
             return &[];
         };
-        self.push_text(plain, MAX_KEY_BYTES);
+        self.text.push(plain, MAX_KEY_BYTES);
         if stop == b'\\' {
             self.state = State::Escape { key: true };
             return rest;
         }
-        self.end_text(MAX_KEY_BYTES);
+        self.text.end(MAX_KEY_BYTES);
         let text = std::mem::take(&mut self.text);
-        let is_whole = !self.truncated;
-        let level = self.top().filter(|_| is_whole);
-        self.next = level.and_then(|level| level.node.member(&text, &mut level.next_member));
+        let level = self.top().filter(|_| !text.truncated);
+        self.next = level.and_then(|level| level.node.member(&text.bytes, &mut level.next_member));
         self.text = text;
         self.state = State::Colon;
         rest
@@ -700,19 +669,16 @@ impl<T: Copy> Scanner<T> {
             self.state = State::SkipString { escaped: false };
             return rest;
         };
-        while !self.truncated {
-            let Some((plain, stop, behind)) = split_plain(rest) else {
-                self.push_text(rest, max_bytes);
-                return &[];
-            };
-            self.push_text(plain, max_bytes);
+        while !self.text.truncated {
+            let Some((stop, behind)) = self.text.push_plain(rest, max_bytes) else { return &[] };
             if stop == b'"' {
-                self.end_text(max_bytes);
-                sink.scalar(tag, Scalar::String { bytes: &self.text, truncated: self.truncated });
+                self.text.end(max_bytes);
+                let Text { bytes, truncated, .. } = &self.text;
+                sink.scalar(tag, Scalar::String { bytes, truncated: *truncated });
                 self.end_value();
                 return behind;
             }
-            if self.truncated {
+            if self.text.truncated {
                 return self.rest_of_string(behind, true, sink);
             }
             let escape = behind.split_first().and_then(|(byte, behind)| Some((escaped(*byte)?, behind)));
@@ -720,7 +686,7 @@ impl<T: Copy> Scanner<T> {
                 self.state = State::Escape { key: false };
                 return behind;
             };
-            self.push_text(&[byte], max_bytes);
+            self.text.push_byte(byte, max_bytes);
             rest = behind;
         }
         self.rest_of_string(rest, false, sink)
@@ -736,7 +702,7 @@ impl<T: Copy> Scanner<T> {
 
     fn escape(&mut self, byte: u8, key: bool) {
         if let Some(plain) = escaped(byte) {
-            self.push_text(&[plain], self.bound(key));
+            self.text.push_byte(plain, self.bound(key));
             self.state = Self::resume_string(key);
         } else if byte == b'u' {
             self.state = State::Unicode { key, digits: 0, code: 0 };
@@ -755,41 +721,15 @@ impl<T: Copy> Scanner<T> {
             self.state = State::Unicode { key, digits: digits.saturating_add(1), code };
             return;
         }
-        self.push_code_unit(code, self.bound(key));
+        self.text.push_code_unit(code, self.bound(key));
         self.state = Self::resume_string(key);
-    }
-
-    /// Joins surrogate pairs; half a pair becomes U+FFFD.
-    fn push_code_unit(&mut self, code: u16, max_bytes: usize) {
-        let units = match self.high_surrogate.take() {
-            Some(high) => join_units(&[high, code]),
-            None if (0xD800..0xDC00).contains(&code) => {
-                self.high_surrogate = Some(code);
-                return;
-            }
-            None => join_units(&[code]),
-        };
-        // A pair that does not join leaves a second unit that may itself begin a pair.
-        match units {
-            Units::One(character) => self.push_character(character, max_bytes),
-            Units::HalfThen(next) => {
-                self.push_character(char::REPLACEMENT_CHARACTER, max_bytes);
-                self.push_code_unit(next, max_bytes);
-            }
-        }
-    }
-
-    fn push_character(&mut self, character: char, max_bytes: usize) {
-        let mut buffer = [0; 4];
-        let encoded = character.encode_utf8(&mut buffer).as_bytes();
-        self.push_bounded(encoded, max_bytes);
     }
 
     /// A number that was cut.
     fn number<'a>(&mut self, rest: &'a [u8], sink: &mut dyn Sink<T>) -> &'a [u8] {
         let length = rest.iter().position(|byte| !is_of_number(*byte)).unwrap_or(rest.len());
         let (digits, rest) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-        self.push_bounded(digits, MAX_NUMBER_BYTES);
+        self.text.push(digits, MAX_NUMBER_BYTES);
         if !rest.is_empty() {
             self.end_number(sink);
         }
@@ -798,7 +738,7 @@ impl<T: Copy> Scanner<T> {
 
     fn end_number(&mut self, sink: &mut dyn Sink<T>) {
         let text = std::mem::take(&mut self.text);
-        self.report_number(&text, self.truncated, sink);
+        self.report_number(&text.bytes, text.truncated, sink);
         self.text = text;
     }
 
@@ -865,7 +805,7 @@ impl<T: Copy> Scanner<T> {
             }
             Skipped::To(rest) => {
                 if let Some((tag, _)) = self.reading {
-                    sink.scalar(tag, Scalar::String { bytes: &self.text, truncated: true });
+                    sink.scalar(tag, Scalar::String { bytes: &self.text.bytes, truncated: true });
                 }
                 self.end_value();
                 rest
@@ -980,14 +920,6 @@ fn skip_string(mut rest: &[u8], escaped: bool) -> Skipped<'_> {
     Skipped::All { escaped: strings.escaped }
 }
 
-/// What comes before the first quote or backslash, which of the two it is, and what comes behind it.
-fn split_plain(text: &[u8]) -> Option<(&[u8], u8, &[u8])> {
-    let length = plain::length(text)?;
-    let (plain, rest) = text.split_at_checked(length)?;
-    let (stop, rest) = rest.split_first()?;
-    Some((plain, *stop, rest))
-}
-
 /// Indentation goes at once.
 #[inline]
 fn without_spaces(mut text: &[u8]) -> &[u8] {
@@ -1020,20 +952,6 @@ const fn escaped(byte: u8) -> Option<u8> {
         b't' => b'\t',
         _ => return None,
     })
-}
-
-enum Units {
-    One(char),
-    /// The first unit was half a pair; the second stands for itself.
-    HalfThen(u16),
-}
-
-fn join_units(units: &[u16]) -> Units {
-    match (char::decode_utf16(units.iter().copied()).next(), units.last()) {
-        (Some(Ok(character)), _) => Units::One(character),
-        (_, Some(&next)) if units.len() == 2 => Units::HalfThen(next),
-        _ => Units::One(char::REPLACEMENT_CHARACTER),
-    }
 }
 
 /// The grammar of RFC 8259 section 6.

@@ -3,6 +3,7 @@
 //! Every parser here is fed chunks that may end anywhere: inside a UTF-8 character, an escape, a line ending. What it
 //! reports never depends on where the chunks were cut, and it holds a bounded amount of memory whatever it is fed.
 
+pub(crate) mod ascii_set;
 pub mod aws_event_stream;
 pub mod encoding;
 pub mod json;
@@ -64,4 +65,15 @@ fn is_same_at_length(a: &[u8], b: &[u8]) -> bool {
         return u32::from_le_bytes(*a_end) == u32::from_le_bytes(*b_end) && starts.0 == starts.1;
     }
     a.iter().zip(b).all(|(a, b)| a == b)
+}
+
+/// Sixteen bytes, to be looked at together.
+#[cfg(target_arch = "wasm32")]
+#[inline]
+fn vector(block: &[u8; 16]) -> std::arch::wasm32::v128 {
+    let [low, high] = [0, 8].map(|at| {
+        let half = block.get(at..).and_then(|half| half.first_chunk::<8>());
+        half.map_or(0, |half| u64::from_le_bytes(*half))
+    });
+    std::arch::wasm32::u64x2(low, high)
 }

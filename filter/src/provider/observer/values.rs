@@ -45,6 +45,11 @@ pub(super) fn bounded(bytes: &[u8], truncated: bool, max_bytes: usize) -> (Strin
     // Not more of it, so that what is cut off takes no memory either.
     let head = bytes.get(..max_bytes).unwrap_or(bytes);
     let truncated = truncated || head.len() < bytes.len();
+    if let Ok(text) = std::str::from_utf8(head)
+        && !truncated
+    {
+        return (text.to_owned(), false);
+    }
     let mut text = String::with_capacity(head.len());
     for chunk in head.utf8_chunks() {
         text.push_str(chunk.valid());

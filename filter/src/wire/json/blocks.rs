@@ -23,11 +23,21 @@ pub(super) struct Strings {
 
 impl Block {
     /// Of the first bytes of a text, and what comes behind them.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "it is most of what is read; called, it would hand itself over in memory"
+    )]
+    #[inline(always)]
     pub(super) fn first(text: &[u8]) -> (Self, &[u8]) {
-        if let Some((block, rest)) = text.split_first_chunk::<BYTES>() {
-            return (Self::of(block, 64), rest);
+        match text.split_first_chunk::<BYTES>() {
+            Some((block, rest)) => (Self::of(block, 64), rest),
+            None => (Self::last(text), &[]),
         }
+    }
+
+    /// Of fewer bytes than a block has.
+    #[inline(never)]
+    fn last(text: &[u8]) -> Self {
         let mut block = [0; BYTES];
         let (words, bytes) = text.as_chunks::<8>();
         let (places, _) = block.as_chunks_mut::<8>();
@@ -40,7 +50,7 @@ impl Block {
             }
         }
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        (Self::of(&block, length), &[])
+        Self::of(&block, length)
     }
 
     #[inline]
@@ -117,7 +127,7 @@ const PART: usize = 16;
 fn bits(part: &[u8; PART]) -> [u16; 3] {
     use std::arch::wasm32::{u8x16_bitmask, u8x16_eq, u8x16_splat, v128_or};
 
-    let bytes = super::plain::vector(part);
+    let bytes = crate::wire::vector(part);
     let is = |byte| u8x16_eq(bytes, u8x16_splat(byte));
     let folded = v128_or(bytes, u8x16_splat(0x20));
     let brackets = v128_or(u8x16_eq(folded, u8x16_splat(b'{')), u8x16_eq(folded, u8x16_splat(b'}')));

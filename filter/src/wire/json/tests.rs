@@ -24,6 +24,7 @@ static ROOT: Node<Tag> = Node::object(&[
     ("flag", Node::scalar(Tag::Flag, 8)),
     ("items", Node::array(&ITEM)),
     ("stop", Node::scalar(Tag::Stop, 16).or_array(&STOP)),
+    ("text", Node::scalar(Tag::Name, 64)),
     ("usage", Node::object(&[("tokens", Node::scalar(Tag::Tokens, 8))]).verbatim(Tag::Usage, 32)),
 ]);
 
@@ -92,6 +93,27 @@ fn strings_are_unescaped_and_bounded() {
     check(r#"{"id":"\ude00a"}"#, &["Id=\"\u{fffd}a\""], Ok(()));
     check(r#"{"id":"123456789"}"#, &[r#"Id="12345678"…"#], Ok(()));
     check(b"{\"id\":\"\xff\"}", &["Id=\"\u{fffd}\""], Ok(()));
+}
+
+/// They are copied in blocks.
+#[test]
+fn escapes_may_stand_anywhere() {
+    for (escape, plain) in [(r"\n", "\n"), (r"\u00e9", "é"), (r"\ud83d\ude00", "😀"), (r"\ud83d", "\u{fffd}")]
+    {
+        for before in 0..36 {
+            for behind in [0, 1, 13, 15, 16, 17, 31, 33, 48, 70] {
+                let (before, behind) = ("a".repeat(before), "b".repeat(behind));
+                let text = format!("{before}{plain}{plain}{behind}");
+                let kept = String::from_utf8_lossy(text.as_bytes().get(..64).unwrap_or(text.as_bytes()));
+                let cut = if text.len() > 64 { "…" } else { "" };
+                check(
+                    format!(r#"{{"text":"{before}{escape}{escape}{behind}","count":1}}"#),
+                    &[&format!("Name={kept:?}{cut}"), r#"Count=Number("1")"#],
+                    Ok(()),
+                );
+            }
+        }
+    }
 }
 
 #[test]
@@ -227,7 +249,7 @@ fn memory_does_not_grow_with_the_document() {
     for _ in 0..10_000 {
         scanner.feed(&[b'x'; 100], &mut log);
     }
-    assert!(scanner.text.capacity() <= 64, "{}", scanner.text.capacity());
+    assert!(scanner.text.bytes.capacity() <= 64, "{}", scanner.text.bytes.capacity());
 }
 
 #[test]
