@@ -405,10 +405,19 @@ static COHERE_REQUEST: Node<Field> = Node::object(&[
     ("chat_history", Node::array(&COHERE_TURN)),
     // The newest, wherever it stands.
     ("message", text(Part::Text)),
+    ("tool_results", Node::array(&COHERE_RESULT)),
     ("prompt", text(Part::Prompt)),
 ]);
-static COHERE_TURN: Node<Field> = Node::object(&[("role", word(Part::Role)), ("message", text(Part::Text))])
-    .reported(Field::Content(Part::Message));
+static COHERE_TURN: Node<Field> = Node::object(&[
+    ("role", word(Part::Role)),
+    ("message", text(Part::Text)),
+    ("tool_calls", Node::array(&TOOL_CALL)),
+    ("tool_results", Node::array(&COHERE_RESULT)),
+])
+.reported(Field::Content(Part::Message));
+static COHERE_RESULT: Node<Field> =
+    Node::object(&[("call", Node::object(&[("name", word(Part::Name))])), ("outputs", json(Part::Result))])
+        .reported(Field::Content(Part::Item));
 static COHERE_ANSWER: Node<Field> = Node::object(COHERE_BODY);
 static COHERE_BODY: Parts = &[
     ("message", Node::object(MESSAGE_PARTS)),

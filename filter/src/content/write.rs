@@ -1,7 +1,11 @@
 //! Messages as the JSON of the conventions.
 
-use super::encode::Writer;
+use super::encode::{Writer, fitting, is_identifier};
 use super::message::{Item, Kind, Message, modality};
+
+/// What the cost of a message leaves for its finish reason. Those of providers are shorter; the whole one is an attribute of
+/// the span.
+const MAX_REASON_BYTES: usize = 38;
 
 pub(super) fn write_message(
     writer: &mut Writer<'_>,
@@ -16,7 +20,14 @@ pub(super) fn write_message(
     writer.raw("]");
     if let Some(reason) = finish_reason {
         writer.raw(",\"finish_reason\":");
-        writer.word(reason);
+        let shown = fitting(reason, MAX_REASON_BYTES);
+        let is_cut = shown.len() < reason.len();
+        writer.cut |= is_cut;
+        if is_cut && !is_identifier(shown) {
+            writer.text(shown, true);
+        } else {
+            writer.word(shown);
+        }
     }
     writer.raw("}");
 }

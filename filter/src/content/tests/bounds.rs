@@ -73,6 +73,27 @@ fn markers_stay_within_the_bound_of_a_message() {
     }
 }
 
+/// A provider's finish reason is part of the message, and of any length.
+#[test]
+fn a_finish_reason_stays_within_the_bound_of_its_message() {
+    let mail = format!("{} ann@example.com {}", "r".repeat(20), "r".repeat(200));
+    for (reason, shown) in [
+        ("r".repeat(250), "r".repeat(38)),
+        (r"\u0001".repeat(40), r"\u0001".repeat(6)),
+        (mail, format!("{} [REDACTED:email] ", "r".repeat(20))),
+    ] {
+        let answer = format!(
+            r#"{{"choices":[{{"index":0,"message":{{"role":"assistant","content":"{}"}},"finish_reason":"{reason}"}}]}}"#,
+            "a".repeat(2_000)
+        );
+        let call = Call::json(CHAT, r#"{"messages":[]}"#, &answer).mode(ContentMode::Redacted);
+        let content = call.bounds(1_024, 64 << 10).content();
+        let output = content.output_messages.unwrap();
+        assert!(output.ends_with(&format!(r#""finish_reason":"{shown}"}}]"#)), "{output}");
+        assert!(content.truncated && (512..=1_026).contains(&output.len()), "{} {output}", output.len());
+    }
+}
+
 /// What comes behind a piece that had no room is not taken for the whole.
 #[test]
 fn a_piece_without_room_is_cut_and_nothing_follows_it() {

@@ -518,6 +518,19 @@ input [{"role":"USER","parts":[{"type":"text","content":"old"}]},{"role":"CHATBO
     )
     .check(&expected);
 
+    // Results stand beside the newest message, which is empty, or in a turn.
+    let result = r#"{"call":{"name":"f","parameters":{"a":1}},"outputs":[{"n":"ann@example.com"}]}"#;
+    let request = format!(
+        r#"{{"message":"","chat_history":[{{"role":"CHATBOT","message":"I will.","tool_calls":[{{"name":"f","parameters":{{"a":1}}}}]}},{{"role":"TOOL","tool_results":[{result}]}}],"tool_results":[{result},{result}]}}"#
+    );
+    let seen = r#"{"type":"tool_call_response","name":"f","response":[{"n":"ann@example.com"}]}"#;
+    let input = format!(
+        r#"input [{{"role":"CHATBOT","parts":[{{"type":"text","content":"I will."}},{{"type":"tool_call","name":"f","arguments":{{"a":1}}}}]}},{{"role":"TOOL","parts":[{seen}]}},{{"role":"tool","parts":[{seen},{seen}]}}]"#
+    );
+    let call = Call::json("api.cohere.com/v1/chat", &request, "{}");
+    call.check(&input);
+    call.mode(ContentMode::Redacted).check(&input.replace("ann@example.com", "[REDACTED:email]"));
+
     let request = r#"{"messages":[{"role":"user","content":[{"type":"text","text":"hi"}]},{"role":"assistant","tool_plan":"I will.","tool_calls":[{"id":"c0","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c0","content":"done"}]}"#;
     let input = r#"input [{"role":"user","parts":[{"type":"text","content":"hi"}]},{"role":"assistant","parts":[{"type":"reasoning","content":"I will."},{"type":"tool_call","id":"c0","name":"f","arguments":{}}]},{"role":"tool","parts":[{"type":"tool_call_response","id":"c0","response":"done"}]}]"#;
     let output = r#"output [{"role":"assistant","parts":[{"type":"reasoning","content":"Then."},{"type":"text","content":"Hello"},{"type":"tool_call","id":"c1","name":"f","arguments":{"a":1}}],"finish_reason":"TOOL_CALL"}]"#;
