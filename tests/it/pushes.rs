@@ -1,7 +1,6 @@
 //! Plugin configurations and modules that are pushed while Envoy runs, and a plugin that is taken away.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use meshtap_tests::envoy::{Envoy, Filter, Listener, Pushed, Settings};
 use meshtap_tests::http;
@@ -9,7 +8,6 @@ use meshtap_tests::ports;
 use meshtap_tests::receiver::{Export, Receiver};
 use meshtap_tests::sandbox::Sandbox;
 use meshtap_tests::standin::{self, Standin};
-use meshtap_tests::tools;
 use meshtap_tests::wait;
 use meshtap_tests::workload::Workload;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -28,6 +26,11 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn start(name: &str, filter: &Filter) -> Self {
+        Self::start_on(&Workload::new(name, "push"), filter)
+    }
+
+    fn start_on(workload: &Workload, filter: &Filter) -> Self {
+        let name = &workload.name;
         let sandbox = Sandbox::new(name);
         let standin = Standin::start();
         let pushed = Pushed::new(&sandbox, "meshtap", filter);
@@ -37,7 +40,7 @@ impl Rig {
             ..Settings::default()
         };
         let listener = Listener::new(OBSERVED, standin.address()).settings(&settings);
-        let envoy = Envoy::start(&sandbox, &Workload::new(name, "push"), &[listener]);
+        let envoy = Envoy::start(&sandbox, workload, &[listener]);
         Self { sandbox, _standin: standin, pushed, envoy }
     }
 
@@ -57,6 +60,16 @@ impl Rig {
         let body = br#"{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}"#;
         let reply = http::post(self.envoy.address(OBSERVED), "/v1/chat/completions", &headers, body);
         assert_eq!(reply.map(|reply| reply.status).ok(), Some(200));
+    }
+
+    /// By the VMs of a module that was pushed, for the `times`th time: more than once where who took something ended, too.
+    #[track_caller]
+    fn all_taken_over(&self, times: u64, spans: u64) {
+        self.envoy.wait_for_counters("all to be taken over", |counters| {
+            let [left, taken_over, waiting] = ["spans_left_total", "spans_taken_over_total", "queue_spans"]
+                .map(|name| counters.get(&format!("meshtap_{name}")));
+            (left >= spans * times && left == taken_over && waiting == spans).then_some(())
+        });
     }
 
     #[track_caller]
@@ -109,19 +122,45 @@ fn what_the_last_vm_leaves_is_said_and_taken_over() {
     let rig = Rig::start("left", &filter);
     (0..CALLS).for_each(|_| rig.call());
     rig.counted("meshtap_queue_spans", CALLS);
-    // A custom section makes another module of it, with VMs of its own.
-    let mut module = fs::read(tools::filter()).unwrap();
-    module.extend(b"\x00\x05\x04test");
-    let other = rig.sandbox.path("other.wasm");
-    fs::write(&other, module).unwrap();
-    rig.pushed.push(&filter.module(&other));
-    rig.counted("meshtap_spans_taken_over_total", CALLS);
-    rig.counted("meshtap_spans_left_total", CALLS);
-    rig.counted("meshtap_queue_spans", CALLS);
+    rig.pushed.push(&filter.other_module(&rig.sandbox, "next"));
+    rig.all_taken_over(1, CALLS);
     // Envoy forgets the counters of a plugin, and what it left, with its last VM: the log remains.
+    let says = || rig.envoy.log().matches(&format!("{CALLS} spans wait for another")).count();
+    let before = says();
+    assert!(before > 0);
     rig.pushed.remove();
-    let line = format!("{CALLS} spans wait for another");
-    wait::until("the log to say it again", || (rig.envoy.log().matches(&line).count() == 2).then_some(()));
+    wait::until("the log to say it again", || (says() > before).then_some(()));
+    assert_eq!(rig.envoy.complaints(), Vec::<String>::new());
+}
+
+/// Each worker has a VM of its own, and they end together, as others begin.
+#[test]
+fn workers_that_end_at_once_leave_all_that_they_have() {
+    const CALLS: u64 = 64;
+    const TIMES: u64 = 5;
+    let collector = ports::free_address();
+    let filter = Filter::exporting_to(collector);
+    let rig = Rig::start_on(&Workload::new("left-by-workers", "push").concurrency(4), &filter);
+    // Each comes by a connection of its own, which the kernel gives to any worker.
+    (0..CALLS).for_each(|call| rig.call_as(&call.to_string()));
+    rig.counted("meshtap_queue_spans", CALLS);
+    for time in 1..=TIMES {
+        let name = format!("module-{time}");
+        rig.pushed.push(&filter.clone().other_module(&rig.sandbox, &name));
+        rig.all_taken_over(time, CALLS);
+    }
+    let log = rig.envoy.log();
+    let who_left = log.matches("spans wait for another").count() as u64;
+    assert!(who_left > TIMES, "more than one worker had something to leave: {log}");
+    let receiver = Receiver::start_at(collector);
+    let ids = wait::until("all spans to arrive", || {
+        let exports = receiver.exports();
+        let spans = exports.iter().flat_map(Export::spans);
+        let ids: Vec<_> = spans.filter_map(|span| attribute(span, "meshtap.correlation.id")).collect();
+        (ids.len() as u64 >= CALLS).then_some(ids)
+    });
+    let different: BTreeSet<_> = ids.iter().collect();
+    assert_eq!((ids.len() as u64, different.len() as u64), (CALLS, CALLS));
     assert_eq!(rig.envoy.complaints(), Vec::<String>::new());
 }
 

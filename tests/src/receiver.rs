@@ -47,21 +47,26 @@ pub struct Receiver {
 
 impl Receiver {
     pub fn start() -> Self {
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// Where nobody listened before.
+    pub fn start_at(address: SocketAddr) -> Self {
         let exports = Arc::default();
         let service = TraceServiceServer::new(Service(Arc::clone(&exports)));
         let (stop, stopped) = oneshot::channel::<()>();
-        let (started, address) = channel();
+        let (started, bound) = channel();
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(async {
-                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+                let listener = TcpListener::bind(address).await.expect("a free port");
                 let _ = started.send(listener.local_addr().expect("a bound port"));
                 let incoming = TcpListenerStream::new(listener);
                 let serve = Server::builder().add_service(service).serve_with_incoming(incoming);
                 tokio::select! { _ = serve => {}, _ = stopped => {} }
             });
         });
-        let address = address.recv().expect("the receiver listens");
+        let address = bound.recv().expect("the receiver listens");
         Self { address, exports, stop: Some(stop) }
     }
 

@@ -7,11 +7,21 @@ pub struct Workload {
     pub name: String,
     pub namespace: String,
     pub version: String,
+    /// How many workers its sidecar has, each with a VM of its own.
+    pub concurrency: u32,
 }
 
 impl Workload {
     pub fn new(name: &str, namespace: &str) -> Self {
-        Self { name: name.to_owned(), namespace: namespace.to_owned(), version: "v1".to_owned() }
+        let [name, namespace, version] = [name, namespace, "v1"].map(str::to_owned);
+        Self { name, namespace, version, concurrency: 1 }
+    }
+
+    /// More than one worker.
+    #[must_use]
+    pub fn concurrency(mut self, concurrency: u32) -> Self {
+        self.concurrency = concurrency;
+        self
     }
 
     /// The pod's name, as a deployment's ReplicaSet would call it.
@@ -21,7 +31,7 @@ impl Workload {
 
     /// Envoy's `node`, as the agent of Istio writes it into the bootstrap.
     pub fn node(&self) -> Value {
-        let Self { name, namespace, version } = self;
+        let Self { name, namespace, version, .. } = self;
         let pod = self.pod();
         json!({
             "id": format!("sidecar~10.244.1.17~{pod}.{namespace}~{namespace}.svc.cluster.local"),

@@ -140,6 +140,19 @@ impl Filter {
         self
     }
 
+    /// The bytes of `make wasm` with an empty custom section behind them: another module, with VMs of its own.
+    #[must_use]
+    #[track_caller]
+    pub fn other_module(self, sandbox: &Sandbox, section: &str) -> Self {
+        let mut module = fs::read(tools::filter()).expect("the module is built");
+        let length = u8::try_from(section.len()).ok().filter(|length| *length < 0x7f).expect("a short name");
+        module.extend([0, length + 1, length]);
+        module.extend(section.as_bytes());
+        let path = sandbox.path(&format!("{section}.wasm"));
+        fs::write(&path, module).expect("a sandbox to write to");
+        self.module(&path)
+    }
+
     /// Another plugin configuration, whatever it says.
     #[must_use]
     pub fn configuration(mut self, text: &str) -> Self {
@@ -181,7 +194,8 @@ impl Envoy {
         let admin_file = sandbox.path(&format!("{name}.admin"));
         let mut command = Command::new(tools::envoy());
         command.arg("--config-path").arg(config).arg("--admin-address-path").arg(&admin_file);
-        command.args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]);
+        command.arg("--concurrency").arg(workload.concurrency.to_string());
+        command.args(["--disable-hot-restart", "--log-level", "warning"]);
         command.args(["--component-log-level", "wasm:info,misc:error"]);
         let process = Process::spawn(&name, command, sandbox);
         let admin = process.wait_ready(|| fs::read_to_string(&admin_file).ok()?.parse().ok());
