@@ -15,6 +15,8 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use crate::export::attribute;
 
 const OBSERVED: &str = "observed";
+/// Each with a VM of its own; the main thread has one, too.
+const WORKERS: u32 = 4;
 
 /// One Envoy that is told of its filter while it runs.
 pub(super) struct Rig {
@@ -80,12 +82,12 @@ impl Rig {
     }
 }
 
-/// The worker and the main thread each say which configuration they run on.
+/// Each worker and the main thread say which configuration they run on.
 #[track_caller]
 fn in_force_everywhere(receiver: &Receiver, mistakes: u64) {
     let from = receiver.exports().len();
     let says = format!("IntValue({mistakes})");
-    wait::until(&format!("two heartbeats with {mistakes} mistakes"), || {
+    wait::until(&format!("heartbeats of all with {mistakes} mistakes"), || {
         let exports = receiver.exports();
         let beats = exports.iter().skip(from).flat_map(Export::spans);
         let newest = beats.filter_map(|beat| {
@@ -93,7 +95,7 @@ fn in_force_everywhere(receiver: &Receiver, mistakes: u64) {
             (attribute(beat, "meshtap.config.problems")? == says).then_some(vm)
         });
         let vms: BTreeSet<String> = newest.collect();
-        (vms.len() == 2).then_some(())
+        (vms.len() == WORKERS as usize + 1).then_some(())
     });
 }
 
@@ -102,7 +104,7 @@ fn a_configuration_that_is_broken_again_is_reported_again() {
     let receiver = Receiver::start();
     let good = Filter::exporting_to(receiver.address()).set("/heartbeat/interval_ms", 100.into());
     let bad = good.clone().set("/batch/max_spams", 1.into());
-    let rig = Rig::start("broken-again", &bad);
+    let rig = Rig::start_on(&Workload::new("broken-again", "push").concurrency(WORKERS), &bad);
     for times in 1..=3 {
         in_force_everywhere(&receiver, 1);
         rig.counted("meshtap_config_problems_total", times);
@@ -133,14 +135,14 @@ fn what_the_last_vm_leaves_is_said_and_taken_over() {
     assert_eq!(rig.envoy.complaints(), Vec::<String>::new());
 }
 
-/// Each worker has a VM of its own, and they end together, as others begin.
+/// They end together, as others begin.
 #[test]
 fn workers_that_end_at_once_leave_all_that_they_have() {
     const CALLS: u64 = 64;
     const TIMES: u64 = 5;
     let collector = ports::free_address();
     let filter = Filter::exporting_to(collector);
-    let rig = Rig::start_on(&Workload::new("left-by-workers", "push").concurrency(4), &filter);
+    let rig = Rig::start_on(&Workload::new("left-by-workers", "push").concurrency(WORKERS), &filter);
     // Each comes by a connection of its own, which the kernel gives to any worker.
     (0..CALLS).for_each(|call| rig.call_as(&call.to_string()));
     rig.counted("meshtap_queue_spans", CALLS);
