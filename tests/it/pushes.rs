@@ -194,7 +194,7 @@ fn comes_beside(test: &str, second: &str) {
         ..Settings::default()
     };
     let listener = Listener::new(OBSERVED, standin.address()).settings(&settings);
-    let envoy = Envoy::start(&sandbox, &Workload::new(test, "push"), &[listener]);
+    let envoy = Envoy::start(&sandbox, &Workload::new(test, "push").concurrency(WORKERS), &[listener]);
     let rig = Rig { sandbox, _standin: standin, pushed, envoy };
     (0..CALLS).for_each(|_| rig.call());
     rig.counted("meshtap_spans_finished_total", CALLS);
@@ -210,7 +210,8 @@ fn comes_beside(test: &str, second: &str) {
         let is_its = |span: &Span| attribute(span, "meshtap.correlation.id").as_deref() == Some(id);
         receiver.exports().iter().flat_map(Export::spans).filter(|span| is_its(span)).count()
     };
-    wait::until("the last call", || (spans("last") > 0).then_some(()));
+    // Each worker sends its own.
+    wait::until("all calls", || (spans("last") > 0 && spans("then") as u64 >= CALLS).then_some(()));
     rig.envoy.wait_for_counters("each call to be seen twice", |counters| {
         let since = counters.get("meshtap_exchanges_seen_twice_total").saturating_sub(twice);
         (since > CALLS && counters.get("meshtap_queue_spans") == 0).then_some(())
