@@ -143,10 +143,18 @@ impl Case {
 
     #[track_caller]
     pub(super) fn observe_by(self, sidecar: &Sidecar) -> Seen {
+        let seen = self.observe_beside_others(sidecar);
+        assert_no_module_failed(sidecar);
+        seen
+    }
+
+    /// The same where a module that is not ours may have failed.
+    #[track_caller]
+    pub(super) fn observe_beside_others(self, sidecar: &Sidecar) -> Seen {
         let made = self.make(sidecar);
         let span = sidecar.collector.wait_for_span(&made.query);
         assert!(span.start_time <= span.end_time, "{span:#?}");
-        let counted = finished(sidecar, &made.before, 1);
+        let counted = counted(sidecar, &made.before, 1);
         Seen { span, reply: made.reply, asked: made.asked, counted }
     }
 
@@ -237,9 +245,22 @@ struct Made {
     before: Counters,
 }
 
-/// What the filter counted since `before`, once it has counted that many spans; no more than that, and no failure.
+/// The filter has counted that many spans since `before`, no more than that, and no failure.
 #[track_caller]
-pub(super) fn finished(sidecar: &Sidecar, before: &Counters, spans: u64) -> BTreeMap<String, u64> {
+pub(super) fn finished(sidecar: &Sidecar, before: &Counters, spans: u64) {
+    counted(sidecar, before, spans);
+    assert_no_module_failed(sidecar);
+}
+
+#[track_caller]
+fn assert_no_module_failed(sidecar: &Sidecar) {
+    let log = sidecar.envoy.log();
+    assert!(!log.contains("in-VM backtrace") && !log.contains("Wasm VM failed"), "{log}");
+}
+
+/// What the filter counted since `before`, once it has counted that many spans; no more than that.
+#[track_caller]
+fn counted(sidecar: &Sidecar, before: &Counters, spans: u64) -> BTreeMap<String, u64> {
     let counted = sidecar.envoy.wait_for_counters("the spans to be counted", |now| {
         let grown = now.since(before);
         let settled = ["meshtap_spans_finished_total", "meshtap_spans_exported_total"]
@@ -250,8 +271,6 @@ pub(super) fn finished(sidecar: &Sidecar, before: &Counters, spans: u64) -> BTre
     assert_eq!(counted.get("meshtap_spans_finished_total"), Some(&spans), "{counted:?}");
     assert_eq!(counted.get("meshtap_spans_exported_total"), Some(&spans), "{counted:?}");
     assert_eq!(counted.get("meshtap_host_errors_total"), None, "{counted:?}");
-    let log = sidecar.envoy.log();
-    assert!(!log.contains("in-VM backtrace") && !log.contains("Wasm VM failed"), "{log}");
     counted
 }
 

@@ -14,6 +14,7 @@ mod connections;
 mod documented;
 mod local_replies;
 mod malformed;
+mod neighbours;
 mod retries;
 mod sdk;
 mod sidecar;

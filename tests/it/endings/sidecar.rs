@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use meshtap_tests::collector::{Collector, Store};
-use meshtap_tests::envoy::{Envoy, Filter, Listener, Settings, cluster, typed};
+use meshtap_tests::envoy::{Envoy, Filter, Listener, Settings, cluster, traps, typed};
 use meshtap_tests::ports;
 use meshtap_tests::sandbox::Sandbox;
 use meshtap_tests::wire::{Unreachable, Upstream};
@@ -88,19 +88,33 @@ pub(super) fn sidecar() -> MutexGuard<'static, Sidecar> {
 
 impl Sidecar {
     fn start() -> Self {
-        let sandbox = Sandbox::new("endings");
+        Self::with("endings", &Door::ALL, |door, _, _, clusters| door.settings(clusters))
+    }
+
+    /// With the usual door alone, where in each listener a plugin stands that traps when a body comes from the upstream.
+    pub(super) fn beside_one_that_traps(name: &str, place: impl Fn(Value) -> Settings) -> Self {
+        Self::with(name, &[Door::Usual], |_, listener, sandbox, _| place(traps::plugin(sandbox, listener)))
+    }
+
+    /// Each door has two listeners, whose names the `settings` are told.
+    fn with(
+        name: &str,
+        doors: &[Door],
+        settings: impl Fn(Door, &str, &Sandbox, &[Value]) -> Settings,
+    ) -> Self {
+        let sandbox = Sandbox::new(name);
         let upstream = Upstream::start();
         let unreachable = Unreachable::start();
         let collector = Collector::start(&sandbox, "collector", &Store::Sqlite);
         let clusters = clusters(&upstream, unreachable.address());
         let mut listeners = Vec::new();
-        for door in Door::ALL {
-            let [bare, observed] = door
-                .ways()
-                .map(|name| Listener::new(name, upstream.http1()).settings(&door.settings(&clusters)));
+        for door in doors {
+            let [bare, observed] = door.ways().map(|name| {
+                Listener::new(name, upstream.http1()).settings(&settings(*door, name, &sandbox, &clusters))
+            });
             listeners.extend([bare, observed.filter(Filter::exporting_to(collector.grpc()))]);
         }
-        let envoy = Envoy::start(&sandbox, &Workload::new("endings", "default"), &listeners);
+        let envoy = Envoy::start(&sandbox, &Workload::new(name, "default"), &listeners);
         Self { _sandbox: sandbox, _unreachable: unreachable, upstream, collector, envoy }
     }
 }

@@ -4,6 +4,7 @@
 
 mod bootstrap;
 mod pushed;
+pub mod traps;
 
 pub use self::bootstrap::{cluster, typed};
 pub use self::pushed::Pushed;
