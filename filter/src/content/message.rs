@@ -3,11 +3,18 @@
 use crate::wire::holds;
 use crate::wire::json::Scalar;
 
-use super::encode::{fitting, json_bytes};
+use super::encode::{fitting, is_identifier, json_bytes};
 
 /// Longest id, name, role or media type.
 const MAX_WORD_BYTES: usize = 256;
-/// What a message or an item costs besides its texts: the larger of what it takes in memory and in JSON.
+/// `hmac-sha256:`, 32 digits, and the length of a word.
+const MAX_FINGERPRINT_BYTES: usize = 48;
+/// The longest role: what is longer is none. Those of all providers are shorter.
+pub(super) const MAX_ROLE_BYTES: usize = 17;
+/// What of a finish reason stands in its message. Those of providers are shorter; the whole one is an attribute of the span.
+pub(super) const MAX_REASON_BYTES: usize = 38;
+/// What a message or an item costs besides its texts: the larger of what it takes in memory and in JSON. Role and finish
+/// reason at their longest, behind a fingerprint, take 26 bytes more than this, which every item has to spare.
 pub(super) const MESSAGE_COST: usize = larger(2 * size_of::<Message>(), 80);
 const ITEM_COST: usize = larger(size_of::<Item>(), 136);
 
@@ -126,10 +133,18 @@ pub(super) struct Item {
     pub(super) is_reasoning: bool,
 }
 
+/// What it takes as it is, or behind a fingerprint where it might be a text.
+fn cost_of_word(word: &str) -> usize {
+    if word.is_empty() || is_identifier(word) {
+        word.len()
+    } else {
+        json_bytes(word).max(MAX_FINGERPRINT_BYTES)
+    }
+}
+
 impl Item {
     pub(super) fn cost(&self) -> usize {
-        let cost = |word: &String| if word.is_empty() { 0 } else { json_bytes(word) };
-        let [word, id, name] = [&self.word, &self.id, &self.name].map(cost);
+        let [word, id, name] = [&self.word, &self.id, &self.name].map(|word| cost_of_word(word));
         // Its name stands there twice.
         let again = if self.kind == Kind::ServerCall { word.max(name) } else { 0 };
         let words = [word, id, name, again].into_iter().fold(ITEM_COST, usize::saturating_add);

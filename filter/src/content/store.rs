@@ -1,8 +1,8 @@
 //! The messages that are kept, within the bound of a span.
 
 use super::draft::{Draft, Effect, Section};
-use super::encode::{is_identifier, json_bytes};
-use super::message::{Item, MESSAGE_COST, Message};
+use super::encode::is_identifier;
+use super::message::{Item, MAX_ROLE_BYTES, MESSAGE_COST, Message};
 
 /// What is kept.
 #[derive(Debug)]
@@ -48,13 +48,14 @@ impl Store {
         if message.items.is_empty() {
             return;
         }
-        if message.role.is_empty() {
+        let is_role = message.role.len() <= MAX_ROLE_BYTES && is_identifier(&message.role);
+        self.truncated |= !is_role;
+        if !is_role || message.role.is_empty() {
             message.default_role(is_answer).clone_into(&mut message.role);
         } else if message.role == "model" {
             // Gemini's word.
             "assistant".clone_into(&mut message.role);
         }
-        message.cost = message.cost.saturating_add(json_bytes(&message.role));
         message.choice = choice.unwrap_or_default();
         match section {
             Section::System => self.extend_system(message),
@@ -97,7 +98,7 @@ impl Store {
         let (at, effect) = if let Some(at) = known {
             (at, effect)
         } else {
-            let cost = MESSAGE_COST.saturating_add(json_bytes(&piece.role));
+            let cost = MESSAGE_COST;
             if !self.make_room(cost, 1) {
                 self.truncated = true;
                 return;
@@ -117,12 +118,8 @@ impl Store {
             insert_at = message.items.iter().position(is_replaced);
             let before = message.cost;
             message.items.retain(|item| !is_replaced(item));
-            message.cost = message
-                .items
-                .iter()
-                .fold(MESSAGE_COST.saturating_add(json_bytes(&message.role)), |sum, item| {
-                    sum.saturating_add(item.cost())
-                });
+            message.cost =
+                message.items.iter().fold(MESSAGE_COST, |sum, item| sum.saturating_add(item.cost()));
             self.cost = self.cost.saturating_sub(before.saturating_sub(message.cost));
         }
         for item in piece.items {

@@ -1,11 +1,7 @@
 //! Messages as the JSON of the conventions.
 
 use super::encode::{Writer, fitting, is_identifier};
-use super::message::{Item, Kind, Message, modality};
-
-/// What the cost of a message leaves for its finish reason. Those of providers are shorter; the whole one is an attribute of
-/// the span.
-const MAX_REASON_BYTES: usize = 38;
+use super::message::{Item, Kind, MAX_REASON_BYTES, Message, modality};
 
 pub(super) fn write_message(
     writer: &mut Writer<'_>,

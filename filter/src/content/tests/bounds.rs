@@ -73,6 +73,27 @@ fn markers_stay_within_the_bound_of_a_message() {
     }
 }
 
+/// What is longer than any role is none, and what is no word.
+#[test]
+fn a_role_stays_within_the_bound_of_its_message() {
+    let user = || "user".to_owned();
+    for (role, shown) in
+        [("r".repeat(17), "r".repeat(17)), ("r".repeat(18), user()), ("r é".to_owned(), user())]
+    {
+        let is_cut = role != shown;
+        let text = "a".repeat(2_000);
+        for parts in [format!(r#""{text}""#), format!(r#"[{{"type":"text","text":"{text}"}}]"#)] {
+            let request = format!(r#"{{"messages":[{{"content":{parts},"role":"{role}"}}]}}"#);
+            let content = Call::json(CHAT, &request, "{}").bounds(1_024, 64 << 10).content();
+            let input = content.input_messages.unwrap();
+            assert!(input.starts_with(&format!(r#"[{{"role":"{shown}","parts"#)), "{input}");
+            assert!((512..=1_026).contains(&input.len()), "{} {input}", input.len());
+        }
+        let request = format!(r#"{{"messages":[{{"role":"{role}","content":"short"}}]}}"#);
+        assert_eq!(Call::json(CHAT, &request, "{}").content().truncated, is_cut);
+    }
+}
+
 /// A provider's finish reason is part of the message, and of any length.
 #[test]
 fn a_finish_reason_stays_within_the_bound_of_its_message() {
@@ -165,6 +186,20 @@ fn names_count_as_what_they_take() {
     let content = Call::json(CHAT, &request, "{}").bounds(8_192, 8_192).content();
     let length = content.input_messages.unwrap().len();
     assert!((2_048..=8_192).contains(&length), "{length}");
+}
+
+/// Their fingerprints are longer than they are.
+#[test]
+fn fingerprints_of_names_stay_within_the_bound_of_a_message() {
+    let call = r#"{"id":"?","type":"function","function":{"name":"?","arguments":"?"}}"#;
+    for calls in 1..60 {
+        let calls = vec![call; calls].join(",");
+        let request = format!(r#"{{"messages":[{{"role":"assistant","tool_calls":[{calls}]}}]}}"#);
+        let call = Call::json(CHAT, &request, "{}").mode(ContentMode::Fingerprint).bounds(4_096, 64 << 10);
+        let content = call.content();
+        let input = content.input_messages.unwrap();
+        assert!(input.contains(r#""id":"hmac-sha256:"#) && input.len() <= 4_098, "{} {input}", input.len());
+    }
 }
 
 #[test]
