@@ -81,6 +81,8 @@ pub enum Part {
     /// Empty, and to be filled by the events that follow.
     FirstArguments,
     ResultId,
+    /// The tool whose result this is.
+    ResultName,
     Result,
 
     Image,

@@ -243,6 +243,13 @@ impl Draft {
                 }
                 None => set_word(&mut self.result_id, value),
             },
+            Part::ResultName => {
+                self.call_word(value, |item| &mut item.name);
+                let top = self.top();
+                if top.kind == Kind::Call && top.text.text.is_empty() {
+                    top.kind = Kind::Result;
+                }
+            }
             Part::Result => {
                 if let Scalar::String { bytes: bytes @ [_, ..], truncated } = value {
                     self.result(bytes, false, truncated);

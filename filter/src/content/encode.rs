@@ -10,7 +10,7 @@ use crate::wire::json::is_number;
 /// What cannot stand in a JSON string as it is.
 static SPECIAL: AsciiSet = AsciiSet::of(b"\"\\").and_range(0, 0x1f);
 /// What of that has no short escape.
-static LONG: AsciiSet = AsciiSet::of(b"\x0b\x0c").and_range(0, 8).and_range(0x0e, 0x1f);
+static LONG: AsciiSet = AsciiSet::of(b"\x0b").and_range(0, 7).and_range(0x0e, 0x1f);
 
 /// Levels of JSON that are kept as JSON; deeper ones become a text.
 const MAX_LEVELS: usize = 64;
@@ -41,7 +41,7 @@ pub(super) fn json_bytes(text: &str) -> usize {
 
 /// What a byte takes in a JSON string besides itself.
 fn extra_bytes(byte: u8) -> u8 {
-    let short = matches!(byte, b'"' | b'\\' | b'\n' | b'\r' | b'\t');
+    let short = matches!(byte, b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 0xc);
     let long = byte < 0x20 && !short;
     u8::from(short) | (u8::from(long).wrapping_mul(5))
 }
@@ -128,6 +128,15 @@ impl<'a> Writer<'a> {
         } else {
             self.text(word, false);
         }
+    }
+
+    /// The beginning of a word that may be of any length. What is left of it after its treatment is cut, not what is
+    /// treated: half a secret would not be recognized.
+    pub(super) fn head(&mut self, word: &str, max_bytes: usize) {
+        let treated = if is_identifier(word) { Cow::Borrowed(word) } else { self.treated(word, false) };
+        let shown = fitting(&treated, max_bytes);
+        self.cut |= shown.len() < treated.len();
+        self.string(shown);
     }
 
     /// A text that is content.
@@ -325,6 +334,8 @@ impl<'a> Writer<'a> {
                 b'\n' => 'n',
                 b'\r' => 'r',
                 b'\t' => 't',
+                8 => 'b',
+                0xc => 'f',
                 b'"' | b'\\' => char::from(special),
                 _ => {
                     self.out.push_str("\\u00");

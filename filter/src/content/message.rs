@@ -10,13 +10,14 @@ const MAX_WORD_BYTES: usize = 256;
 /// `hmac-sha256:`, 32 digits, and the length of a word.
 const MAX_FINGERPRINT_BYTES: usize = 48;
 /// The longest role: what is longer is none. Those of all providers are shorter.
-pub(super) const MAX_ROLE_BYTES: usize = 17;
-/// What of a finish reason stands in its message. Those of providers are shorter; the whole one is an attribute of the span.
-pub(super) const MAX_REASON_BYTES: usize = 38;
+pub(super) const MAX_ROLE_BYTES: usize = 20;
+/// What of a finish reason stands in its message: a fingerprint has room. Those of providers are shorter; the span has it as
+/// an attribute, too.
+pub(super) const MAX_REASON_BYTES: usize = MAX_FINGERPRINT_BYTES;
 /// What a message or an item costs besides its texts: the larger of what it takes in memory and in JSON. Role and finish
-/// reason at their longest, behind a fingerprint, take 26 bytes more than this, which every item has to spare.
+/// reason at their longest take 30 bytes more than this, which every item has to spare.
 pub(super) const MESSAGE_COST: usize = larger(2 * size_of::<Message>(), 80);
-const ITEM_COST: usize = larger(size_of::<Item>(), 136);
+const ITEM_COST: usize = larger(size_of::<Item>(), 140);
 
 const fn larger(one: usize, other: usize) -> usize {
     if one > other { one } else { other }
@@ -214,11 +215,13 @@ pub(super) struct Message {
 
 impl Message {
     pub(super) fn default_role(&self, is_answer: bool) -> &'static str {
-        match self.items.first().map(|item| item.kind) {
-            _ if is_answer => "assistant",
-            Some(Kind::Call | Kind::ServerCall | Kind::Reasoning) => "assistant",
-            Some(Kind::Result) => "tool",
-            _ => "user",
+        let is_said = |item: &Item| item.kind.is_call() || item.kind == Kind::Reasoning;
+        if is_answer || self.items.iter().any(is_said) {
+            "assistant"
+        } else if self.items.iter().all(|item| item.kind == Kind::Result) {
+            "tool"
+        } else {
+            "user"
         }
     }
 

@@ -304,7 +304,7 @@ const GEMINI_CALL: Node<Field> =
     Node::object(&[("id", word(Part::CallId)), ("name", word(Part::Name)), ("args", json(Part::Arguments))]);
 const GEMINI_RESULT: Node<Field> = Node::object(&[
     ("id", word(Part::ResultId)),
-    ("name", word(Part::Name)),
+    ("name", word(Part::ResultName)),
     ("response", json(Part::Result)),
 ]);
 const GEMINI_MEDIA: Node<Field> = Node::object(&[
@@ -415,9 +415,11 @@ static COHERE_TURN: Node<Field> = Node::object(&[
     ("tool_results", Node::array(&COHERE_RESULT)),
 ])
 .reported(Field::Content(Part::Message));
-static COHERE_RESULT: Node<Field> =
-    Node::object(&[("call", Node::object(&[("name", word(Part::Name))])), ("outputs", json(Part::Result))])
-        .reported(Field::Content(Part::Item));
+static COHERE_RESULT: Node<Field> = Node::object(&[
+    ("call", Node::object(&[("name", word(Part::ResultName))])),
+    ("outputs", json(Part::Result)),
+])
+.reported(Field::Content(Part::Item));
 static COHERE_ANSWER: Node<Field> = Node::object(COHERE_BODY);
 static COHERE_BODY: Parts = &[
     ("message", Node::object(MESSAGE_PARTS)),

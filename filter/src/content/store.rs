@@ -1,7 +1,7 @@
 //! The messages that are kept, within the bound of a span.
 
 use super::draft::{Draft, Effect, Section};
-use super::encode::is_identifier;
+use super::encode::{is_identifier, json_bytes};
 use super::message::{Item, MAX_ROLE_BYTES, MESSAGE_COST, Message};
 
 /// What is kept.
@@ -48,8 +48,10 @@ impl Store {
         if message.items.is_empty() {
             return;
         }
-        let is_role = message.role.len() <= MAX_ROLE_BYTES && is_identifier(&message.role);
-        self.truncated |= !is_role;
+        // A finish reason stands beside that of an answer, and may become a fingerprint as it may.
+        let is_role =
+            json_bytes(&message.role) <= MAX_ROLE_BYTES && (!is_answer || is_identifier(&message.role));
+        self.truncated |= !is_role && section != Section::System;
         if !is_role || message.role.is_empty() {
             message.default_role(is_answer).clone_into(&mut message.role);
         } else if message.role == "model" {

@@ -1,6 +1,6 @@
 //! Messages as the JSON of the conventions.
 
-use super::encode::{Writer, fitting, is_identifier};
+use super::encode::Writer;
 use super::message::{Item, Kind, MAX_REASON_BYTES, Message, modality};
 
 pub(super) fn write_message(
@@ -16,14 +16,7 @@ pub(super) fn write_message(
     writer.raw("]");
     if let Some(reason) = finish_reason {
         writer.raw(",\"finish_reason\":");
-        let shown = fitting(reason, MAX_REASON_BYTES);
-        let is_cut = shown.len() < reason.len();
-        writer.cut |= is_cut;
-        if is_cut && !is_identifier(shown) {
-            writer.text(shown, true);
-        } else {
-            writer.word(shown);
-        }
+        writer.head(reason, MAX_REASON_BYTES);
     }
     writer.raw("}");
 }

@@ -77,9 +77,12 @@ fn markers_stay_within_the_bound_of_a_message() {
 #[test]
 fn a_role_stays_within_the_bound_of_its_message() {
     let user = || "user".to_owned();
-    for (role, shown) in
-        [("r".repeat(17), "r".repeat(17)), ("r".repeat(18), user()), ("r é".to_owned(), user())]
-    {
+    for (role, shown) in [
+        ("r".repeat(20), "r".repeat(20)),
+        ("r".repeat(21), user()),
+        ("document 1".to_owned(), "document 1".to_owned()),
+        (r"\u0001r".repeat(3), user()),
+    ] {
         let is_cut = role != shown;
         let text = "a".repeat(2_000);
         for parts in [format!(r#""{text}""#), format!(r#"[{{"type":"text","text":"{text}"}}]"#)] {
@@ -91,6 +94,21 @@ fn a_role_stays_within_the_bound_of_its_message() {
         }
         let request = format!(r#"{{"messages":[{{"role":"{role}","content":"short"}}]}}"#);
         assert_eq!(Call::json(CHAT, &request, "{}").content().truncated, is_cut);
+        // Instructions apart from the messages have none.
+        let request =
+            format!(r#"{{"systemInstruction":{{"role":"{role}","parts":[{{"text":"Be brief."}}]}}}}"#);
+        let url = "generativelanguage.googleapis.com/v1beta/models/g:generateContent";
+        let content = Call::json(url, &request, "{}").content();
+        assert!(content.system_instructions.is_some() && !content.truncated);
+    }
+    // Beside a finish reason stands what takes no more than it has letters.
+    for (role, shown) in [("r".repeat(20), "r".repeat(20)), ("a b".to_owned(), "assistant".to_owned())] {
+        let answer = format!(
+            r#"{{"choices":[{{"message":{{"role":"{role}","content":"short"}},"finish_reason":"stop"}}]}}"#
+        );
+        let content = Call::json(CHAT, r#"{"messages":[]}"#, &answer).content();
+        assert!(content.output_messages.unwrap().starts_with(&format!(r#"[{{"role":"{shown}","#)));
+        assert_eq!(content.truncated, role != shown);
     }
 }
 
@@ -98,10 +116,21 @@ fn a_role_stays_within_the_bound_of_its_message() {
 #[test]
 fn a_finish_reason_stays_within_the_bound_of_its_message() {
     let mail = format!("{} ann@example.com {}", "r".repeat(20), "r".repeat(200));
+    let behind = |secret: &str| format!("{}: {secret}, {}", "r".repeat(38), "r".repeat(100));
+    let beginning = format!("{}: [REDACTE", "r".repeat(38));
     for (reason, shown) in [
-        ("r".repeat(250), "r".repeat(38)),
-        (r"\u0001".repeat(40), r"\u0001".repeat(6)),
-        (mail, format!("{} [REDACTED:email] ", "r".repeat(20))),
+        ("r".repeat(250), "r".repeat(48)),
+        (r"\u0001".repeat(40), r"\u0001".repeat(8)),
+        (r"\b".repeat(100), r"\b".repeat(24)),
+        (mail, format!("{} [REDACTED:email] {}", "r".repeat(20), "r".repeat(10))),
+        // What would be cut in the middle of a secret, were it cut first.
+        (behind("DE89 3704 0044 0532 0130 00"), beginning.clone()),
+        (behind("4111 1111 1111 1111"), beginning.clone()),
+        (behind("ann@example.com"), beginning),
+        (
+            format!("ann.very-long-name.of-a-person.smith-jones@example.com {}", "r".repeat(100)),
+            format!("[REDACTED:email] {}", "r".repeat(31)),
+        ),
     ] {
         let answer = format!(
             r#"{{"choices":[{{"index":0,"message":{{"role":"assistant","content":"{}"}},"finish_reason":"{reason}"}}]}}"#,
@@ -186,6 +215,21 @@ fn names_count_as_what_they_take() {
     let content = Call::json(CHAT, &request, "{}").bounds(8_192, 8_192).content();
     let length = content.input_messages.unwrap().len();
     assert!((2_048..=8_192).contains(&length), "{length}");
+}
+
+/// What has a short escape has it in what is treated, too.
+#[test]
+fn escapes_in_arguments_are_no_longer_than_they_were() {
+    let odd = r"\b\f\n\r\t\u000b".repeat(20);
+    let turn = format!(
+        r#"{{"role":"assistant","content":[{{"type":"tool_use","id":"t","name":"f","input":{{"a":"{odd}"}}}}]}}"#
+    );
+    let request = format!(r#"{{"messages":[{}]}}"#, vec![turn; 10].join(","));
+    for mode in [ContentMode::Full, ContentMode::Redacted] {
+        let call = Call::json("api.anthropic.com/v1/messages", &request, "{}").mode(mode);
+        let input = call.bounds(1_024, 4_096).content().input_messages.unwrap();
+        assert!(input.contains(&odd) && (2_048..=4_096).contains(&input.len()), "{} {input}", input.len());
+    }
 }
 
 /// Their fingerprints are longer than they are.

@@ -530,6 +530,19 @@ input [{"role":"USER","parts":[{"type":"text","content":"old"}]},{"role":"CHATBO
     let call = Call::json("api.cohere.com/v1/chat", &request, "{}");
     call.check(&input);
     call.mode(ContentMode::Redacted).check(&input.replace("ann@example.com", "[REDACTED:email]"));
+    // One that says nothing is one; beside a message it is the user's, whichever stands first.
+    for nothing in [r#","outputs":"""#, r#","outputs":null"#, ""] {
+        let request = format!(r#"{{"tool_results":[{{"call":{{"name":"f"}}{nothing}}}]}}"#);
+        let input =
+            r#"input [{"role":"tool","parts":[{"type":"tool_call_response","name":"f","response":""}]}]"#;
+        Call::json("api.cohere.com/v1/chat", &request, "{}").check(input);
+    }
+    let results = format!(r#""tool_results":[{result}]"#);
+    for [one, two] in [[r#""message":"so?""#, results.as_str()], [&results, r#""message":"so?""#]] {
+        let content = Call::json("api.cohere.com/v1/chat", &format!("{{{one},{two}}}"), "{}").content();
+        let input = content.input_messages.unwrap();
+        assert!(input.starts_with(r#"[{"role":"user","parts":["#) && input.contains(seen), "{input}");
+    }
 
     let request = r#"{"messages":[{"role":"user","content":[{"type":"text","text":"hi"}]},{"role":"assistant","tool_plan":"I will.","tool_calls":[{"id":"c0","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c0","content":"done"}]}"#;
     let input = r#"input [{"role":"user","parts":[{"type":"text","content":"hi"}]},{"role":"assistant","parts":[{"type":"reasoning","content":"I will."},{"type":"tool_call","id":"c0","name":"f","arguments":{}}]},{"role":"tool","parts":[{"type":"tool_call_response","id":"c0","response":"done"}]}]"#;
