@@ -47,8 +47,7 @@ impl<'a, 'p> Section<'a, 'p> {
     #[inline(never)]
     fn value(&mut self, key: &'static str) -> Option<Json<'a>> {
         self.known.push(key);
-        let (_, value) = self.find(key);
-        value.filter(|value| !value.kind().is_null())
+        self.find(key).1
     }
 
     /// How often a key stands here, and its last value.

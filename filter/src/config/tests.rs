@@ -6,13 +6,27 @@ fn problems(document: &str) -> Vec<String> {
 
 #[test]
 fn nothing_means_defaults() {
-    for document in ["", "  ", "{}", "null", r#"{"batch":null}"#] {
+    for document in ["", "  ", "{}", "null"] {
         assert_eq!(parse(document.as_bytes()), (Config::default(), vec![]), "{document}");
     }
     assert_eq!(
         Config::default().collector.authority,
         "meshtap-collector.meshtap-system.svc.cluster.local:4317"
     );
+}
+
+/// A key without a value is a mistake, and may be one that says more than the defaults.
+#[test]
+fn a_null_is_no_value() {
+    let expected = ["batch: expected an object, found null; using defaults"];
+    assert_eq!(problems(r#"{"batch":null}"#), expected);
+    let (config, problems) =
+        parse(br#"{"content":{"mode":"full"},"rules":[{"host":"hr","content":null}],"redaction":{"patterns":null}}"#);
+    assert_eq!(
+        problems.iter().map(|problem| problem.path.as_str()).collect::<Vec<_>>(),
+        ["content.mode", "rules[0].content", "redaction.patterns"]
+    );
+    assert_eq!(config.content.mode, ContentMode::Off);
 }
 
 #[test]

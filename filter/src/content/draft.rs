@@ -168,6 +168,7 @@ impl Draft {
         top.text.push(bytes, is_cut, room);
     }
 
+    #[inline(never)]
     fn call_word(&mut self, value: Scalar<'_>, slot: fn(&mut Item) -> &mut String) {
         self.turn_to(|before| !before.is_text());
         let top = self.top();
@@ -190,7 +191,9 @@ impl Draft {
         let room = self.room();
         let top = self.top();
         top.kind = Kind::Media;
-        if let Some(data) = bytes.strip_prefix(b"data:") {
+        if let Some((scheme, data)) = bytes.split_first_chunk::<5>()
+            && scheme.eq_ignore_ascii_case(b"data:")
+        {
             let end = data.iter().position(|byte| matches!(byte, b';' | b',')).unwrap_or_default();
             let bytes = data.get(..end).unwrap_or_default();
             set_word(&mut top.name, Scalar::String { bytes, truncated: false });
@@ -284,10 +287,33 @@ impl Draft {
             !self.result_id.is_empty() || matches!(self.message.role.as_str(), "tool" | "function");
         for item in &mut self.message.items {
             if is_result && matches!(item.kind, Kind::Text | Kind::Result) && item.id.is_empty() {
+                let before = item.cost();
                 item.kind = Kind::Result;
                 item.id.clone_from(&self.result_id);
+                let added = item.cost().saturating_sub(before);
+                self.message.cost = self.message.cost.saturating_add(added);
             }
             item.index = item.index.or(self.index);
+        }
+        self.make_room();
+    }
+
+    /// An id that is said once stands with each item, and may have no room beside all of them.
+    fn make_room(&mut self) {
+        while self.message.cost > self.max_cost
+            && let Some(mut last) = self.message.items.pop()
+        {
+            self.is_cut = true;
+            self.message.cost = self.message.cost.saturating_sub(last.cost());
+            let room = self.max_cost.saturating_sub(self.message.cost);
+            let words = |item: &Item| item.cost().saturating_sub(item.text.cost());
+            if self.message.items.is_empty() && words(&last) > room {
+                last.id.clear();
+            }
+            if let Some(room) = room.checked_sub(words(&last)) {
+                last.text.shorten(room);
+                self.keep(last);
+            }
         }
     }
 }

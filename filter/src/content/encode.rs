@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use super::message::MAX_WORD_BYTES;
 use crate::fingerprint::Key;
 use crate::redact::{Found, Redactor};
 use crate::wire::ascii_set::AsciiSet;
-use crate::wire::json::is_number;
+use crate::wire::json::{is_number, joined};
 
 /// What cannot stand in a JSON string as it is.
 static SPECIAL: AsciiSet = AsciiSet::of(b"\"\\").and_range(0, 0x1f);
@@ -126,14 +127,18 @@ impl<'a> Writer<'a> {
         if is_identifier(word) {
             self.quoted(word);
         } else {
-            self.text(word, false);
+            // The longest were cut when they were read, within a character or an escape perhaps.
+            let is_cut = json_bytes(word) > MAX_WORD_BYTES.saturating_sub(6);
+            self.cut |= is_cut;
+            self.text(word, is_cut);
         }
     }
 
     /// The beginning of a word that may be of any length. What is left of it after its treatment is cut, not what is
     /// treated: half a secret would not be recognized.
     pub(super) fn head(&mut self, word: &str, max_bytes: usize) {
-        let treated = if is_identifier(word) { Cow::Borrowed(word) } else { self.treated(word, false) };
+        let is_cut = word.len() > max_bytes;
+        let treated = if is_identifier(word) { Cow::Borrowed(word) } else { self.treated(word, is_cut) };
         let shown = fitting(&treated, max_bytes);
         self.cut |= shown.len() < treated.len();
         self.string(shown);
@@ -218,7 +223,9 @@ impl<'a> Writer<'a> {
     /// redacted: it is looked at with them and without.
     fn fragment(&mut self, json: &str, is_cut: bool) {
         let Treatment::Redacted(redactor) = self.treatment else { return self.text(json, is_cut) };
-        let Some(plain) = json.contains('\\').then(|| unescaped(json, false)).flatten() else {
+        // Some tools take any text: its backslashes are no escapes.
+        let is_json = matches!(json.as_bytes().trim_ascii_start(), [b'{' | b'[' | b'"', ..]);
+        let Some(plain) = (is_json && json.contains('\\')).then(|| unescaped(json, false)).flatten() else {
             return self.text(json, is_cut);
         };
         let redacted = redactor.without_credentials(json, is_cut, &mut self.found);
@@ -357,47 +364,52 @@ pub(super) fn is_identifier(word: &str) -> bool {
     word.len() <= 128 && word.bytes().all(is_part)
 }
 
-/// JSON with its escapes replaced by what they stand for. What is no escape is an error where it `must_be_valid`; else a
-/// reader need only see what is there.
+/// JSON with its escapes replaced by what they stand for. What is no escape is an error where it `must_be_valid`; else it
+/// stays, and half of a pair becomes U+FFFD.
 fn unescaped(json: &str, must_be_valid: bool) -> Option<String> {
     let mut out = String::with_capacity(json.len());
     let mut rest = json;
-    while let Some((plain, escape)) = rest.split_once('\\') {
+    while let Some((plain, behind)) = rest.split_once('\\') {
         out.push_str(plain);
-        let mut after = escape.chars();
-        let character = match after.next() {
-            Some('n') => Some('\n'),
-            Some('r') => Some('\r'),
-            Some('t') => Some('\t'),
-            Some('b') => Some('\u{8}'),
-            Some('f') => Some('\u{c}'),
-            Some(sign @ ('"' | '\\' | '/')) => Some(sign),
-            Some('u') => {
-                let first = code_unit(after.as_str());
-                let pair = after.as_str().get(4..).and_then(|rest| code_unit(rest.strip_prefix("\\u")?));
-                let mut decoded = char::decode_utf16(first.into_iter().chain(pair));
-                let character = decoded.next().and_then(Result::ok);
-                let taken =
-                    if character.is_some_and(|character| character.len_utf16() == 2) { 10 } else { 4 };
-                after = after.as_str().get(taken..).unwrap_or_default().chars();
-                character
-            }
-            _ => None,
+        let (character, length) = match escape(behind.as_bytes()) {
+            (None, _) if must_be_valid => return None,
+            (None, 0) => ('\\', 0),
+            (character, length) => (character.unwrap_or(char::REPLACEMENT_CHARACTER), length),
         };
-        if character.is_none() && must_be_valid {
-            return None;
-        }
-        out.push(character.unwrap_or(char::REPLACEMENT_CHARACTER));
-        rest = after.as_str();
+        out.push(character);
+        rest = behind.get(length..).unwrap_or_default();
     }
     out.push_str(rest);
     Some(out)
 }
 
-/// The four hexadecimal digits that a text begins with.
-fn code_unit(text: &str) -> Option<u16> {
-    let digits = text.get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
-    u16::from_str_radix(digits, 16).ok()
+/// What follows a backslash: what it stands for, and its length; zero where it is no escape.
+fn escape(bytes: &[u8]) -> (Option<char>, usize) {
+    let character = match bytes.first() {
+        Some(b'n') => '\n',
+        Some(b'r') => '\r',
+        Some(b't') => '\t',
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(sign @ (b'"' | b'\\' | b'/')) => char::from(*sign),
+        Some(b'u') => {
+            let Some(first) = code_unit(bytes, 1) else { return (None, 0) };
+            let second = code_unit(bytes, 7).filter(|_| bytes.get(5..7) == Some(br"\u"));
+            return match second.and_then(|second| joined(first, second)) {
+                Some(character) => (Some(character), 11),
+                None => (char::from_u32(first), 5),
+            };
+        }
+        _ => return (None, 0),
+    };
+    (Some(character), 1)
+}
+
+/// The four hexadecimal digits at a place.
+fn code_unit(bytes: &[u8], at: usize) -> Option<u32> {
+    let digits = bytes.get(at..)?.get(..4)?;
+    let digit = |digit: &u8| char::from(*digit).to_digit(16);
+    digits.iter().try_fold(0, |unit: u32, byte| Some(unit.wrapping_mul(16) | digit(byte)?))
 }
 
 /// Readers of JSON refuse a number that no double can hold.
@@ -481,8 +493,17 @@ mod tests {
         );
         assert_eq!(redacted(r#"{"112":12}"#, false), r#"{"[REDACTED:pattern]":12}"#);
         assert_eq!(redacted(r#"{"to":"a112"#, true), r#""{\"to\":\"a[REDACTED:pattern]""#);
-        assert_eq!(redacted(r#"{"to":"a\u0031\u003112\"#, true), r#""{\"to\":\"a[REDACTED:pattern]�""#);
-        assert_eq!(redacted(r#"{"to":"\u00"#, true), "\"{\\\"to\\\":\\\"\u{fffd}\"");
+        assert_eq!(redacted(r#"{"to":"a\u0031\u003112\"#, true), r#""{\"to\":\"a[REDACTED:pattern]\\""#);
+        assert_eq!(redacted(r#"{"to":"\u00"#, true), r#""{\"to\":\"\\u00""#);
+        // What is no JSON has no escapes; what is none stays.
+        for (text, expected) in [
+            (r"re.match('\d+\w', word)", r"re.match('\\d+\\w', word)"),
+            (r"C:\u12ü the rest", r"C:\\u12ü the rest"),
+            (r"D:\411\b\new", r"D:\\[REDACTED:pattern]\\b\\new"),
+            (r#"{"a":"C:\users\ü","b":"\ud83d"} and \w"#, r#"{\"a\":\"C:\\users\\ü\",\"b\":\"�\"} and \\w"#),
+        ] {
+            assert_eq!(redacted(text, false), format!("\"{expected}\""));
+        }
     }
 
     /// What broke off, what no reader takes, and what is too deep.

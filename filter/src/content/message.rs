@@ -6,7 +6,7 @@ use crate::wire::json::Scalar;
 use super::encode::{fitting, is_identifier, json_bytes};
 
 /// Longest id, name, role or media type.
-const MAX_WORD_BYTES: usize = 256;
+pub(super) const MAX_WORD_BYTES: usize = 256;
 /// `hmac-sha256:`, 32 digits, and the length of a word.
 const MAX_FINGERPRINT_BYTES: usize = 48;
 /// The longest role: what is longer is none. Those of all providers are shorter.
@@ -55,6 +55,15 @@ impl Bounded {
             }
         }
         self.is_cut |= is_cut;
+    }
+
+    /// Keeps what takes no more than `max_cost`.
+    pub(super) fn shorten(&mut self, max_cost: usize) {
+        if self.cost() > max_cost {
+            self.text = fitting(&self.text, max_cost).to_owned();
+            self.json_bytes = json_bytes(&self.text);
+            self.is_cut = true;
+        }
     }
 
     pub(super) fn push_str(&mut self, text: &str, max_cost: usize) {
@@ -135,6 +144,7 @@ pub(super) struct Item {
 }
 
 /// What it takes as it is, or behind a fingerprint where it might be a text.
+#[inline(never)]
 fn cost_of_word(word: &str) -> usize {
     if word.is_empty() || is_identifier(word) {
         word.len()
@@ -153,6 +163,7 @@ impl Item {
     }
 
     /// What its own word makes of it, once it is complete. `Unknown` means that there is nothing to keep.
+    #[inline(never)]
     pub(super) fn settle(&mut self) {
         let word = self.word.as_str();
         let is_thought = self.is_reasoning || matches!(word, "reasoning_text" | "summary_text" | "thinking");

@@ -266,15 +266,16 @@ pub static GEMINI: ContentShape = shape(&GEMINI_REQUEST, &GEMINI_ANSWER);
 static GEMINI_REQUEST: Node<Field> = Node::object(&[
     ("systemInstruction", GEMINI_SYSTEM),
     ("system_instruction", GEMINI_SYSTEM),
-    ("contents", Node::array(&GEMINI_MESSAGE)),
-    ("tools", Node::array(&GEMINI_TOOLS)),
+    ("contents", GEMINI_MESSAGE.or_array(&GEMINI_MESSAGE)),
+    ("tools", GEMINI_TOOLS.or_array(&GEMINI_TOOLS)),
 ]);
 const GEMINI_SYSTEM: Node<Field> = Node::object(GEMINI_CONTENT)
     .reported(Field::Content(Part::System))
     .or_scalar(Field::Content(Part::System), MAX_TEXT_BYTES);
-static GEMINI_MESSAGE: Node<Field> = Node::object(GEMINI_CONTENT).reported(Field::Content(Part::Message));
-static GEMINI_CONTENT: Parts = &[("role", word(Part::Role)), ("parts", Node::array(&GEMINI_PART))];
-static GEMINI_TOOLS: Node<Field> =
+const GEMINI_MESSAGE: Node<Field> = Node::object(GEMINI_CONTENT).reported(Field::Content(Part::Message));
+static GEMINI_CONTENT: Parts =
+    &[("role", word(Part::Role)), ("parts", Node::object(GEMINI_ITEM).or_array(&GEMINI_PART))];
+const GEMINI_TOOLS: Node<Field> =
     Node::object(&[("functionDeclarations", TOOLS), ("function_declarations", TOOLS)]);
 
 /// A stream without `alt=sse` is one array of documents.
@@ -286,8 +287,9 @@ static GEMINI_CANDIDATE: Node<Field> =
     Node::object(&[("index", number(Part::ChoiceIndex)), ("content", Node::object(GEMINI_CONTENT))])
         .reported(Field::Content(Part::Choice));
 
-/// JSON of protocol buffers: either spelling is right.
-static GEMINI_PART: Node<Field> = Node::object(&[
+static GEMINI_PART: Node<Field> = Node::object(GEMINI_ITEM).reported(Field::Content(Part::Item));
+/// JSON of protocol buffers: either spelling is right, and one object needs no list around it.
+static GEMINI_ITEM: Parts = &[
     ("text", text(Part::Text)),
     ("thought", number(Part::IsReasoning)),
     ("functionCall", GEMINI_CALL),
@@ -298,8 +300,7 @@ static GEMINI_PART: Node<Field> = Node::object(&[
     ("inline_data", GEMINI_MEDIA),
     ("fileData", GEMINI_MEDIA),
     ("file_data", GEMINI_MEDIA),
-])
-.reported(Field::Content(Part::Item));
+];
 const GEMINI_CALL: Node<Field> =
     Node::object(&[("id", word(Part::CallId)), ("name", word(Part::Name)), ("args", json(Part::Arguments))]);
 const GEMINI_RESULT: Node<Field> = Node::object(&[

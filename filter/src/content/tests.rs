@@ -313,6 +313,29 @@ fn an_answer_that_broke_off_ends_in_no_beginning_of_a_secret() {
     let failed = Call::sse(CHAT, "{}", &[&part, error, "[DONE]"]).mode(ContentMode::Redacted);
     let seen = failed.content().output_messages.unwrap();
     assert!(seen.contains("is [REDACTED:credit_card]"), "{seen}");
+    // A reason was said before that, with each event or one too early.
+    let part = format!(r#"{{"choices":[{{"index":0,"delta":{card},"finish_reason":"stop"}}]}}"#);
+    let gemini = r#"{"candidates":[{"content":{"role":"model","parts":[{"text":"Your card is 4111 1111 1111 11"}]},"finishReason":"STOP"}]}"#;
+    let stream = "generativelanguage.googleapis.com/v1beta/models/g:streamGenerateContent";
+    for (url, event) in [(CHAT, part.as_str()), (stream, gemini)] {
+        for ended in ["downstream_remote_disconnect", "stream_idle_timeout"] {
+            let mut call = Call::sse(url, "{}", &[event]).mode(ContentMode::Redacted);
+            call.ended = ended;
+            let seen = call.content().output_messages.unwrap();
+            assert!(seen.contains("is [REDACTED:credit_card]"), "{seen}");
+        }
+    }
+    // More answers than reasons that are kept.
+    let choices: Vec<String> = (0..300)
+        .map(|index| {
+            let message = card;
+            format!(r#"{{"index":{index},"message":{message},"finish_reason":"length"}}"#)
+        })
+        .collect();
+    let answer = format!(r#"{{"choices":[{}]}}"#, choices.join(","));
+    let many = Call::json(CHAT, "{}", &answer).mode(ContentMode::Redacted).bounds(8_192, 262_144);
+    let seen = many.content().output_messages.unwrap();
+    assert!(seen.contains("is [REDACTED:credit_card]") && !seen.contains("4111"), "{seen}");
     let whole = r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"mail\":\"anonymous\"}"}}]}"#;
     assert!(said(whole, "length", "via_upstream").contains(r#"{"mail":"anonymous"}"#));
     let text = r#"{"content":"It is raining"}"#;

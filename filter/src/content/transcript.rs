@@ -110,8 +110,8 @@ impl Transcript {
             + store.tools.capacity()
     }
 
-    /// `None` when there is nothing. `finish_reasons` by the index of the choice; `failed` stands in for one. Without one
-    /// an answer that is not `whole` broke off.
+    /// `None` when there is nothing. `finish_reasons` by the index of the choice; `failed` stands in for one. An
+    /// answer that is not `whole` broke off.
     pub(super) fn into_content(
         mut self,
         treatment: Treatment<'_>,
@@ -142,7 +142,12 @@ impl Transcript {
                 for message in &store.output {
                     let of_choice = finish_reasons.iter().find(|(choice, _)| *choice == message.choice);
                     let unknown = if failed { "error" } else { "unknown" };
-                    let broke_off = of_choice.map_or(failed || !whole, |(_, reason)| is_of_a_cut(reason));
+                    // Gemini gives one with each event, others before the last texts; of many choices some may be unknown.
+                    let broke_off = !whole
+                        || match of_choice {
+                            Some((_, reason)) => is_of_a_cut(reason),
+                            None => failed || !finish_reasons.is_empty(),
+                        };
                     let reason = of_choice.map_or(unknown, |(_, reason)| reason);
                     writer.within(room_of(message), |writer| {
                         write_message(writer, message, Some(reason), broke_off);

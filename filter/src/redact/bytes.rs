@@ -213,6 +213,7 @@ impl<'t> Bytes<'t> {
             [0xC2, 0xA0, ..] => Some((2, b' ')),                 // no-break space
             [0xE2, 0x80, 0x87 | 0x89 | 0xAF] => Some((3, b' ')), // figure, thin, narrow no-break space
             [0xE2, 0x80, 0x90..=0x93] => Some((3, b'-')),        // hyphens, figure dash, en dash
+            [b'\\', ..] if self.starts_with_in_any_case(at, b"\\u00a0") => Some((6, b' ')),
             _ => None,
         }
     }

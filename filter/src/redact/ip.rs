@@ -12,7 +12,7 @@ const VERSION: &[u8] = b"version";
 pub(super) fn find_v4(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     scan.wants(Kind::IpAddress)?;
     let bytes = scan.bytes;
-    if is(bytes.before(at, 1), DIGIT) || !is_start(bytes, at) {
+    if !is_start(bytes, at) {
         return None;
     }
     let end = end_of_v4(bytes, at)?;

@@ -98,13 +98,19 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     let bytes = scan.bytes;
     let before = bytes.before(at, 1);
     let is_decimal = before == b'.' && is(bytes.before(at, 2), DIGIT);
-    if is(before, DIGIT) || is_decimal || !bytes.is_word_start(at) {
+    if is_decimal || !bytes.is_word_start(at) {
         return None;
     }
+    // JSON may write it as an escape.
+    let plus = match before {
+        b'+' => 1,
+        b'B' | b'b' if bytes.starts_with_in_any_case(at.saturating_sub(6), b"\\u002b") => 6,
+        _ => 0,
+    };
     let end = bytes.run(at, DIGIT);
     let length = end.wrapping_sub(at);
     // One number alone is a card's, or has a `+`.
-    if length < 14 && before != b'+' && separator_at(bytes, end).is_none() {
+    if length < 14 && plus == 0 && separator_at(bytes, end).is_none() {
         return None;
     }
     let groups = Groups::read(bytes, at);
@@ -118,8 +124,8 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
         return None;
     }
     let in_brackets = before == b'(' && groups.all().get(1).is_some_and(|group| group.separator == b')');
-    let start = at.saturating_sub(usize::from(before == b'+' || in_brackets));
-    let end = if before != b'+' {
+    let start = at.saturating_sub(plus.max(usize::from(in_brackets)));
+    let end = if plus == 0 {
         national(bytes, &groups, start, in_brackets)
     } else if bytes.is_word_start(start) {
         international(&groups)

@@ -12,6 +12,8 @@ mod opening;
 mod plain;
 mod text;
 
+pub use text::joined;
+
 use self::blocks::{Block, Strings};
 use self::opening::Opening;
 use self::plain::split_plain;

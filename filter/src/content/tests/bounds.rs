@@ -232,6 +232,51 @@ fn escapes_in_arguments_are_no_longer_than_they_were() {
     }
 }
 
+/// The id of what is answered stands in each part of the answer.
+#[test]
+fn ids_of_results_stay_within_the_bound_of_a_message() {
+    let long = "a".repeat(2_000);
+    let part = |text: &str| format!(r#"{{"type":"text","text":"{text}"}}"#);
+    for id in ["i".repeat(30), "i".repeat(120), "i".repeat(250), r"\u0001".repeat(40)] {
+        for content in [
+            format!("\"{long}\""),
+            format!("[{}]", vec![part("short"); 50].join(",")),
+            format!("[{},{}]", part("short"), part(&long)),
+        ] {
+            for message in [
+                format!(r#"{{"role":"tool","tool_call_id":"{id}","content":{content}}}"#),
+                format!(r#"{{"role":"tool","content":{content},"tool_call_id":"{id}"}}"#),
+            ] {
+                let request = format!(r#"{{"messages":[{message}]}}"#);
+                for mode in [ContentMode::Full, ContentMode::Redacted, ContentMode::Fingerprint] {
+                    let call = Call::json(CHAT, &request, "{}").mode(mode).bounds(1_024, 64 << 10);
+                    let content = call.content();
+                    let input = content.input_messages.unwrap();
+                    assert!(content.truncated && input.len() <= 1_026, "{} {input}", input.len());
+                    let begins = r#"[{"role":"tool","parts":[{"type":"tool_call_response","id":"#;
+                    assert!(input.starts_with(begins), "{input}");
+                }
+            }
+        }
+    }
+}
+
+/// The longest words are cut before they are treated.
+#[test]
+fn a_word_that_was_cut_ends_in_no_beginning_of_a_secret() {
+    for secret in ["4111 1111 1111 1111", "zqcanary.long@example.com"] {
+        for before in 225..245 {
+            let id = "x ".repeat(before / 2) + &" ".repeat(before % 2) + secret + " and more";
+            let request =
+                format!(r#"{{"messages":[{{"role":"tool","tool_call_id":"{id}","content":"a"}}]}}"#);
+            let content = Call::json(CHAT, &request, "{}").mode(ContentMode::Redacted).content();
+            let input = content.input_messages.unwrap();
+            assert!(!input.contains("4111 1") && !input.contains("zqcan"), "{input}");
+            assert!(content.truncated || input.contains("[REDACTED"), "{input}");
+        }
+    }
+}
+
 /// Their fingerprints are longer than they are.
 #[test]
 fn fingerprints_of_names_stay_within_the_bound_of_a_message() {

@@ -305,6 +305,15 @@ input [{"role":"user","parts":[{"type":"text","content":"look"},{"type":"blob","
 output [{"role":"assistant","parts":[{"type":"text","content":"Hi"}],"finish_reason":"STOP"}]
 tools [{"type":"function","name":"f"},{"type":"function","name":"g"}]"#,
     );
+    // One object needs no list around it.
+    let request = r#"{"systemInstruction":{"parts":{"text":"Be brief."}},"contents":{"role":"user","parts":{"text":"look"}},"tools":{"functionDeclarations":[{"name":"f"}]}}"#;
+    let answer = r#"{"candidates":[{"content":{"role":"model","parts":{"text":"Hm","thought":true}},"finishReason":"STOP"}]}"#;
+    Call::json(&url, request, answer).check(
+        r#"system [{"type":"text","content":"Be brief."}]
+input [{"role":"user","parts":[{"type":"text","content":"look"}]}]
+output [{"role":"assistant","parts":[{"type":"reasoning","content":"Hm"}],"finish_reason":"STOP"}]
+tools [{"type":"function","name":"f"}]"#,
+    );
     let url = format!("{base}:streamGenerateContent");
     Call::sse(&url, "{}", &GEMINI_STREAM).check(GEMINI_OUTPUT);
     let array = format!("[{}]", GEMINI_STREAM.join(",\n"));

@@ -69,20 +69,20 @@ impl Text {
 
     /// Of `\u`. Joins surrogate pairs; half a pair becomes U+FFFD.
     pub(super) fn push_code_unit(&mut self, code: u16, max_bytes: usize) {
-        let units = match self.high_surrogate.take() {
-            Some(high) => join_units(&[high, code]),
-            None if (0xD800..0xDC00).contains(&code) => {
-                self.high_surrogate = Some(code);
-                return;
+        match self.high_surrogate.take() {
+            Some(high) => {
+                if let Some(character) = joined(high.into(), code.into()) {
+                    self.push_character(character, max_bytes);
+                } else {
+                    self.push_character(char::REPLACEMENT_CHARACTER, max_bytes);
+                    // It may itself begin a pair.
+                    self.push_code_unit(code, max_bytes);
+                }
             }
-            None => join_units(&[code]),
-        };
-        // A pair that does not join leaves a second unit that may itself begin a pair.
-        match units {
-            Units::One(character) => self.push_character(character, max_bytes),
-            Units::HalfThen(next) => {
-                self.push_character(char::REPLACEMENT_CHARACTER, max_bytes);
-                self.push_code_unit(next, max_bytes);
+            None if (0xD800..0xDC00).contains(&code) => self.high_surrogate = Some(code),
+            None => {
+                let character = char::from_u32(code.into()).unwrap_or(char::REPLACEMENT_CHARACTER);
+                self.push_character(character, max_bytes);
             }
         }
     }
@@ -107,16 +107,11 @@ impl Text {
     }
 }
 
-enum Units {
-    One(char),
-    /// The first unit was half a pair; the second stands for itself.
-    HalfThen(u16),
-}
-
-fn join_units(units: &[u16]) -> Units {
-    match (char::decode_utf16(units.iter().copied()).next(), units.last()) {
-        (Some(Ok(character)), _) => Units::One(character),
-        (_, Some(&next)) if units.len() == 2 => Units::HalfThen(next),
-        _ => Units::One(char::REPLACEMENT_CHARACTER),
+/// What two halves of a surrogate pair stand for; nothing where they are none.
+pub fn joined(high: u32, low: u32) -> Option<char> {
+    if !matches!((high, low), (0xD800..0xDC00, 0xDC00..0xE000)) {
+        return None;
     }
+    let bits = (high & 0x3FF).wrapping_mul(0x400) | (low & 0x3FF);
+    char::from_u32(bits.wrapping_add(0x1_0000))
 }
