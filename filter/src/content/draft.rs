@@ -59,6 +59,7 @@ impl Draft {
         }
     }
 
+    #[inline(never)]
     fn top(&mut self) -> &mut Item {
         self.open.last_mut().unwrap_or(&mut self.own)
     }

@@ -223,11 +223,17 @@ impl<'a> Writer<'a> {
     /// redacted: it is looked at with them and without.
     fn fragment(&mut self, json: &str, is_cut: bool) {
         let Treatment::Redacted(redactor) = self.treatment else { return self.text(json, is_cut) };
-        // Some tools take any text: its backslashes are no escapes.
-        let is_json = matches!(json.as_bytes().trim_ascii_start(), [b'{' | b'[' | b'"', ..]);
-        let Some(plain) = (is_json && json.contains('\\')).then(|| unescaped(json, false)).flatten() else {
+        let Some(plain) = json.contains('\\').then(|| unescaped(json, false)).flatten() else {
             return self.text(json, is_cut);
         };
+        // Some tools take any text, whose backslashes are no escapes: they stay where they hide nothing.
+        if !matches!(json.as_bytes().trim_ascii_start(), [b'{' | b'[' | b'"', ..]) {
+            let mut hidden = Found::default();
+            redactor.redact(&plain, is_cut, &mut hidden);
+            if hidden == Found::default() {
+                return self.text(json, is_cut);
+            }
+        }
         let redacted = redactor.without_credentials(json, is_cut, &mut self.found);
         let redacted = redacted.and_then(|redacted| unescaped(&redacted, false));
         match redacted {
@@ -499,7 +505,9 @@ mod tests {
         for (text, expected) in [
             (r"re.match('\d+\w', word)", r"re.match('\\d+\\w', word)"),
             (r"C:\u12ü the rest", r"C:\\u12ü the rest"),
-            (r"D:\411\b\new", r"D:\\[REDACTED:pattern]\\b\\new"),
+            // What it hides goes all the same.
+            (r"0.1 ann@ex\u0061mple.com \d", r"0.1 [REDACTED:email] \\d"),
+            (r"D:\411\scan.pdf", r"D:\\[REDACTED:pattern]\\scan.pdf"),
             (r#"{"a":"C:\users\ü","b":"\ud83d"} and \w"#, r#"{\"a\":\"C:\\users\\ü\",\"b\":\"�\"} and \\w"#),
         ] {
             assert_eq!(redacted(text, false), format!("\"{expected}\""));
