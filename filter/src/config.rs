@@ -283,7 +283,8 @@ pub fn parse(document: &[u8]) -> (Config, Vec<Problem>) {
     (config, findings.problems)
 }
 
-/// The same, with the SHA-256 of the document without the secrets in it.
+/// The same, with the SHA-256 of the document without the secrets in it. Cold, as what it calls: that is smaller, and once.
+#[cold]
 pub fn parse_and_hash(document: &[u8]) -> (Config, Vec<Problem>, String) {
     let (config, Findings { problems, secrets, .. }) = examine(document);
     let mut public = document.to_vec();
@@ -312,6 +313,7 @@ struct Findings {
     settings: Vec<Setting>,
 }
 
+#[cold]
 fn examine(document: &[u8]) -> (Config, Findings) {
     let mut findings = Findings::default();
     let config = read_document(document, &mut findings).unwrap_or_else(|message| {
@@ -337,6 +339,7 @@ fn read_document(document: &[u8], findings: &mut Findings) -> Result<Config, Str
     }
 }
 
+#[cold]
 fn read(object: Json<'_>, findings: &mut Findings) -> Config {
     let default = Config::default();
     hide(object, &["api_key", "fingerprint_key"], &mut findings.secrets);
@@ -427,6 +430,7 @@ const TWICE: &str = "stands here more than once; the last counts";
 
 /// What is wrong with a rule may have been there to keep content in the pod, and so may a section whose name is not known,
 /// as those are that are reported behind the first `known` problems. Until it is mended no content leaves.
+#[cold]
 fn withhold_content(config: &mut Config, findings: &mut Findings, known: usize) {
     const SECTIONS: [&str; 4] = ["match", "exclude", "rules", "redaction"];
     let may_widen = |(at, problem): &(usize, &Problem)| {
@@ -483,6 +487,7 @@ fn rules(section: &mut Section<'_, '_>) -> Rules {
 }
 
 #[inline(never)]
+#[cold]
 fn place(section: &mut Section<'_, '_>) -> Place {
     #[cfg(not(target_arch = "wasm32"))]
     section.note_place();
@@ -505,6 +510,7 @@ fn is_path(pattern: &str) -> bool {
 }
 
 /// One that names no place would keep every call from being seen. Who wants that says `"*"`.
+#[cold]
 fn excluded(section: &mut Section<'_, '_>) -> Place {
     let before = section.findings.problems.len();
     let place = place(section);

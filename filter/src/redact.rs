@@ -40,6 +40,8 @@ use pattern::Patterns;
 pub use pattern::{MAX_PATTERN_BYTES, MAX_PATTERNS};
 use spans::Spans;
 
+use crate::wire::json::{Places, unescaped};
+
 macro_rules! kinds {
     ($($variant:ident = $name:literal;)*) => {
         /// What was found.
@@ -101,6 +103,8 @@ pub const MIN_RULE_CHARS: usize = 3;
 const MAX_ROUNDS: usize = 4;
 /// A beginning of a secret is left at a cut when it has no more characters than this.
 const MAX_CUT_REST: usize = 4;
+/// JSON in a string of JSON is looked at without its escapes, too.
+const MAX_ESCAPE_LEVELS: usize = 2;
 /// How much of a value decides whether it is a credential; one that is goes whole.
 const MAX_JUDGED: usize = 64;
 
@@ -145,12 +149,13 @@ impl Found {
 struct Enabled([bool; Kind::COUNT]);
 
 impl Enabled {
-    /// Of these the kinds of credentials.
-    fn credentials(self) -> Self {
-        let is_credential = |kind| kind == Kind::ApiKey as usize || kind == Kind::Jwt as usize;
-        let mut at = 0_usize..;
-        Self(self.0.map(|enabled| at.next().is_some_and(is_credential) && enabled))
-    }
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+    const CREDENTIALS: Self = {
+        let mut kinds = [false; Kind::COUNT];
+        kinds[Kind::ApiKey as usize] = true;
+        kinds[Kind::Jwt as usize] = true;
+        Self(kinds)
+    };
 
     fn has(self, kind: Kind) -> bool {
         self.0.get(kind as usize).copied().unwrap_or_default()
@@ -160,12 +165,8 @@ impl Enabled {
 /// A text that is no content, a path for example, without the credentials in it; `None` where there are none. `is_cut`: as
 /// of [`Redactor::redact`], but the cut word stays.
 pub fn without_credentials(text: &str, is_cut: bool) -> Option<String> {
-    find_only(text, is_cut, Enabled([true; Kind::COUNT]).credentials(), &mut Found::default())
-}
-
-fn find_only(text: &str, is_cut: bool, kinds: Enabled, found: &mut Found) -> Option<String> {
-    let spans = scan::scan(text, is_cut, kinds);
-    (!spans.is_empty()).then(|| write(text, text.len(), &spans, found))
+    let spans = scan::scan(text, is_cut, Enabled::CREDENTIALS);
+    (!spans.is_empty()).then(|| write(text, text.len(), &spans, &mut Found::default()))
 }
 
 /// Rules, ready to be applied.
@@ -194,45 +195,57 @@ impl Redactor {
     /// The text with every finding replaced; counts them in `found`. `is_cut`: the text was longer and has been cut at
     /// its end, so what may be the beginning of a secret there goes too, and so does the cut word.
     pub fn redact<'t>(&self, text: &'t str, is_cut: bool, found: &mut Found) -> Cow<'t, str> {
+        self.rounds(None, text, is_cut, found)
+    }
+
+    /// The same of the value of a member of an object: one that its name says is a credential, such as `password`, goes
+    /// whole.
+    pub fn redact_member<'t>(&self, name: &str, value: &'t str, found: &mut Found) -> Cow<'t, str> {
+        if self.enabled.has(Kind::ApiKey) && named::is_credential(name, value) {
+            found.add(Kind::ApiKey);
+            return Cow::Owned(Kind::ApiKey.marker().to_owned());
+        }
+        self.rounds(Some(name), value, false, found)
+    }
+
+    fn rounds<'t>(&self, name: Option<&str>, text: &'t str, is_cut: bool, found: &mut Found) -> Cow<'t, str> {
         let mut redacted = Cow::Borrowed(text);
         let mut is_cut = is_cut;
         for _ in 0..MAX_ROUNDS {
-            let Some(output) = self.round(&redacted, is_cut, found) else { break };
-            redacted = Cow::Owned(output);
+            let (spans, kept) = self.find(name, &redacted, is_cut, MAX_ESCAPE_LEVELS);
+            if spans.is_empty() && kept == redacted.len() {
+                break;
+            }
+            redacted = Cow::Owned(write(&redacted, kept, &spans, found));
             is_cut = false;
         }
         redacted
     }
 
-    /// A text with JSON's escapes without the credentials in it, whose ends the escapes show; `None` where there are none.
-    /// All else shows once it is unescaped: a rule of the user's may match half an escape.
-    pub fn without_credentials(&self, escaped: &str, is_cut: bool, found: &mut Found) -> Option<String> {
-        find_only(escaped, is_cut, self.enabled.credentials(), found)
-    }
-
-    /// The marker that stands for all of a text whose name says that it is a credential, such as `password`; counts it.
-    pub fn redact_named(&self, name: &str, text: &str, found: &mut Found) -> Option<&'static str> {
-        let is_credential = self.enabled.has(Kind::ApiKey) && named::is_credential(name, text);
-        is_credential.then(|| {
-            found.add(Kind::ApiKey);
-            Kind::ApiKey.marker()
-        })
-    }
-
-    /// One round; nothing when there is nothing to change.
-    fn round(&self, text: &str, is_cut: bool, found: &mut Found) -> Option<String> {
-        let mut spans = scan::scan(text, is_cut, self.enabled);
+    /// What is to be replaced in a text, the value of the member `name` if it is one; and where what is kept of it ends.
+    fn find(&self, name: Option<&str>, text: &str, is_cut: bool, levels: usize) -> (Spans, usize) {
+        let mut spans = match name {
+            Some(name) => scan::scan_member(name, text, self.enabled),
+            None => scan::scan(text, is_cut, self.enabled),
+        };
         if !self.literals.is_empty() {
             spans = spans.merge(self.literals.find(text, is_cut));
         }
         if !self.patterns.is_empty() {
             spans = spans.merge(self.patterns.find(text, is_cut));
         }
-        let kept = if is_cut { scan::end_without_cut_word(text, spans.end()) } else { text.len() };
-        if spans.is_empty() && kept == text.len() {
-            return None;
+        let mut kept = if is_cut { scan::end_without_cut_word(text, spans.end()) } else { text.len() };
+        // As JSON it says something else: what escapes hide, or end too early.
+        if let Some(levels) = levels.checked_sub(1)
+            && let Some(said) = unescaped(text, is_cut)
+        {
+            work(text.len());
+            let (hidden, kept_of_said) = self.find(name, &said.text, is_cut, levels);
+            let mut places = Places::new(text);
+            spans = spans.merge(hidden.moved(&mut |place| places.of(place)));
+            kept = kept.min(places.of(kept_of_said)).max(spans.end());
         }
-        Some(write(text, kept, &spans, found))
+        (spans, kept)
     }
 }
 

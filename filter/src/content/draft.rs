@@ -192,7 +192,7 @@ impl Draft {
         let room = self.room();
         let top = self.top();
         top.kind = Kind::Media;
-        if let Some((scheme, data)) = bytes.split_first_chunk::<5>()
+        if let Some((scheme, data)) = bytes.trim_ascii_start().split_first_chunk::<5>()
             && scheme.eq_ignore_ascii_case(b"data:")
         {
             let end = data.iter().position(|byte| matches!(byte, b';' | b',')).unwrap_or_default();

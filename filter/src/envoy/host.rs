@@ -23,6 +23,10 @@ const PARSE_FAILURE: u32 = 4;
 const INTERNAL_FAILURE: u32 = 10;
 
 impl Status {
+    pub(super) fn number(self) -> u32 {
+        self.0
+    }
+
     /// A call to a cluster that is not there, or that has no endpoint right now.
     pub(super) fn is_call_failure(self) -> bool {
         matches!(self.0, PARSE_FAILURE | INTERNAL_FAILURE)

@@ -252,6 +252,7 @@ impl Shared {
     }
 
     /// Signs, and looks who else has.
+    #[cold]
     fn look_beside(&mut self, now: SteadyNanos) {
         if let Some(signature) = self.beside.signs(now) {
             host::change(SIGNED, |signed| ((), beside::sign(signed, signature, host::now())));
@@ -260,6 +261,7 @@ impl Shared {
     }
 
     /// Of this proxy, until it ends. `None` where it would be none that nobody can foretell.
+    #[cold]
     fn own_key(&mut self) -> Option<Key> {
         let mut next = || self.random.next();
         let own = format!("{:x} {:x} {:x} {:x}", next(), next(), next(), next());
@@ -459,7 +461,8 @@ impl Shared {
                 let random = self.random.next();
                 self.exporter.not_sent(batch, now, random, &mut self.stats);
                 self.log_failure(&format!(
-                    "the call cannot be made ({status:?}); is there a cluster of this name?"
+                    "the call cannot be made (status {}); is there a cluster of this name?",
+                    status.number()
                 ));
             }
         }
@@ -479,8 +482,10 @@ impl Shared {
             Err(status) => {
                 self.stats.add(Metric::HostErrors, 1);
                 let cluster = &self.config.collector.cluster;
-                let message =
-                    format!("meshtap: the proxy refuses calls to {cluster:?} ({status:?}): nothing is sent");
+                let message = format!(
+                    "meshtap: the proxy refuses calls to {cluster:?} (status {}): nothing is sent",
+                    status.number()
+                );
                 host::log(LogLevel::Error, &message);
                 Calls::Refused
             }

@@ -72,6 +72,8 @@ const NAMES: &[(&str, Value)] = &[
     ("whatsapp", Value::Phone),
 ];
 const MAX_NAME: usize = 16;
+/// No name is looked at further back from its end, with all that may stand in it and around it.
+pub(super) const MAX_LOOK_BACK: usize = 4 * MAX_NAME;
 
 /// As `>` stands in JSON that some write.
 const ESCAPED_GREATER: &[u8] = b"\\u003e";

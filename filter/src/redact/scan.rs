@@ -21,9 +21,23 @@ pub(super) struct Scan<'t> {
 }
 
 pub(super) fn scan(text: &str, is_cut: bool, enabled: Enabled) -> Spans {
+    scan_from(text, 0, is_cut, enabled)
+}
+
+/// The value of a member of an object, which its name may give away. What is in the name is looked for elsewhere.
+pub(super) fn scan_member(name: &str, value: &str, enabled: Enabled) -> Spans {
+    let from = name.len().saturating_sub(named::MAX_LOOK_BACK);
+    let name = name.get(name.ceil_char_boundary(from)..).unwrap_or_default();
+    let text = [name, "=\"", value, "\""].concat();
+    let start = name.len().wrapping_add(2);
+    let spans = scan_from(&text, name.len(), false, enabled);
+    spans.moved(&mut |place| place.saturating_sub(start).min(value.len()))
+}
+
+fn scan_from(text: &str, from: usize, is_cut: bool, enabled: Enabled) -> Spans {
     let mut scan =
         Scan { bytes: Bytes::new(text), is_cut, enabled, spans: Spans::default(), no_jwt_before: 0 };
-    let mut at = 0;
+    let mut at = from;
     while let Some(trigger) = scan.bytes.next_trigger(at) {
         at = scan.look(trigger).max(trigger.wrapping_add(1));
     }

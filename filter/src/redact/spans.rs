@@ -57,6 +57,16 @@ impl Spans {
         self.0.iter().copied()
     }
 
+    /// The same at other places, which are in the same order.
+    pub(super) fn moved(&self, place: &mut dyn FnMut(usize) -> usize) -> Self {
+        let mut moved = Self::default();
+        for span in self.iter() {
+            let start = place(span.start());
+            moved.push(span.kind, start, place(span.end()));
+        }
+        moved
+    }
+
     /// Both, in order.
     pub(super) fn merge(self, other: Self) -> Self {
         if other.is_empty() {

@@ -1,5 +1,6 @@
 //! No secret stands here as one text: scanners would find it. Keys are joined from a prefix and a made-up body.
 
+mod escapes;
 pub(super) mod properties;
 mod rules;
 

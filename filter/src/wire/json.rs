@@ -8,11 +8,12 @@
 //! Invariant: the calls to the [`Sink`] are the same however the input is cut into chunks.
 
 mod blocks;
+mod escapes;
 mod opening;
 mod plain;
 mod text;
 
-pub use text::joined;
+pub use escapes::{Places, unescaped};
 
 use self::blocks::{Block, Strings};
 use self::opening::Opening;

@@ -8,7 +8,7 @@ fn openai_chat() {
         {"role":"system","content":"Be brief."},
         {"role":"user","name":"x","content":[{"type":"text","text":"What is \"this\"?\n😀"},
             {"type":"image_url","image_url":{"url":"https://example.com/a.png","detail":"low"}},
-            {"type":"image_url","image_url":{"url":"DATA:image/png;base64,AAAA"}},
+            {"type":"image_url","image_url":{"url":" DATA:image/png;base64,AAAA"}},
             {"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}},
             {"type":"file","file":{"file_id":"file-1"}}]},
         {"role":"assistant","content":null,"tool_calls":[{"id":"call_1","type":"function","function":{"name":"look","arguments":"{\"at\": \"a\\nb\"}"}}]},

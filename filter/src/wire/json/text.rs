@@ -1,5 +1,6 @@
 //! One string or number while it is read: what its escapes stand for, within a bound.
 
+use super::escapes::joined;
 use super::plain::{split_plain, stops};
 
 /// As many bytes of a string with escapes have room from the start.
@@ -105,13 +106,4 @@ impl Text {
         self.bytes.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         self.truncated |= bytes.len() > room;
     }
-}
-
-/// What two halves of a surrogate pair stand for; nothing where they are none.
-pub fn joined(high: u32, low: u32) -> Option<char> {
-    if !matches!((high, low), (0xD800..0xDC00, 0xDC00..0xE000)) {
-        return None;
-    }
-    let bits = (high & 0x3FF).wrapping_mul(0x400) | (low & 0x3FF);
-    char::from_u32(bits.wrapping_add(0x1_0000))
 }
