@@ -278,10 +278,9 @@ impl<'a> Writer<'a> {
             }
             let raw = std::str::from_utf8(rest.get(1..found)?).ok()?;
             *rest = rest.get(found.checked_add(1)?..)?;
-            let text = if raw.contains('\\') {
-                Cow::Owned(unescaped(raw, false).filter(|said| said.is_json)?.text)
-            } else {
-                Cow::Borrowed(raw)
+            let text = match unescaped(raw, false) {
+                Some(said) => Cow::Owned(said.is_json.then_some(said.text)?),
+                None => Cow::Borrowed(raw),
             };
             if matches!(self.treatment, Treatment::Full) {
                 self.raw("\"");

@@ -8,26 +8,25 @@ pub struct Unescaped {
     pub is_json: bool,
 }
 
-/// A text with its escapes replaced by what they stand for, half a surrogate pair by U+FFFD; nothing where it has none.
+/// A text with its escapes replaced by what they stand for, half a surrogate pair by U+FFFD; nothing without a backslash.
 /// Half an escape at its end is left out when it `is_cut`.
 pub fn unescaped(text: &str, is_cut: bool) -> Option<Unescaped> {
+    text.as_bytes().contains(&b'\\').then_some(())?;
     let mut said = Unescaped { text: String::with_capacity(text.len()), is_json: true };
-    let mut has_escapes = false;
     let mut rest = text;
     while let Some((plain, behind)) = rest.split_once('\\') {
         said.text.push_str(plain);
         if is_cut && is_half(behind.as_bytes()) {
-            (has_escapes, rest) = (true, "");
+            rest = "";
             break;
         }
         let (character, length) = escape(behind.as_bytes());
-        has_escapes |= length > 0;
         said.is_json &= character.is_some();
         said.text.push(shown(character, length));
         rest = behind.get(length..).unwrap_or_default();
     }
     said.text.push_str(rest);
-    (has_escapes || !said.is_json).then_some(said)
+    Some(said)
 }
 
 /// What stands for a backslash and what follows it, see [`escape`], where nothing may be lost.
