@@ -457,6 +457,7 @@ fn withhold_content(config: &mut Config, findings: &mut Findings, known: usize) 
     }
 }
 
+#[cold]
 fn rules(section: &mut Section<'_, '_>) -> Rules {
     Rules {
         only: section.list("match", place),

@@ -13,7 +13,7 @@
 //!   past what it looked at; user rules cost at most their own bounded size for each character;
 //! - memory is bounded: 12 bytes for each finding, and an output of at most [`MAX_GROWTH`] times the text;
 //! - no finding begins or ends within a character, and nothing here can panic;
-//! - a text cut at its end (`is_cut`) ends in no more than four characters of a secret that began before the cut.
+//! - a text cut at its end (`is_cut`) ends in no more than four digits or letters of a secret that began before the cut.
 
 mod authorization;
 mod bytes;
@@ -103,7 +103,7 @@ pub const MIN_RULE_CHARS: usize = 3;
 const MAX_ROUNDS: usize = 4;
 /// A beginning of a secret is left at a cut when it has no more characters than this.
 const MAX_CUT_REST: usize = 4;
-/// JSON in a string of JSON is looked at without its escapes, too.
+/// JSON in a string of JSON is looked at without its escapes, too, and what a shell or Markdown escapes.
 const MAX_ESCAPE_LEVELS: usize = 2;
 /// How much of a value decides whether it is a credential; one that is goes whole.
 const MAX_JUDGED: usize = 64;
@@ -237,7 +237,7 @@ impl Redactor {
         let mut kept = if is_cut { scan::end_without_cut_word(text, spans.end()) } else { text.len() };
         // As JSON it says something else: what escapes hide, or end too early.
         if let Some(levels) = levels.checked_sub(1)
-            && let Some(said) = unescaped(text, is_cut)
+            && let Some(said) = unescaped(text, is_cut).filter(|said| said.text.len() != text.len())
         {
             work(text.len());
             let (hidden, kept_of_said) = self.find(name, &said.text, is_cut, levels);

@@ -191,7 +191,9 @@ pub(super) fn behind_quote(bytes: Bytes<'_>, start: usize) -> Option<(usize, u8,
 /// Whether the quote before `start` closes a text of a few words that ends at `at`: `"Your password: ")`.
 fn is_closed(bytes: Bytes<'_>, at: usize, start: usize, quote: u8) -> bool {
     let before = bytes.span(at.saturating_sub(2 * MAX_NAME), at);
-    let opened = before.iter().rposition(|byte| !is(*byte, LETTER) && *byte != b' ');
+    // The quote may be before a placeholder: `"<your password>"`.
+    let is_word = |byte: &u8| is(*byte, LETTER) || matches!(byte, b' ' | b'<');
+    let opened = before.iter().rposition(|byte| !is_word(byte));
     let words = opened.and_then(|at| before.get(at..)).unwrap_or_default();
     matches!(bytes.at(start), b' ' | b',' | b';' | b')' | b']' | b'}' | b'>' | b'+')
         && matches!(words, [opening, first, ..] if *opening == quote && *first != b' ')

@@ -30,6 +30,13 @@ fn what_an_escape_interrupts_goes_whole() {
         (r"+49\u201130\u20111234567", "[REDACTED:phone]"),
         (r"4111\u202f1111\u202F1111\u00a01111", "[REDACTED:credit_card]"),
         (r"\ud83d\ude00ann\u0040example.com\ud83d", r"\ud83d\ude00[REDACTED:email]\ud83d"),
+        (r#"{"password":"\u003cyour password\u003e","x":1}"#, r#"{"password":"[REDACTED:api_key]","x":1}"#),
+        // As a shell and Markdown escape.
+        (r"psql postgres://ann:QWhunter2\!zz@db:5432/x", "psql postgres://ann:[REDACTED:api_key]@db:5432/x"),
+        (r"export DB_PASSWORD=\$ecret99hunter2", "export DB_PASSWORD=[REDACTED:api_key]"),
+        (r"password=hunter2\!correct x", "password=[REDACTED:api_key] x"),
+        (r"10\.11\.12\.13 my\_name\_x@example.com", "[REDACTED:ip_address] [REDACTED:email]"),
+        (r"4111\-1111\-1111\-1111", "[REDACTED:credit_card]"),
     ] {
         assert_eq!(redacted(text), expected, "{text}");
     }

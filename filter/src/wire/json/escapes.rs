@@ -20,41 +20,39 @@ pub fn unescaped(text: &str, is_cut: bool) -> Option<Unescaped> {
             rest = "";
             break;
         }
-        let (character, length) = escape(behind.as_bytes());
-        said.is_json &= character.is_some();
-        said.text.push(shown(character, length));
+        let (character, length, is_json) = escape(behind.as_bytes());
+        said.is_json &= is_json;
+        said.text.push(character);
         rest = behind.get(length..).unwrap_or_default();
     }
     said.text.push_str(rest);
     Some(said)
 }
 
-/// What stands for a backslash and what follows it, see [`escape`], where nothing may be lost.
-fn shown(character: Option<char>, length: usize) -> char {
-    character.unwrap_or(if length == 0 { '\\' } else { char::REPLACEMENT_CHARACTER })
-}
-
-/// What follows a backslash: what it stands for, nothing for half a surrogate pair; and its length, zero where it is no
-/// escape.
-fn escape(bytes: &[u8]) -> (Option<char>, usize) {
-    let character = match bytes.first() {
+/// What a backslash stands for with what follows it, how much of that is part of it, and whether JSON has it so. Of what
+/// JSON does not escape a sign stands for itself, as in a shell or in Markdown; before anything else the backslash does.
+fn escape(behind: &[u8]) -> (char, usize, bool) {
+    let character = match behind.first() {
         Some(b'n') => '\n',
         Some(b'r') => '\r',
         Some(b't') => '\t',
         Some(b'b') => '\u{8}',
         Some(b'f') => '\u{c}',
-        Some(sign @ (b'"' | b'\\' | b'/')) => char::from(*sign),
         Some(b'u') => {
-            let Some(first) = code_unit(bytes, 1) else { return (None, 0) };
-            let second = code_unit(bytes, 7).filter(|_| bytes.get(5..7) == Some(br"\u"));
-            return match second.and_then(|second| joined(first, second)) {
-                Some(character) => (Some(character), 11),
-                None => (char::from_u32(first), 5),
+            let Some(first) = code_unit(behind, 1) else { return ('\\', 0, false) };
+            let second = code_unit(behind, 7).filter(|_| behind.get(5..7) == Some(br"\u"));
+            return match (second.and_then(|second| joined(first, second)), char::from_u32(first)) {
+                (Some(character), _) => (character, 11, true),
+                (None, Some(character)) => (character, 5, true),
+                (None, None) => (char::REPLACEMENT_CHARACTER, 5, false),
             };
         }
-        _ => return (None, 0),
+        Some(sign) if sign.is_ascii_punctuation() => {
+            return (char::from(*sign), 1, matches!(sign, b'"' | b'\\' | b'/'));
+        }
+        _ => return ('\\', 0, false),
     };
-    (Some(character), 1)
+    (character, 1, true)
 }
 
 /// The four hexadecimal digits at a place.
@@ -80,7 +78,7 @@ fn is_half(behind: &[u8]) -> bool {
         Some((b'u', digits)) => match digits.split_at_checked(4) {
             None => digits.iter().all(u8::is_ascii_hexdigit),
             Some((_, rest)) => {
-                escape(behind) == (None, 5)
+                escape(behind) == (char::REPLACEMENT_CHARACTER, 5, false)
                     && rest
                         .strip_prefix(b"\\")
                         .map_or(rest.is_empty(), |rest| rest.len() < 5 && is_half(rest))
@@ -117,9 +115,9 @@ impl<'t> Places<'t> {
                 return self.at;
             }
             let behind = self.at.saturating_add(1);
-            let (character, length) = escape(self.text.get(behind..).unwrap_or_default());
+            let (character, length, _) = escape(self.text.get(behind..).unwrap_or_default());
             self.at = behind.saturating_add(length);
-            self.said = self.said.saturating_add(shown(character, length).len_utf8());
+            self.said = self.said.saturating_add(character.len_utf8());
         }
     }
 }
@@ -155,17 +153,18 @@ mod tests {
             assert_eq!(unescaped(&cut, true).expect("escapes").text, "a", "{half}");
             assert!(unescaped(&cut, false).expect("escapes").text.len() > 1, "{half}");
         }
-        for whole in [r"a\\", r"a\q", r"a\n", r"a\uxyz", r"a\ud83dx", r"a\u12fx", r"a\ud83d\n"] {
+        for whole in [r"a\\", r"a\q", r"a\_", r"a\n", r"a\uxyz", r"a\ud83dx", r"a\u12fx", r"a\ud83d\n"] {
             let said = |is_cut| unescaped(whole, is_cut).expect("escapes");
             assert_eq!(said(true), said(false), "{whole}");
         }
         assert_eq!(unescaped("plain é", true), None);
+        assert_eq!(unescaped(r"a\_b\d\-", true).expect("escapes").text, r"a_b\d-");
     }
 
     proptest! {
         #[test]
         fn what_is_said_is_found_in_its_place(pieces in prop::collection::vec(prop::sample::select(vec![
-            "a", "é", "😀", r"\n", r"\\", r"\u00e9", r"\ud83d\ude00", r"\ud83d", r"\q", r"\u12", "\"",
+            "a", "é", "😀", r"\n", r"\\", r"\u00e9", r"\_", r"\.", r"\ud83d\ude00", r"\ud83d", r"\q", r"\u12", "\"",
         ]), 0..20)) {
             let text = pieces.concat();
             let Some(said) = unescaped(&text, false) else { return Ok(()) };
