@@ -575,7 +575,7 @@ fn read_redaction(section: &mut Section<'_, '_>) -> Rc<Redactor> {
     let ignore_case = section.boolean("ignore_case", false);
     let patterns = section.texts("patterns");
     let mut off = Vec::new();
-    for name in section.texts("off") {
+    for name in section.texts("off").into_iter().filter(|name| !name.is_empty()) {
         if let Some(kind) = redact::Kind::BUILT_IN.iter().find(|kind| kind.name() == name) {
             off.push(*kind);
         } else {

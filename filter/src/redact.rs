@@ -11,12 +11,14 @@
 //! What always holds:
 //! - time is linear in the text. A look around is bounded, or ends where the next one would begin, or moves the scan
 //!   past what it looked at; user rules cost at most their own bounded size for each character;
-//! - memory is bounded: 12 bytes for each finding, and an output of at most [`MAX_GROWTH`] times the text;
+//! - memory is bounded: 12 bytes for each finding, four times that while lists grow, an output of at most [`MAX_GROWTH`]
+//!   times the text, and two copies of a text with backslashes, which is looked at as it is and as what its escapes say;
 //! - no finding begins or ends within a character, and nothing here can panic;
 //! - a text cut at its end (`is_cut`) ends in no more than four digits or letters of a secret that began before the cut.
 
 mod authorization;
 mod bytes;
+mod element;
 mod email;
 mod iban;
 mod ip;
@@ -113,7 +115,8 @@ const MAX_JUDGED: usize = 64;
 pub struct Rules {
     /// Built-in kinds that are left alone. Empty: all are looked for.
     pub off: Vec<Kind>,
-    /// Texts that are redacted wherever they stand, within words too.
+    /// Texts that are redacted wherever they stand, within words too. Here and in `patterns` an empty one is none, and
+    /// keeps a place.
     pub literals: Vec<String>,
     /// ASCII letters of literals match in both cases.
     pub ignore_case: bool,

@@ -337,7 +337,7 @@ impl<'a, 'p> Section<'a, 'p> {
         })
     }
 
-    /// A list of texts; what is none is reported and left out.
+    /// A list of texts; what is none, or empty, is reported, and an empty text keeps its place.
     pub(super) fn texts(&mut self, key: &'static str) -> Vec<String> {
         let mut texts = Vec::new();
         let Some(value) = self.value(key) else { return texts };
@@ -346,12 +346,12 @@ impl<'a, 'p> Section<'a, 'p> {
             return texts;
         };
         for (index, item) in items.enumerate() {
-            if let Ok(text) = item.to_unquoted_string_str() {
-                texts.push(text.into_owned());
-            } else {
-                let message = format!("expected a text, found {}; ignored", kind(item.kind()));
-                self.report(&format!("{key}[{index}]"), message);
+            let text = item.to_unquoted_string_str().unwrap_or_default().into_owned();
+            if text.is_empty() {
+                let found = if item.kind().is_string() { "an empty one" } else { kind(item.kind()) };
+                self.report(&format!("{key}[{index}]"), format!("expected a text, found {found}; ignored"));
             }
+            texts.push(text);
         }
         texts
     }

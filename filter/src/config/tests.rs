@@ -263,6 +263,15 @@ fn mistakes_in_rules_are_reported_and_the_others_used() {
             "redaction.literals[0]: shorter than 3 characters: a longer one finds less by chance; not used",
         ]
     );
+    assert_eq!(
+        problems(r#"{"redaction":{"literals":["Falcon",5,"x"],"patterns":["","(a"]}}"#),
+        [
+            "redaction.literals[1]: expected a text, found a number; ignored",
+            "redaction.patterns[0]: expected a text, found an empty one; ignored",
+            "redaction.literals[2]: shorter than 3 characters: a longer one finds less by chance; not used",
+            "redaction.patterns[1]: at character 2: `(` without `)`; not used",
+        ]
+    );
     let (config, _) = parse(document.as_bytes());
     let redacted = |text| config.redactor.redact(text, false, &mut redact::Found::default()).into_owned();
     assert_eq!(redacted("Falcon me@example.com"), "[REDACTED:literal] [REDACTED:email]");

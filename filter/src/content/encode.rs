@@ -36,8 +36,8 @@ impl Treatment<'_> {
 
 /// How many bytes a text takes inside a JSON string.
 pub(super) fn json_bytes(text: &str) -> usize {
-    let count = |set: &AsciiSet, extra| set.count(text.as_bytes()).saturating_mul(extra);
-    text.len().saturating_add(count(&SPECIAL, 1)).saturating_add(count(&LONG, 4))
+    let [special, long] = AsciiSet::counts([&SPECIAL, &LONG], text.as_bytes());
+    text.len().saturating_add(special).saturating_add(long.saturating_mul(4))
 }
 
 /// What a byte takes in a JSON string besides itself.

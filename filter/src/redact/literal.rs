@@ -24,7 +24,9 @@ impl Literals {
     pub(super) fn new(rules: &Rules, problems: &mut Vec<Problem>) -> Self {
         let mut found = Self { texts: Vec::new(), begins: [false; 256], ignore_case: rules.ignore_case };
         for (index, text) in rules.literals.iter().enumerate() {
-            let message = if index >= MAX_LITERALS {
+            let message = if text.is_empty() {
+                continue;
+            } else if index >= MAX_LITERALS {
                 "more than 1000 literals: this and further ones"
             } else if text.chars().nth(MIN_RULE_CHARS.saturating_sub(1)).is_none() {
                 "shorter than 3 characters: a longer one finds less by chance"

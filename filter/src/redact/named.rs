@@ -12,7 +12,7 @@ use crate::wire::holds;
 
 /// What a value must be like to count.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Value {
+pub(super) enum Value {
     /// Anything but a placeholder.
     Any,
     /// The same, and no folder, which `pwd` is as often.
@@ -24,6 +24,12 @@ enum Value {
     /// A scheme and a credential.
     Authorization,
     Phone,
+}
+
+impl Value {
+    fn has_form(self) -> bool {
+        matches!(self, Self::Authorization | Self::Phone)
+    }
 }
 
 /// The ends of names, in lower case and without `_`, `-`, `.` and spaces; the first that fits counts.
@@ -75,38 +81,22 @@ const MAX_NAME: usize = 16;
 /// No name is looked at further back from its end, with all that may stand in it and around it.
 pub(super) const MAX_LOOK_BACK: usize = 4 * MAX_NAME;
 
-/// As `>` stands in JSON that some write.
-const ESCAPED_GREATER: &[u8] = b"\\u003e";
-
-/// What stands between a name and its value, also as an escape of JSON, and its length.
-fn sign(bytes: Bytes<'_>, at: usize) -> Option<(u8, usize)> {
-    match bytes.at(at) {
-        // A path of a language.
-        b':' if bytes.at(at.wrapping_add(1)) == b':' => None,
-        b'\\' if bytes.starts_with_in_any_case(at, b"\\u003d") => Some((b'=', 6)),
-        b'\\' if bytes.starts_with_in_any_case(at, ESCAPED_GREATER) => Some((b'>', 6)),
-        b'\\' => None,
-        sign => Some((sign, 1)),
-    }
-}
-
-/// At `:`, `=`, or the `>` that ends an XML tag; or at a backslash, which may begin one of them.
+/// At `:` or `=`.
 pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     let bytes = scan.bytes;
-    let (sign, length) = sign(bytes, at)?;
-    let kind = kind_of_name(bytes, at, sign)?;
-    scan.wants(if kind == Value::Phone { Kind::Phone } else { Kind::ApiKey })?;
-    let mut start = at.wrapping_add(length);
-    if sign != b'>' {
-        // `:=`, `==`, `=>`, `**name:** value`.
-        for more in [b"=>".as_slice(), b"**"] {
-            let limit = start.wrapping_add(2);
-            while start < limit && more.contains(&bytes.at(start)) {
-                start = start.wrapping_add(1);
-            }
-        }
-        if bytes.starts_with_in_any_case(start, ESCAPED_GREATER) {
-            start = start.wrapping_add(ESCAPED_GREATER.len());
+    let sign = bytes.at(at);
+    // A path of a language.
+    if sign == b':' && bytes.at(at.wrapping_add(1)) == b':' {
+        return None;
+    }
+    let kind = kind_of_name(bytes, at)?;
+    wanted(scan, kind)?;
+    let mut start = at.wrapping_add(1);
+    // `:=`, `==`, `=>`, `**name:** value`.
+    for more in [b"=>".as_slice(), b"**"] {
+        let limit = start.wrapping_add(2);
+        while start < limit && more.contains(&bytes.at(start)) {
+            start = start.wrapping_add(1);
         }
     }
     let is_spaced = matches!(bytes.at(start), b' ' | b'\t');
@@ -121,14 +111,13 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     let is_quoted = quoted.is_some();
     let (quote, escapes);
     (start, quote, escapes) = quoted.unwrap_or((start, 0, 0));
-    match kind {
-        Value::Phone => {
-            let digits = start.wrapping_add(usize::from(matches!(bytes.at(start), b'+' | b'(')));
-            let end = number::end_of_named_phone(bytes, digits)?;
-            return scan.found(Kind::Phone, start, end);
-        }
-        Value::Authorization => return authorization::find(scan, start),
-        Value::Any | Value::NoFolder | Value::Random(_) | Value::Key => {}
+    let is_doubled = |quote| bytes.before(at, 1) == quote && bytes.before(at, 2) == quote;
+    // JSON in a table whose fields are in quotes: `""name"":""value""`.
+    if is_quoted && bytes.at(start) == quote && is_doubled(quote) {
+        start = start.wrapping_add(1);
+    }
+    if kind.has_form() {
+        return find_form(scan, kind, start);
     }
     if is_quoted && is_closed(bytes, at, start, quote) {
         return None;
@@ -163,15 +152,54 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     if !(counts || is_beginning) {
         return None;
     }
-    if bytes.starts_with(start, b"-----BEGIN ") {
+    credential(scan, start, end_within(usize::MAX))
+}
+
+/// The same of a value that an element has, which goes to `end`. `is_beginning`: that is at a cut.
+pub(super) fn find_in_element(
+    scan: &mut Scan<'_>,
+    kind: Value,
+    start: usize,
+    end: usize,
+    is_beginning: bool,
+) -> Option<usize> {
+    wanted(scan, kind)?;
+    if kind.has_form() {
+        return find_form(scan, kind, start);
+    }
+    let value = scan.bytes.span(start, end);
+    // `<Password>{value}</Password>`.
+    let is_code = value.starts_with(b"{");
+    let counts = !is_code && !is_variable(value) && is_value(kind, value);
+    if counts || is_beginning { credential(scan, start, end) } else { None }
+}
+
+fn wanted(scan: &Scan<'_>, kind: Value) -> Option<()> {
+    scan.wants(if kind == Value::Phone { Kind::Phone } else { Kind::ApiKey })
+}
+
+/// What shows its own end.
+fn find_form(scan: &mut Scan<'_>, kind: Value, start: usize) -> Option<usize> {
+    let bytes = scan.bytes;
+    if kind == Value::Authorization {
+        return authorization::find(scan, start);
+    }
+    let digits = start.wrapping_add(usize::from(matches!(bytes.at(start), b'+' | b'(')));
+    let end = number::end_of_named_phone(bytes, digits)?;
+    scan.found(Kind::Phone, start, end)
+}
+
+/// What says itself what it is goes as that.
+fn credential(scan: &mut Scan<'_>, start: usize, end: usize) -> Option<usize> {
+    if scan.bytes.starts_with(start, b"-----BEGIN ") {
         return None;
     }
-    if bytes.starts_with(start, b"eyJ")
+    if scan.bytes.starts_with(start, b"eyJ")
         && let Some(end) = keys::find_jwt(scan, start.wrapping_add(2))
     {
         return Some(end);
     }
-    scan.found(Kind::ApiKey, start, end_within(usize::MAX))
+    scan.found(Kind::ApiKey, start, end)
 }
 
 /// The next that is none, within a few.
@@ -182,25 +210,40 @@ pub(super) fn behind_spaces(bytes: Bytes<'_>, start: usize) -> usize {
 
 /// Where a text in quotes begins, the quote, and how many backslashes are before it.
 pub(super) fn behind_quote(bytes: Bytes<'_>, start: usize) -> Option<(usize, u8, usize)> {
+    let start = start.wrapping_add(prefix_of_quote(bytes, start));
     let escapes = bytes.from(start).iter().take(3).take_while(|byte| **byte == b'\\').count();
     let at = start.wrapping_add(escapes);
     let quote = bytes.at(at);
-    is(quote, QUOTE).then_some((at.wrapping_add(1), quote, escapes))
+    is(quote, QUOTE).then_some(())?;
+    let text = at.wrapping_add(1);
+    let is_tripled = bytes.at(text) == quote && bytes.at(text.wrapping_add(1)) == quote;
+    Some((text.wrapping_add(if is_tripled { 2 } else { 0 }), quote, escapes))
+}
+
+/// The length of what languages write before a quote: `b"…"`, `r'…'`, `@"…"`, `$'…'`. Not of templates, `f"{…}"`.
+fn prefix_of_quote(bytes: Bytes<'_>, start: usize) -> usize {
+    let is_letter = |byte: u8| matches!(byte.to_ascii_lowercase(), b'b' | b'r' | b'u');
+    match [bytes.at(start), bytes.at(start.wrapping_add(1)), bytes.at(start.wrapping_add(2))] {
+        [b'$', b'\'', _] => 1,
+        [b'@', quote, _] if is(quote, QUOTE) => 1,
+        [letter, quote, _] if is_letter(letter) && is(quote, QUOTE) => 1,
+        [one, two, quote] if is_letter(one) && is_letter(two) && is(quote, QUOTE) => 2,
+        _ => 0,
+    }
 }
 
 /// Whether the quote before `start` closes a text of a few words that ends at `at`: `"Your password: ")`.
 fn is_closed(bytes: Bytes<'_>, at: usize, start: usize, quote: u8) -> bool {
     let before = bytes.span(at.saturating_sub(2 * MAX_NAME), at);
-    // The quote may be before a placeholder: `"<your password>"`.
-    let is_word = |byte: &u8| is(*byte, LETTER) || matches!(byte, b' ' | b'<');
+    let is_word = |byte: &u8| is(*byte, LETTER) || *byte == b' ';
     let opened = before.iter().rposition(|byte| !is_word(byte));
     let words = opened.and_then(|at| before.get(at..)).unwrap_or_default();
     matches!(bytes.at(start), b' ' | b',' | b';' | b')' | b']' | b'}' | b'>' | b'+')
         && matches!(words, [opening, first, ..] if *opening == quote && *first != b' ')
 }
 
-/// What the name before a sign says of its value.
-fn kind_of_name(bytes: Bytes<'_>, at: usize, sign: u8) -> Option<Value> {
+/// What the name that ends here says of its value.
+pub(super) fn kind_of_name(bytes: Bytes<'_>, at: usize) -> Option<Value> {
     // Not line breaks: a heading of Markdown is underlined with `=`.
     let front = bytes.span(at.saturating_sub(8), at).iter().rev();
     let spaces = front.take_while(|byte| matches!(byte, b' ' | b'\t')).count();
@@ -215,8 +258,9 @@ fn kind_of_name(bytes: Bytes<'_>, at: usize, sign: u8) -> Option<Value> {
         }
     }
     if is(bytes.before(end, 1), QUOTE) {
-        // `"name"`, `\"name\"`, `["name"]`.
-        end = end.saturating_sub(1);
+        // `"name"`, `\"name\"`, `["name"]`, `""name""`.
+        let is_doubled = bytes.before(end, 1) == bytes.before(end, 2);
+        end = end.saturating_sub(if is_doubled { 2 } else { 1 });
         end = end.saturating_sub(
             bytes.span(end.saturating_sub(3), end).iter().rev().take_while(|byte| **byte == b'\\').count(),
         );
@@ -243,10 +287,6 @@ fn kind_of_name(bytes: Bytes<'_>, at: usize, sign: u8) -> Option<Value> {
         let Some(place) = unused.checked_sub(1).and_then(|at| name.get_mut(at)) else { break };
         *place = byte.to_ascii_lowercase();
         unused = unused.saturating_sub(1);
-    }
-    let is_in_tag = bytes.before(start, 1) == b'<' || bytes.starts_with_in_any_case(start, b"u003c");
-    if sign == b'>' && !is_in_tag {
-        return None;
     }
     work(NAMES.len());
     let (word, kind) = NAMES
@@ -278,14 +318,29 @@ fn end_of_quoted(bytes: Bytes<'_>, start: usize, quote: u8, escapes: usize, most
     whole_character(bytes, end)
 }
 
-/// Up to a space, a quote, a bracket, or what separates fields.
+/// Up to a space, a quote, a bracket, or what separates fields, unless a shell has it escaped.
 fn end_of_plain(bytes: Bytes<'_>, start: usize, most: usize) -> usize {
     let rest = bytes.from(start);
     let rest = rest.get(..most).unwrap_or(rest);
-    let length = rest.iter().position(|byte| is(*byte, VALUE_END) || *byte == b'\\').unwrap_or(rest.len());
+    let mut is_escaped = false;
+    let length = rest.iter().enumerate().position(|(at, byte)| {
+        let is_sign = std::mem::take(&mut is_escaped);
+        // At the beginning it may be all that is a placeholder.
+        is_escaped = !is_sign
+            && *byte == b'\\'
+            && at > 0
+            && rest.get(at.wrapping_add(1)).is_some_and(|next| is_escapable(*next));
+        !is_sign && !is_escaped && (is(*byte, VALUE_END) || *byte == b'\\')
+    });
+    let length = before_marker(rest.get(..length.unwrap_or(rest.len())).unwrap_or_default()).len();
     let end = whole_character(bytes, start.wrapping_add(length));
     // The end of a sentence.
     if length > 1 && bytes.before(end, 1) == b'.' { end.saturating_sub(1) } else { end }
+}
+
+/// What a shell escapes. A quote that is escaped may be the end of a string of JSON, and braces those of a template.
+fn is_escapable(byte: u8) -> bool {
+    byte.is_ascii_punctuation() && !matches!(byte, b'"' | b'\\' | b'{' | b'}') || byte == b' '
 }
 
 /// Back to where a character begins.
@@ -325,7 +380,7 @@ pub(super) fn is_credential(name: &str, text: &str) -> bool {
     let is_token = text.starts_with("eyJ") && text.bytes().all(|byte| is(byte, DOTTED));
     let is_block = text.strip_prefix(BEGIN).is_some_and(|rest| !holds(rest, BEGIN))
         && text.trim_end().ends_with(" PRIVATE KEY-----");
-    let kind = kind_of_name(Bytes::new(name), name.len(), 0);
+    let kind = kind_of_name(Bytes::new(name), name.len());
     let is_credential = kind.is_some_and(|kind| is_value(kind, text.as_bytes()));
     is_credential && !text.is_empty() && !is_token && !is_block
 }
@@ -336,8 +391,17 @@ fn is_value(kind: Value, value: &[u8]) -> bool {
         && match kind {
             Value::Any => !is_placeholder(value),
             Value::NoFolder => !is_placeholder(value) && !is_folder(value),
-            Value::Random(min) => value.len() >= usize::from(min) && is_random(value),
+            Value::Random(min) => {
+                let value = before_marker(value);
+                value.len() >= usize::from(min) && is_random(value)
+            }
             Value::Key => is_key(value),
             Value::Authorization | Value::Phone => false,
         }
+}
+
+/// What redaction itself has written is no part of a value.
+fn before_marker(value: &[u8]) -> &[u8] {
+    let at = value.windows(MARKER.len()).position(|window| window == MARKER);
+    at.and_then(|at| value.get(..at)).unwrap_or(value)
 }

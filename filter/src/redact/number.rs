@@ -128,7 +128,7 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     let end = if plus == 0 {
         national(bytes, &groups, start, in_brackets)
     } else if bytes.is_word_start(start) {
-        international(&groups)
+        international(bytes, &groups)
     } else {
         None
     }?;
@@ -172,6 +172,11 @@ fn card(bytes: Bytes<'_>, groups: &Groups) -> Option<usize> {
     groups.all().get(count.saturating_sub(1)).map(|group| group.end)
 }
 
+/// A card right behind a telephone number is none of its groups.
+fn is_card_at(bytes: Bytes<'_>, start: usize) -> bool {
+    card(bytes, &Groups::read(bytes, start)).is_some()
+}
+
 fn is_card(bytes: Bytes<'_>, groups: &Groups, count: usize) -> bool {
     let taken = groups.all().get(..count).unwrap_or_default();
     let Some(last) = taken.last() else { return false };
@@ -212,11 +217,14 @@ fn has_luhn_digit(digits: &[u8]) -> bool {
 }
 
 /// Behind `+`: 8 to 15 digits, 9 without separators, 11 in North America. The longest that fits.
-fn international(groups: &Groups) -> Option<usize> {
+fn international(bytes: Bytes<'_>, groups: &Groups) -> Option<usize> {
     let first = *groups.digits.first()?;
     let mut total: usize = 0;
     let mut found = None;
     for (index, group) in groups.all().iter().enumerate() {
+        if found.is_some() && is_card_at(bytes, group.start) {
+            break;
+        }
         total = total.wrapping_add(group.len());
         let fits = match first {
             b'0' => false,
@@ -340,6 +348,9 @@ pub(super) fn end_of_named_phone(bytes: Bytes<'_>, start: usize) -> Option<usize
     let mut total: usize = 0;
     let mut found = None;
     for group in groups.all() {
+        if found.is_some() && is_card_at(bytes, group.start) {
+            break;
+        }
         total = total.wrapping_add(group.len());
         if (7..=15).contains(&total) {
             found = Some(group.end);

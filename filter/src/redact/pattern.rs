@@ -131,6 +131,9 @@ impl Patterns {
                 problems.push(problem("patterns", index, "more than 32 patterns; join some with `|`"));
                 break;
             }
+            if pattern.is_empty() {
+                continue;
+            }
             if let Err(mistake) = parse::add(&mut compiled, pattern) {
                 let message = format!("at character {}: {}", mistake.position, mistake.message);
                 problems.push(problem("patterns", index, &message));

@@ -5,6 +5,7 @@
 use super::bytes::{BASE64, Bytes, SPACE, WORD, is};
 use super::scan::Scan;
 use super::{Kind, work};
+use crate::wire;
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
@@ -58,7 +59,7 @@ fn next_boundary(bytes: Bytes<'_>, from: usize) -> Option<usize> {
     let mut at = from;
     loop {
         let rest = bytes.from(at);
-        let step = memchr::memchr(b'-', rest);
+        let step = wire::find(b'-', rest);
         work(step.unwrap_or(rest.len()));
         at = at.wrapping_add(step?);
         if bytes.starts_with(at, END) || bytes.starts_with(at, BEGIN) {

@@ -3,7 +3,7 @@
 use super::bytes::{Bytes, DIGIT, HEX, IPV6, LOCAL, NUMBER, is};
 use super::spans::Spans;
 use super::{
-    Enabled, Kind, MAX_CUT_REST, authorization, email, iban, ip, keys, named, number, pem, user_info,
+    Enabled, Kind, MAX_CUT_REST, authorization, element, email, iban, ip, keys, named, number, pem, user_info,
 };
 
 /// How far back a cut word is looked for: the longest local part of an address.
@@ -55,9 +55,10 @@ impl Scan<'_> {
             b'0'..=b'9' => return self.digits(at),
             b'@' => email::find(self, at),
             b':' => self.colon(at),
-            b'=' | b'>' => named::find(self, at),
+            b'=' => named::find(self, at),
+            b'>' => element::find(self, at),
             // The digits of an escape are no number.
-            b'\\' => named::find(self, at).or_else(|| Some(self.bytes.behind_escape(at.wrapping_add(1)))),
+            b'\\' => Some(self.bytes.behind_escape(at.wrapping_add(1))),
             b'-' => pem::find(self, at),
             b'J' => keys::find_jwt(self, at),
             b'B' => authorization::find_bearer(self, at),

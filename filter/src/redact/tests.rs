@@ -217,6 +217,16 @@ fn phones() {
     ]);
 }
 
+/// None of its digits are taken for the end of the number.
+#[test]
+fn a_card_right_behind_a_number() {
+    let card = ["4111 1111 ", "1111 1111"].concat();
+    for before in ["Tel +49 30 1234567", "phone: 030 1234567", "fax=4155552671"] {
+        let output = redacted(&format!("{before} {card}"));
+        assert!(output.ends_with("[REDACTED:phone] [REDACTED:credit_card]"), "{output}");
+    }
+}
+
 #[test]
 fn credit_cards() {
     let visa = ["4111 1111 ", "1111 1111"].concat();
@@ -573,6 +583,17 @@ fn named_values() {
             &format!("FERNET_KEY='«{}=»'", body(43)),
             &format!("AZURE_STORAGE_KEY=«{}/{}==»;", body(43), body(42)),
             &format!("APP_KEY=«base64:{}+{}=»", body(20), body(22)),
+            // As languages write strings.
+            "password=b\"«hunter2more»\" {'password': B'«hunter2more»'} password = u'«hunter2more»'",
+            "password=r'«hunter2more»' password: @\"«hunter2more»\" password=$'«hunter2more»' pwd=Rb'«x1»'",
+            r#"app.secret_key = b'«_5#y2L"F4Q8z\n\xec]/»'"#,
+            "password=\"\"\"«hunter2more»\"\"\" password='''«hunter2more»'''",
+            r#"1,"{""password"":""«hunter2more»"",""a"":""b""}",2"#,
+            r"{b'authorization': b'Basic «dXNlcjpQV0h1bnRlcg==»'}",
+            // What a shell escapes.
+            r"password=«hunter2\&more99xyz» password=«QW\,hunter2more»; password=«QW\)hunter2\;x\'y»",
+            r"PASSWORD=«QW\ hunter2\ more» password=«QW\(hunter2\)more», x",
+            r"export TOKEN=«abc\;aB3dE5fG7hI9jK1lM3nO»",
             &format!("«sk-proj-{key}»: {key}"),
             &format!("OPENAI_KEY='«{key}»'"),
             &format!("Bearer «{key}»"),
@@ -587,8 +608,46 @@ fn named_values() {
 }
 
 #[test]
+fn elements_of_xml() {
+    check(
+        Kind::ApiKey,
+        &[
+            "<password>«hunter2,more;x y»</password><user>ann</user>",
+            "<a:Password>«hunter2»</a:Password>\n<wsse:password Type=\"x#PasswordText\">«hunter2»</wsse:password>",
+            "<password><![CDATA[«QW&hunter2»]]></password>",
+            "<password> «hunter2»\n  </password>",
+            r"<password>«hun\ter2»</password>",
+            "<apiKey>«aB3dE5fG7hI9»</apiKey><Authorization>Basic «dXNlcjpwYXNz»</Authorization>",
+            "<password>«\"hunter2\"»</password>",
+        ],
+    );
+    check(Kind::Phone, &["<phone>«4155552671»</phone>", "<fax>«+49 30 12345678»</fax>"]);
+    let cut = |text: &str| with(&Rules::default(), text, true).0;
+    for end in ["", ", x", "<", "</", "</pass", "</password"] {
+        let output = cut(&format!("<password>hunter2{end}"));
+        assert!(output.starts_with("<password>[REDACTED:api_key]"), "{output}");
+    }
+    assert_eq!(cut("<token>aB3d"), "<token>aB3d");
+    unchanged(&[
+        "mongodb+srv://<db_username>:<db_password>@cluster0.ab1cd.example/?retryWrites=true&w=majority",
+        "redis://:<password>@redis:6379/0 amqp://user:<password>@host",
+        "login --password <password> --host db; use <your-password> here",
+        "List<Password> passwords = new ArrayList<>();",
+        r#"{"password": "<YOUR_PASSWORD>", "x": 1} {"password": "<db_password>", "x": 1}"#,
+        "Client(user=\"<user>\", password=\"<your_password>\", host=\"db\")",
+        "Use `<your password>`. Then set `API_HOST`.\n- `<password>`: the password of `user`",
+        r#"{"<password>": "string"} "<password>"? "<your password>"\n"next""#,
+        "`--otp <one-time password>`, `--name x`",
+        "<password>${DB_PASSWORD}</password><pwd>{{ vault }}</pwd><password>****</password>",
+        "<password></password><password/> text <password value=\"\"/> text </password>",
+        "<secret>the recipe of my grandmother</secret>",
+    ]);
+}
+
+#[test]
 fn what_stands_behind_a_name_and_is_no_value() {
     unchanged(&[
+        "password = f\"{prefix}{name}\" api_key=f\"sk-{Key1}\"",
         "Forgot your password: click here",
         "Password:\tmust not be empty",
         "====== Password ======\nPASSWORD ==========\nPassword: ==========",
@@ -712,6 +771,21 @@ fn a_text_without_findings_is_lent() {
         redactor.redact("nothing to see, 12 of 34", false, &mut Found::default()),
         Cow::Borrowed(_)
     ));
+}
+
+#[test]
+fn a_marker_makes_no_value_random() {
+    check(
+        Kind::Email,
+        &[
+            "secret=see:«ann@example.com»",
+            r#"{"secret":"mail «ann@example.com» for it","x":1}"#,
+            "token: mailto:«ann@example.com»",
+        ],
+    );
+    let rules = Rules { literals: vec!["R&D/Falcon".into()], ..Rules::default() };
+    let (output, _) = with(&rules, "password=.R&D/Falcon x", false);
+    assert_eq!(output, "password=.[REDACTED:literal] x");
 }
 
 #[test]

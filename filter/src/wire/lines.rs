@@ -20,7 +20,7 @@ impl Splitter {
     pub fn feed(&mut self, bytes: &[u8], lines: &mut dyn Lines) {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let end = memchr::memchr(b'\n', rest);
+            let end = super::find(b'\n', rest);
             let line = end.map_or(rest, |end| rest.get(..end).unwrap_or_default());
             if !line.is_empty() {
                 self.in_line = true;

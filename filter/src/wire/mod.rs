@@ -14,8 +14,6 @@ pub mod sse;
 use std::borrow::Cow;
 
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
-use memchr::memchr;
-
 /// The checksum of AWS event streams and of gzip.
 pub static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
@@ -24,13 +22,25 @@ pub fn is_same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && is_same_at_length(a, b)
 }
 
+/// Where the first `byte` stands. The library's search would be in the module once for each place that calls it.
+#[inline(never)]
+pub fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
+    memchr::memchr(byte, bytes)
+}
+
+/// Where the first of two bytes stands.
+#[inline(never)]
+pub fn find_either(one: u8, other: u8, bytes: &[u8]) -> Option<usize> {
+    memchr::memchr2(one, other, bytes)
+}
+
 /// What is before the first `marker` and what is behind it. The library's search prepares for texts far longer than
 /// ours, in 3 KB of code.
 pub fn split<'a>(text: &'a str, marker: &str) -> Option<(&'a str, &'a str)> {
     let first = marker.bytes().next()?;
     let mut from = 0_usize;
     loop {
-        let at = memchr(first, text.as_bytes().get(from..)?)?.saturating_add(from);
+        let at = find(first, text.as_bytes().get(from..)?)?.saturating_add(from);
         let (before, rest) = text.split_at_checked(at)?;
         if let Some(behind) = rest.strip_prefix(marker) {
             return Some((before, behind));

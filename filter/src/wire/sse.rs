@@ -165,7 +165,7 @@ impl Framer {
     }
 
     fn value<'a>(&mut self, rest: &'a [u8], events: &mut dyn Events) -> &'a [u8] {
-        let end = memchr::memchr2(b'\n', b'\r', rest);
+        let end = super::find_either(b'\n', b'\r', rest);
         let value = end.map_or(rest, |end| rest.get(..end).unwrap_or_default());
         if self.state == State::Value && !value.is_empty() {
             match self.field {

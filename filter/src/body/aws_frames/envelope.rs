@@ -5,7 +5,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use memchr::memchr2;
+
+use crate::wire::find_either;
 
 const KEY: &[u8] = b"bytes";
 /// Base64 is decoded in pieces of this many characters; a multiple of four.
@@ -64,7 +65,7 @@ impl Envelope {
         let mut rest = bytes;
         while let Some((&byte, tail)) = rest.split_first() {
             if matches!(self.state, State::Text | State::Document) {
-                let end = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+                let end = find_either(b'"', b'\\', rest).unwrap_or(rest.len());
                 let (plain, tail) = rest.split_at_checked(end).unwrap_or((rest, &[]));
                 if self.state == State::Document {
                     self.decode(plain, out);

@@ -37,6 +37,13 @@ fn what_an_escape_interrupts_goes_whole() {
         (r"password=hunter2\!correct x", "password=[REDACTED:api_key] x"),
         (r"10\.11\.12\.13 my\_name\_x@example.com", "[REDACTED:ip_address] [REDACTED:email]"),
         (r"4111\-1111\-1111\-1111", "[REDACTED:credit_card]"),
+        (r"pay 4111\ 1111\ 1111\ 1111 now", "pay [REDACTED:credit_card] now"),
+        (r"call +49\ 30\ 1234567", "call [REDACTED:phone]"),
+        (r"-H X-Api-Key:\ aB3dE5fG7hI9jK1lM3nO5pQ7 x", r"-H X-Api-Key:\ [REDACTED:api_key] x"),
+        (
+            r"-H Authorization:\ Basic\ dXNlcjpQV0h1bnRlcg== x",
+            r"-H Authorization:\ Basic\ [REDACTED:api_key] x",
+        ),
     ] {
         assert_eq!(redacted(text), expected, "{text}");
     }

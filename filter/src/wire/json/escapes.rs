@@ -1,7 +1,9 @@
 //! What strings say: what stands for what behind their backslashes. RFC 8259, section 7.
 
+use crate::wire::find;
+
 /// What a text says without its escapes.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Unescaped {
     pub text: String,
     /// Every backslash begins an escape, every surrogate has its pair.
@@ -11,7 +13,7 @@ pub struct Unescaped {
 /// A text with its escapes replaced by what they stand for, half a surrogate pair by U+FFFD; nothing without a backslash.
 /// Half an escape at its end is left out when it `is_cut`.
 pub fn unescaped(text: &str, is_cut: bool) -> Option<Unescaped> {
-    text.as_bytes().contains(&b'\\').then_some(())?;
+    find(b'\\', text.as_bytes())?;
     let mut said = Unescaped { text: String::with_capacity(text.len()), is_json: true };
     let mut rest = text;
     while let Some((plain, behind)) = rest.split_once('\\') {
@@ -30,7 +32,8 @@ pub fn unescaped(text: &str, is_cut: bool) -> Option<Unescaped> {
 }
 
 /// What a backslash stands for with what follows it, how much of that is part of it, and whether JSON has it so. Of what
-/// JSON does not escape a sign stands for itself, as in a shell or in Markdown; before anything else the backslash does.
+/// JSON does not escape a sign or a space stands for itself, as in a shell or in Markdown; before anything else the
+/// backslash does.
 fn escape(behind: &[u8]) -> (char, usize, bool) {
     let character = match behind.first() {
         Some(b'n') => '\n',
@@ -47,7 +50,7 @@ fn escape(behind: &[u8]) -> (char, usize, bool) {
                 (None, None) => (char::REPLACEMENT_CHARACTER, 5, false),
             };
         }
-        Some(sign) if sign.is_ascii_punctuation() => {
+        Some(sign) if sign.is_ascii_punctuation() || *sign == b' ' => {
             return (char::from(*sign), 1, matches!(sign, b'"' | b'\\' | b'/'));
         }
         _ => return ('\\', 0, false),

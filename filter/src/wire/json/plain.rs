@@ -1,6 +1,6 @@
 //! Where the plain part of a string ends: at its first quote or backslash. Every string of every body is searched for one.
 
-use memchr::memchr2;
+use crate::wire::find_either;
 
 const BLOCK: usize = 16;
 /// Most strings are short: only behind this many blocks is it worth while to call for the library's search.
@@ -25,7 +25,7 @@ fn length(text: &[u8]) -> Option<usize> {
         }
         at = at.saturating_add(BLOCK);
     }
-    Some(at.saturating_add(memchr2(b'"', b'\\', text.get(at..)?)?))
+    Some(at.saturating_add(find_either(b'"', b'\\', text.get(at..)?)?))
 }
 
 /// A bit for each byte of the block that is one of the two.
