@@ -2,75 +2,71 @@
 
 use super::bytes::{Bytes, DOTTED, SPACE, is};
 use super::scan::Scan;
-use super::{MARKER, MAX_CUT_REST, named, work};
+use super::{MARKER, named, work};
 
-/// A tag with all that stands in it is looked at no further back from its end.
-const MAX_TAG: usize = 64;
+/// A tag with all that stands in it, and what is between it and its closing tag: longer ones are looked at no further.
+const MAX_BYTES: usize = 256;
 const CDATA: &[u8] = b"<![CDATA[";
 
-/// At the `>` of a tag. What is between it and the closing tag of the same name counts, on one line; a placeholder such as
-/// `<password>` has none.
+/// At the `>` of a tag. A password is all that is on the line before the closing tag, or, where there is none, the first
+/// word; a placeholder such as `<password>` has spaces or signs behind it. Of other names it is the first word.
 pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     let bytes = scan.bytes;
-    let name = name_of_tag(bytes, at)?;
-    let kind = named::kind_of_name(bytes, at.saturating_sub(name.behind))?;
-    let mut start = at.wrapping_add(1);
+    let (name, behind) = name_of_tag(bytes, at)?;
+    let kind = named::kind_of_name(bytes, at.saturating_sub(behind))?;
+    let first = at.wrapping_add(1);
+    let mut start = named::behind_spaces(bytes, first);
     if bytes.starts_with(start, CDATA) {
         start = start.wrapping_add(CDATA.len());
     }
-    start = named::behind_spaces(bytes, start);
-    let rest = bytes.from(start);
-    let is_end = |byte: &u8| matches!(byte, b'<' | b'\n' | b'\r');
-    let length = rest.iter().position(is_end).unwrap_or(rest.len());
-    work(length);
-    let end = start.wrapping_add(length);
-    let closing = bytes.from(bytes.run(end, SPACE));
-    let is_cut = closes(closing, name.text)?;
-    if is_cut && !scan.is_at_cut(bytes.len()) {
-        return None;
+    if !kind.may_be_text() {
+        return named::find_plain(scan, kind, start);
     }
-    let value = bytes.span(start, end).trim_ascii_end();
-    let value = value.strip_suffix(b"]]>").unwrap_or(value);
-    let is_nothing = value.is_empty() || value.starts_with(MARKER);
-    if is_nothing {
-        return None;
+    let value = content(scan, start, name);
+    if value.is_empty() {
+        let is_word = start == first
+            && !matches!(bytes.at(first), b'@' | b':' | b'/' | b'=' | b'.' | b'(' | b'-' | b'[');
+        return if is_word { named::find_plain(scan, kind, start) } else { None };
     }
-    named::find_in_element(
-        scan,
-        kind,
-        start,
-        start.wrapping_add(value.len()),
-        is_cut && length > MAX_CUT_REST,
-    )
+    let is_nothing = value.starts_with(MARKER) || value.starts_with(b"{");
+    if is_nothing { None } else { named::find_text(scan, kind, start, start.wrapping_add(value.len())) }
 }
 
-/// Whether a closing tag stands here, and if so, whether the text ends within it.
+/// What is on this line before the closing tag of this name, or before a cut in it; nothing where there is none.
+fn content<'t>(scan: &Scan<'t>, start: usize, name: &[u8]) -> &'t [u8] {
+    let bytes = scan.bytes;
+    let line = bytes.span(start, start.wrapping_add(MAX_BYTES));
+    let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    let line = line.split(is_end).next().unwrap_or_default();
+    work(line.len());
+    let mut ends = (0..=line.len()).filter(|at| line.get(*at).is_none_or(|byte| *byte == b'<'));
+    let end = ends.find(|at| {
+        let closing = bytes.run_within(start.wrapping_add(*at), SPACE, MAX_BYTES);
+        closes(bytes.from(closing), name).is_some_and(|is_whole| is_whole || scan.is_at_cut(bytes.len()))
+    });
+    let value = end.and_then(|end| line.get(..end)).unwrap_or_default().trim_ascii_end();
+    value.strip_suffix(b"]]>").unwrap_or(value)
+}
+
+/// Whether a closing tag stands here, in any case of letters, and whether it does before the text ends.
 fn closes(text: &[u8], name: &[u8]) -> Option<bool> {
     let mut text = text.iter();
     for expected in b"</".iter().chain(name) {
         match text.next() {
-            Some(byte) if byte == expected => {}
+            Some(byte) if byte.eq_ignore_ascii_case(expected) => {}
             Some(_) => return None,
-            None => return Some(true),
+            None => return Some(false),
         }
     }
-    Some(false)
+    Some(true)
 }
 
-struct Name<'t> {
-    /// With what stands before its `:`.
-    text: &'t [u8],
-    /// Bytes of the tag behind it.
-    behind: usize,
-}
-
-/// Of the tag that ends here, if one opens.
-fn name_of_tag(bytes: Bytes<'_>, at: usize) -> Option<Name<'_>> {
-    let front = bytes.span(at.saturating_sub(MAX_TAG), at);
+/// Of the tag that ends here, if one opens: with what stands before its `:`, and how many bytes of the tag are behind it.
+fn name_of_tag(bytes: Bytes<'_>, at: usize) -> Option<(&[u8], usize)> {
+    let front = bytes.span(at.saturating_sub(MAX_BYTES), at);
     let open = front.iter().rposition(|byte| matches!(byte, b'<' | b'>'))?;
     let tag = front.get(open..)?.strip_prefix(b"<")?;
-    let text = tag.split(|byte| is(*byte, SPACE)).next()?;
-    let is_name = !text.is_empty() && text.iter().all(|byte| is(*byte, DOTTED) || *byte == b':');
-    (is_name && tag.last() != Some(&b'/'))
-        .then_some(Name { text, behind: tag.len().saturating_sub(text.len()) })
+    let name = tag.split(|byte| is(*byte, SPACE)).next()?;
+    let is_name = !name.is_empty() && name.iter().all(|byte| is(*byte, DOTTED) || *byte == b':');
+    (is_name && tag.last() != Some(&b'/')).then_some((name, tag.len().saturating_sub(name.len())))
 }

@@ -7,7 +7,7 @@ use super::placeholder::{
     is_variable,
 };
 use super::scan::Scan;
-use super::{Kind, MARKER, MAX_CUT_REST, MAX_JUDGED, authorization, keys, number, work};
+use super::{Kind, MARKER, MAX_CUT_REST, MAX_JUDGED, authorization, keys, marker_length, number, work};
 use crate::wire::holds;
 
 /// What a value must be like to count.
@@ -27,6 +27,10 @@ pub(super) enum Value {
 }
 
 impl Value {
+    pub(super) fn may_be_text(self) -> bool {
+        matches!(self, Self::Any | Self::NoFolder)
+    }
+
     fn has_form(self) -> bool {
         matches!(self, Self::Authorization | Self::Phone)
     }
@@ -107,20 +111,48 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     if is_list && (kind == Value::Authorization || is(bytes.at(first), QUOTE) || bytes.at(first) == b'\\') {
         start = first;
     }
-    let quoted = behind_quote(bytes, start);
-    let is_quoted = quoted.is_some();
     let (quote, escapes);
-    (start, quote, escapes) = quoted.unwrap_or((start, 0, 0));
-    let is_doubled = |quote| bytes.before(at, 1) == quote && bytes.before(at, 2) == quote;
+    (start, quote, escapes) = behind_quote(bytes, start).unwrap_or((start, 0, 0));
+    let is_quoted = quote != 0;
+    let is_doubled = bytes.before(at, 1) == quote && bytes.before(at, 2) == quote;
     // JSON in a table whose fields are in quotes: `""name"":""value""`.
-    if is_quoted && bytes.at(start) == quote && is_doubled(quote) {
+    if is_quoted && is_doubled && bytes.at(start) == quote && bytes.before(start, 2) != quote {
         start = start.wrapping_add(1);
     }
+    if is_quoted && !kind.has_form() && is_closed(bytes, at, start, quote) {
+        return None;
+    }
+    let may_be_variable = !is_quoted || (quote == b'"' && escapes == 0 && sign == b'=' && !is_spaced);
+    let value = Written { start, quote, escapes, may_be_variable, is_spaced: is_spaced && sign == b':' };
+    find_value(scan, kind, &value)
+}
+
+/// The same of a value without quotes, wherever its name is.
+pub(super) fn find_plain(scan: &mut Scan<'_>, kind: Value, start: usize) -> Option<usize> {
+    wanted(scan, kind)?;
+    let value = Written { start, quote: 0, escapes: 0, may_be_variable: true, is_spaced: false };
+    find_value(scan, kind, &value)
+}
+
+/// How a value is written.
+struct Written {
+    start: usize,
+    /// 0 without any.
+    quote: u8,
+    /// How many backslashes are before the quote.
+    escapes: usize,
+    /// A shell puts its value in the place of a name, in quotes, too.
+    may_be_variable: bool,
+    /// As a sentence has it.
+    is_spaced: bool,
+}
+
+fn find_value(scan: &mut Scan<'_>, kind: Value, written: &Written) -> Option<usize> {
+    let bytes = scan.bytes;
+    let Written { start, quote, escapes, .. } = *written;
+    let is_quoted = quote != 0;
     if kind.has_form() {
         return find_form(scan, kind, start);
-    }
-    if is_quoted && is_closed(bytes, at, start, quote) {
-        return None;
     }
     let end_within = |most| {
         if is_quoted {
@@ -139,13 +171,9 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     }
     let value = bytes.span(start, end);
     let next = bytes.at(end);
-    // A shell puts its value in the place of a name in quotes, too.
-    let may_be_variable = !is_quoted || (quote == b'"' && escapes == 0 && sign == b'=' && !is_spaced);
     let is_none = (!is_quoted && (is_code(value, next) || is_plain_template(value, next)))
-        || (may_be_variable && is_variable(value));
-    let is_spaced = is_spaced && sign == b':';
-    let is_word =
-        matches!(kind, Value::Any | Value::NoFolder) && !is_quoted && is_prose(bytes, start, end, is_spaced);
+        || (written.may_be_variable && is_variable(value));
+    let is_word = kind.may_be_text() && !is_quoted && is_prose(bytes, start, end, written.is_spaced);
     let counts = !is_none && !is_word && is_value(kind, value);
     // A beginning of a value may yet become random; short ones are left, as everywhere.
     let is_beginning = scan.is_at_cut(end) && value.len() > MAX_CUT_REST;
@@ -155,23 +183,11 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     credential(scan, start, end_within(usize::MAX))
 }
 
-/// The same of a value that an element has, which goes to `end`. `is_beginning`: that is at a cut.
-pub(super) fn find_in_element(
-    scan: &mut Scan<'_>,
-    kind: Value,
-    start: usize,
-    end: usize,
-    is_beginning: bool,
-) -> Option<usize> {
+/// The same of a text that goes to `end`.
+pub(super) fn find_text(scan: &mut Scan<'_>, kind: Value, start: usize, end: usize) -> Option<usize> {
     wanted(scan, kind)?;
-    if kind.has_form() {
-        return find_form(scan, kind, start);
-    }
     let value = scan.bytes.span(start, end);
-    // `<Password>{value}</Password>`.
-    let is_code = value.starts_with(b"{");
-    let counts = !is_code && !is_variable(value) && is_value(kind, value);
-    if counts || is_beginning { credential(scan, start, end) } else { None }
+    if is_value(kind, value) && !is_variable(value) { credential(scan, start, end) } else { None }
 }
 
 fn wanted(scan: &Scan<'_>, kind: Value) -> Option<()> {
@@ -322,17 +338,23 @@ fn end_of_quoted(bytes: Bytes<'_>, start: usize, quote: u8, escapes: usize, most
 fn end_of_plain(bytes: Bytes<'_>, start: usize, most: usize) -> usize {
     let rest = bytes.from(start);
     let rest = rest.get(..most).unwrap_or(rest);
-    let mut is_escaped = false;
-    let length = rest.iter().enumerate().position(|(at, byte)| {
-        let is_sign = std::mem::take(&mut is_escaped);
-        // At the beginning it may be all that is a placeholder.
-        is_escaped = !is_sign
-            && *byte == b'\\'
-            && at > 0
-            && rest.get(at.wrapping_add(1)).is_some_and(|next| is_escapable(*next));
-        !is_sign && !is_escaped && (is(*byte, VALUE_END) || *byte == b'\\')
-    });
-    let length = before_marker(rest.get(..length.unwrap_or(rest.len())).unwrap_or_default()).len();
+    // Bytes that belong to the value, whatever they are.
+    let mut inner: usize = 0;
+    let is_end = |(at, byte): (usize, &u8)| {
+        if inner > 0 {
+            inner = inner.saturating_sub(1);
+            return false;
+        }
+        let behind = rest.get(at.wrapping_add(1)..).unwrap_or_default();
+        inner = match byte {
+            // At the beginning it may be all that is a placeholder.
+            b'\\' => usize::from(at > 0 && behind.first().is_some_and(|sign| is_escapable(*sign))),
+            b'[' => marker_length(rest.get(at..).unwrap_or_default()).unwrap_or_default().saturating_sub(1),
+            _ => 0,
+        };
+        inner == 0 && (is(*byte, VALUE_END) || *byte == b'\\')
+    };
+    let length = rest.iter().enumerate().position(is_end).unwrap_or(rest.len());
     let end = whole_character(bytes, start.wrapping_add(length));
     // The end of a sentence.
     if length > 1 && bytes.before(end, 1) == b'.' { end.saturating_sub(1) } else { end }
@@ -392,16 +414,11 @@ fn is_value(kind: Value, value: &[u8]) -> bool {
             Value::Any => !is_placeholder(value),
             Value::NoFolder => !is_placeholder(value) && !is_folder(value),
             Value::Random(min) => {
-                let value = before_marker(value);
-                value.len() >= usize::from(min) && is_random(value)
+                // Letters of both cases say nothing where a marker may have them.
+                let is_sure = value.iter().any(u8::is_ascii_digit) || !value.contains(&b'[');
+                value.len() >= usize::from(min) && is_sure && is_random(value)
             }
             Value::Key => is_key(value),
             Value::Authorization | Value::Phone => false,
         }
-}
-
-/// What redaction itself has written is no part of a value.
-fn before_marker(value: &[u8]) -> &[u8] {
-    let at = value.windows(MARKER.len()).position(|window| window == MARKER);
-    at.and_then(|at| value.get(..at)).unwrap_or(value)
 }

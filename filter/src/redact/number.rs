@@ -62,6 +62,14 @@ impl Groups {
         self.digits.get(..count).unwrap_or_default()
     }
 
+    /// Those of a card right behind a telephone number are none of its own.
+    fn before_card(mut self, bytes: Bytes<'_>) -> Self {
+        let is_card =
+            |group: &Group| group.len() >= 4 && card(bytes, &Self::read(bytes, group.start)).is_some();
+        self.count = self.all().iter().position(is_card).unwrap_or(self.count);
+        self
+    }
+
     /// The groups have these lengths.
     fn starts_with(&self, lengths: &[usize]) -> bool {
         lengths.len() <= self.count
@@ -123,12 +131,13 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     if before == b'_' {
         return None;
     }
+    let groups = groups.before_card(bytes);
     let in_brackets = before == b'(' && groups.all().get(1).is_some_and(|group| group.separator == b')');
     let start = at.saturating_sub(plus.max(usize::from(in_brackets)));
     let end = if plus == 0 {
         national(bytes, &groups, start, in_brackets)
     } else if bytes.is_word_start(start) {
-        international(bytes, &groups)
+        international(&groups)
     } else {
         None
     }?;
@@ -172,11 +181,6 @@ fn card(bytes: Bytes<'_>, groups: &Groups) -> Option<usize> {
     groups.all().get(count.saturating_sub(1)).map(|group| group.end)
 }
 
-/// A card right behind a telephone number is none of its groups.
-fn is_card_at(bytes: Bytes<'_>, start: usize) -> bool {
-    card(bytes, &Groups::read(bytes, start)).is_some()
-}
-
 fn is_card(bytes: Bytes<'_>, groups: &Groups, count: usize) -> bool {
     let taken = groups.all().get(..count).unwrap_or_default();
     let Some(last) = taken.last() else { return false };
@@ -217,14 +221,11 @@ fn has_luhn_digit(digits: &[u8]) -> bool {
 }
 
 /// Behind `+`: 8 to 15 digits, 9 without separators, 11 in North America. The longest that fits.
-fn international(bytes: Bytes<'_>, groups: &Groups) -> Option<usize> {
+fn international(groups: &Groups) -> Option<usize> {
     let first = *groups.digits.first()?;
     let mut total: usize = 0;
     let mut found = None;
     for (index, group) in groups.all().iter().enumerate() {
-        if found.is_some() && is_card_at(bytes, group.start) {
-            break;
-        }
         total = total.wrapping_add(group.len());
         let fits = match first {
             b'0' => false,
@@ -344,13 +345,10 @@ fn with_area_in_brackets(groups: &Groups, in_brackets: bool) -> Option<usize> {
 
 /// A value that a name calls a telephone number: 7 to 15 digits, written in any way.
 pub(super) fn end_of_named_phone(bytes: Bytes<'_>, start: usize) -> Option<usize> {
-    let groups = Groups::read(bytes, start);
+    let groups = Groups::read(bytes, start).before_card(bytes);
     let mut total: usize = 0;
     let mut found = None;
     for group in groups.all() {
-        if found.is_some() && is_card_at(bytes, group.start) {
-            break;
-        }
         total = total.wrapping_add(group.len());
         if (7..=15).contains(&total) {
             found = Some(group.end);

@@ -221,7 +221,9 @@ fn phones() {
 #[test]
 fn a_card_right_behind_a_number() {
     let card = ["4111 1111 ", "1111 1111"].concat();
-    for before in ["Tel +49 30 1234567", "phone: 030 1234567", "fax=4155552671"] {
+    assert_eq!(redacted(&format!("030-12345 {card}")), "030-12345 [REDACTED:credit_card]");
+    assert_eq!(redacted(&format!("phone: {card}")), "phone: [REDACTED:credit_card]");
+    for before in ["Tel +49 30 1234567", "phone: 030 1234567", "fax=4155552671", "0049-30-1234567"] {
         let output = redacted(&format!("{before} {card}"));
         assert!(output.ends_with("[REDACTED:phone] [REDACTED:credit_card]"), "{output}");
     }
@@ -617,17 +619,30 @@ fn elements_of_xml() {
             "<password><![CDATA[«QW&hunter2»]]></password>",
             "<password> «hunter2»\n  </password>",
             r"<password>«hun\ter2»</password>",
+            "<password>«hunter<2x9»</password> <password>«hunter2<!-- prod -->»</password>",
+            "<password>«hunter2»</Password> <password>«hunter2»</pass> <password>«hunter2»</ password>",
+            "<api_key>«aB3dE5fG7hI9jK1lM3nO»</api-key> <password>«hunter2»<br/>\n<password>«hunter2»",
+            "<password><![CDATA[«hunter<2&x»]]></password> <password> <![CDATA[«hunter2»]]></password>",
+            "<authorization>Bearer «abcdef123456»<br>",
+            "<o:Password Type=\"http://docs.example.com/wss/2004/01/a-200401-b-username-token-1.0#PasswordText\">«q w»</o:Password>",
             "<apiKey>«aB3dE5fG7hI9»</apiKey><Authorization>Basic «dXNlcjpwYXNz»</Authorization>",
             "<password>«\"hunter2\"»</password>",
         ],
     );
-    check(Kind::Phone, &["<phone>«4155552671»</phone>", "<fax>«+49 30 12345678»</fax>"]);
+    check(
+        Kind::Phone,
+        &["<phone>«4155552671»</phone> <phone>«4155552671»<br>", "<fax>«+49 30 12345678»</fax>"],
+    );
     let cut = |text: &str| with(&Rules::default(), text, true).0;
     for end in ["", ", x", "<", "</", "</pass", "</password"] {
         let output = cut(&format!("<password>hunter2{end}"));
         assert!(output.starts_with("<password>[REDACTED:api_key]"), "{output}");
     }
     assert_eq!(cut("<token>aB3d"), "<token>aB3d");
+    for tag in ["<token>", "<password>"] {
+        let line = format!("Use {tag} in place of the one that {}", "stands here ".repeat(500));
+        assert!(cut(&line).len() > line.len() - 10, "{tag}");
+    }
     unchanged(&[
         "mongodb+srv://<db_username>:<db_password>@cluster0.ab1cd.example/?retryWrites=true&w=majority",
         "redis://:<password>@redis:6379/0 amqp://user:<password>@host",
@@ -641,6 +656,10 @@ fn elements_of_xml() {
         "<password>${DB_PASSWORD}</password><pwd>{{ vault }}</pwd><password>****</password>",
         "<password></password><password/> text <password value=\"\"/> text </password>",
         "<secret>the recipe of my grandmother</secret>",
+        "<secret>Meet me at 10 tomorrow</secret><signature>fn add(first: i32) to i32</signature>",
+        "<password><min>8</min><max>20</max></password>",
+        "Vec<Password>::new() Option<Password>=None <password>, <password>. (<password>)",
+        r#"""password"":"""",""user"":""ann"""#,
     ]);
 }
 
@@ -783,9 +802,19 @@ fn a_marker_makes_no_value_random() {
             "token: mailto:«ann@example.com»",
         ],
     );
+    let (redactor, _) = Redactor::new(&Rules::default());
+    for text in [
+        "\"api_key\": \"u:[REDACTED:email]:Abcdef1234567890\"",
+        "token=ab[REDACTED:email]Abcdef1234567890abcdef",
+        "token=ab[REDACTED:Abcdef1234567890abcdef",
+        "password=xx[REDACTED:hunter2",
+    ] {
+        let output = redactor.redact(text, false, &mut Found::default());
+        assert!(output.contains("[REDACTED:api_key]") && !output.contains("123"), "{output}");
+    }
     let rules = Rules { literals: vec!["R&D/Falcon".into()], ..Rules::default() };
     let (output, _) = with(&rules, "password=.R&D/Falcon x", false);
-    assert_eq!(output, "password=.[REDACTED:literal] x");
+    assert_eq!(output, "password=[REDACTED:api_key] x");
 }
 
 #[test]

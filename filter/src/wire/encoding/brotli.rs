@@ -39,12 +39,6 @@ pub(super) struct Brotli {
     done: bool,
 }
 
-impl std::fmt::Debug for Brotli {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Brotli").field("done", &self.done).finish_non_exhaustive()
-    }
-}
-
 impl Brotli {
     pub(super) fn new(bounds: &Bounds) -> Self {
         let alloc = Counted::default;

@@ -22,12 +22,6 @@ struct Inflate {
     flags: u32,
 }
 
-impl std::fmt::Debug for Inflate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inflate").field("at", &self.at).finish_non_exhaustive()
-    }
-}
-
 impl Inflate {
     fn new(flags: u32) -> Self {
         Self {
@@ -97,12 +91,6 @@ pub(super) struct Gzip {
     sum: Digest<'static, u32, Table<1>>,
     /// The first half of its trailer.
     expected: u32,
-}
-
-impl std::fmt::Debug for Gzip {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gzip").field("state", &self.state).finish_non_exhaustive()
-    }
 }
 
 impl Gzip {
@@ -209,7 +197,6 @@ impl Decode for Gzip {
 }
 
 /// zlib or bare DEFLATE, told apart by the first two bytes.
-#[derive(Debug)]
 pub(super) struct Deflate {
     inflate: Option<Inflate>,
     first: Option<u8>,

@@ -87,7 +87,7 @@ pub enum DecodeError {
 type Output<'a> = dyn FnMut(&[u8]) -> Result<(), DecodeError> + 'a;
 
 /// One coding undone.
-trait Decode: std::fmt::Debug {
+trait Decode {
     /// Hands everything that `input` completes to `out`.
     fn feed(&mut self, input: &[u8], out: &mut Output<'_>) -> Result<(), DecodeError>;
     /// Whether the input may end here.
@@ -98,12 +98,18 @@ trait Decode: std::fmt::Debug {
     }
 }
 
-#[derive(Debug)]
 struct Stage {
     decode: Box<dyn Decode>,
     /// How much more output the input so far may make up.
     left: u64,
     _memory: Memory,
+}
+
+/// Without what decoders hold: a vtable keeps whatever they could say of it in the module.
+impl std::fmt::Debug for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stage").field("left", &self.left).finish_non_exhaustive()
+    }
 }
 
 /// The codings of one body, undone in the reverse of the order in which they were applied.

@@ -34,12 +34,6 @@ pub(super) struct Zstd {
     skipping: usize,
 }
 
-impl std::fmt::Debug for Zstd {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Zstd").field("in_frame", &self.in_frame).finish_non_exhaustive()
-    }
-}
-
 impl Zstd {
     pub(super) fn new(bounds: &Bounds) -> Self {
         let mut decoder = FrameDecoder::new();
