@@ -1,6 +1,6 @@
 //! Values that the name of an XML element gives away: `<password>hunter2</password>`.
 
-use super::bytes::{Bytes, DOTTED, SPACE, is};
+use super::bytes::{ALNUM, Bytes, DOTTED, QUOTE, SPACE, is};
 use super::scan::Scan;
 use super::{MARKER, named, work};
 
@@ -8,8 +8,9 @@ use super::{MARKER, named, work};
 const MAX_BYTES: usize = 256;
 const CDATA: &[u8] = b"<![CDATA[";
 
-/// At the `>` of a tag. A password is all that is on the line before the closing tag, or, where there is none, the first
-/// word; a placeholder such as `<password>` has spaces or signs behind it. Of other names it is the first word.
+/// At the `>` of a tag. All that is on the line before the closing tag counts, of what is no password if it has no spaces:
+/// prompts are full of such tags. Where there is none it is the first word; behind a placeholder such as `<password>` are
+/// spaces, signs, or letters beyond ASCII.
 pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     let bytes = scan.bytes;
     let (name, behind) = name_of_tag(bytes, at)?;
@@ -19,17 +20,24 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     if bytes.starts_with(start, CDATA) {
         start = start.wrapping_add(CDATA.len());
     }
-    if !kind.may_be_text() {
-        return named::find_plain(scan, kind, start);
+    if kind.has_form() {
+        return named::find_word(scan, kind, start);
     }
     let value = content(scan, start, name);
-    if value.is_empty() {
-        let is_word = start == first
-            && !matches!(bytes.at(first), b'@' | b':' | b'/' | b'=' | b'.' | b'(' | b'-' | b'[');
-        return if is_word { named::find_plain(scan, kind, start) } else { None };
+    if value.starts_with(MARKER) || value.starts_with(b"{") {
+        return None;
     }
-    let is_nothing = value.starts_with(MARKER) || value.starts_with(b"{");
-    if is_nothing { None } else { named::find_text(scan, kind, start, start.wrapping_add(value.len())) }
+    let is_all = kind.may_be_text() || !value.contains(&b' ');
+    if !value.is_empty()
+        && is_all
+        && let Some(end) = named::find_text(scan, kind, start, start.wrapping_add(value.len()))
+    {
+        return Some(end);
+    }
+    let byte = bytes.at(start);
+    let is_word = start == first && (is(byte, ALNUM | QUOTE) || b"#$%^*_~+".contains(&byte));
+    let is_left = !value.is_empty() && kind.may_be_text();
+    if (is_word || !value.is_empty()) && !is_left { named::find_word(scan, kind, start) } else { None }
 }
 
 /// What is on this line before the closing tag of this name, or before a cut in it; nothing where there is none.
@@ -68,5 +76,7 @@ fn name_of_tag(bytes: Bytes<'_>, at: usize) -> Option<(&[u8], usize)> {
     let tag = front.get(open..)?.strip_prefix(b"<")?;
     let name = tag.split(|byte| is(*byte, SPACE)).next()?;
     let is_name = !name.is_empty() && name.iter().all(|byte| is(*byte, DOTTED) || *byte == b':');
-    (is_name && tag.last() != Some(&b'/')).then_some((name, tag.len().saturating_sub(name.len())))
+    // `<a/>`, and the `=>` of code in a tag.
+    let is_end = !matches!(tag.last(), Some(b'/' | b'='));
+    (is_name && is_end).then_some((name, tag.len().saturating_sub(name.len())))
 }

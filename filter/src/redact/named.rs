@@ -3,8 +3,8 @@
 
 use super::bytes::{ALNUM, Bytes, DIGIT, DOTTED, LETTER, QUOTE, TOKEN68, VALUE_END, WORD, is};
 use super::placeholder::{
-    begins_template, is_code, is_folder, is_mask, is_placeholder, is_plain_template, is_prose, is_template,
-    is_variable,
+    begins_template, end_of_mask, is_code, is_folder, is_mask, is_placeholder, is_plain_template, is_prose,
+    is_template, is_variable,
 };
 use super::scan::Scan;
 use super::{Kind, MARKER, MAX_CUT_REST, MAX_JUDGED, authorization, keys, marker_length, number, work};
@@ -31,7 +31,7 @@ impl Value {
         matches!(self, Self::Any | Self::NoFolder)
     }
 
-    fn has_form(self) -> bool {
+    pub(super) fn has_form(self) -> bool {
         matches!(self, Self::Authorization | Self::Phone)
     }
 }
@@ -127,11 +127,12 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     find_value(scan, kind, &value)
 }
 
-/// The same of a value without quotes, wherever its name is.
-pub(super) fn find_plain(scan: &mut Scan<'_>, kind: Value, start: usize) -> Option<usize> {
+/// The same of the first word in an element, or of all between quotes where it is no password.
+pub(super) fn find_word(scan: &mut Scan<'_>, kind: Value, start: usize) -> Option<usize> {
     wanted(scan, kind)?;
-    let value = Written { start, quote: 0, escapes: 0, may_be_variable: true, is_spaced: false };
-    find_value(scan, kind, &value)
+    let quoted = behind_quote(scan.bytes, start).filter(|_| !kind.may_be_text());
+    let (start, quote, escapes) = quoted.unwrap_or((start, 0, 0));
+    find_value(scan, kind, &Written { start, quote, escapes, may_be_variable: true, is_spaced: false })
 }
 
 /// How a value is written.
@@ -162,8 +163,10 @@ fn find_value(scan: &mut Scan<'_>, kind: Value, written: &Written) -> Option<usi
         }
     };
     let mut end = end_within(if kind == Value::Key { 2 * MAX_JUDGED } else { MAX_JUDGED });
-    // One of these only to its end.
-    if is_mask(bytes.span(start, end)) || (is_quoted && begins_template(bytes.from(start))) {
+    // One of these only to its end; no name stands in a mask.
+    if is_mask(bytes.span(start, end)) {
+        end = end_within(end_of_mask(bytes.from(start)).saturating_add(MAX_JUDGED));
+    } else if is_quoted && begins_template(bytes.from(start)) {
         end = end_within(usize::MAX);
     }
     if end == start || bytes.starts_with(start, MARKER) {
@@ -201,7 +204,7 @@ fn find_form(scan: &mut Scan<'_>, kind: Value, start: usize) -> Option<usize> {
         return authorization::find(scan, start);
     }
     let digits = start.wrapping_add(usize::from(matches!(bytes.at(start), b'+' | b'(')));
-    let end = number::end_of_named_phone(bytes, digits)?;
+    let end = number::end_of_named_phone(scan, digits)?;
     scan.found(Kind::Phone, start, end)
 }
 
@@ -414,8 +417,9 @@ fn is_value(kind: Value, value: &[u8]) -> bool {
             Value::Any => !is_placeholder(value),
             Value::NoFolder => !is_placeholder(value) && !is_folder(value),
             Value::Random(min) => {
-                // Letters of both cases say nothing where a marker may have them.
-                let is_sure = value.iter().any(u8::is_ascii_digit) || !value.contains(&b'[');
+                // Letters of both cases that redaction itself has written say nothing.
+                let has_marker = value.windows(MARKER.len()).any(|part| part == MARKER);
+                let is_sure = value.iter().any(u8::is_ascii_digit) || !has_marker;
                 value.len() >= usize::from(min) && is_sure && is_random(value)
             }
             Value::Key => is_key(value),

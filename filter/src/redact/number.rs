@@ -62,14 +62,6 @@ impl Groups {
         self.digits.get(..count).unwrap_or_default()
     }
 
-    /// Those of a card right behind a telephone number are none of its own.
-    fn before_card(mut self, bytes: Bytes<'_>) -> Self {
-        let is_card =
-            |group: &Group| group.len() >= 4 && card(bytes, &Self::read(bytes, group.start)).is_some();
-        self.count = self.all().iter().position(is_card).unwrap_or(self.count);
-        self
-    }
-
     /// The groups have these lengths.
     fn starts_with(&self, lengths: &[usize]) -> bool {
         lengths.len() <= self.count
@@ -131,13 +123,13 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     if before == b'_' {
         return None;
     }
-    let groups = groups.before_card(bytes);
+    let is_card = |group: &Group| is_card_at(scan, group);
     let in_brackets = before == b'(' && groups.all().get(1).is_some_and(|group| group.separator == b')');
     let start = at.saturating_sub(plus.max(usize::from(in_brackets)));
     let end = if plus == 0 {
-        national(bytes, &groups, start, in_brackets)
+        national(bytes, &groups, start, in_brackets, &is_card)
     } else if bytes.is_word_start(start) {
-        international(&groups)
+        international(&groups, &is_card)
     } else {
         None
     }?;
@@ -181,6 +173,14 @@ fn card(bytes: Bytes<'_>, groups: &Groups) -> Option<usize> {
     groups.all().get(count.saturating_sub(1)).map(|group| group.end)
 }
 
+/// Whether a card begins here, which is found by itself: right behind a telephone number it is none of its groups.
+fn is_card_at(scan: &Scan<'_>, group: &Group) -> bool {
+    let bytes = scan.bytes;
+    let may_be =
+        group.len() >= 4 && bytes.is_word_start(group.start) && scan.wants(Kind::CreditCard).is_some();
+    may_be && card(bytes, &Groups::read(bytes, group.start)).is_some()
+}
+
 fn is_card(bytes: Bytes<'_>, groups: &Groups, count: usize) -> bool {
     let taken = groups.all().get(..count).unwrap_or_default();
     let Some(last) = taken.last() else { return false };
@@ -221,11 +221,14 @@ fn has_luhn_digit(digits: &[u8]) -> bool {
 }
 
 /// Behind `+`: 8 to 15 digits, 9 without separators, 11 in North America. The longest that fits.
-fn international(groups: &Groups) -> Option<usize> {
+fn international(groups: &Groups, is_card: &dyn Fn(&Group) -> bool) -> Option<usize> {
     let first = *groups.digits.first()?;
     let mut total: usize = 0;
     let mut found = None;
     for (index, group) in groups.all().iter().enumerate() {
+        if found.is_some() && is_card(group) {
+            break;
+        }
         total = total.wrapping_add(group.len());
         let fits = match first {
             b'0' => false,
@@ -240,7 +243,13 @@ fn international(groups: &Groups) -> Option<usize> {
 }
 
 /// Numbers without a country code, by the forms they are written in; digits alone are none.
-fn national(bytes: Bytes<'_>, groups: &Groups, start: usize, in_brackets: bool) -> Option<usize> {
+fn national(
+    bytes: Bytes<'_>,
+    groups: &Groups,
+    start: usize,
+    in_brackets: bool,
+    is_card: &dyn Fn(&Group) -> bool,
+) -> Option<usize> {
     let before = bytes.before(start, 1);
     let before_that = bytes.before(start, 2);
     if match before {
@@ -252,7 +261,7 @@ fn national(bytes: Bytes<'_>, groups: &Groups, start: usize, in_brackets: bool) 
         return None;
     }
     let count = north_american(groups, in_brackets)
-        .or_else(|| with_trunk_prefix(groups))
+        .or_else(|| with_trunk_prefix(groups, is_card))
         .or_else(|| chinese_mobile(groups))
         .or_else(|| with_area_in_brackets(groups, in_brackets))?;
     let all = groups.all();
@@ -297,7 +306,7 @@ fn north_american(groups: &Groups, in_brackets: bool) -> Option<usize> {
 
 /// `030 1234567`, `06 12 34 56 78`, `020 7946 0958`, `0049 30 1234567`: two groups or more; 9 to 12 digits behind one 0,
 /// 10 to 17 behind two. No dates (`01-02-2024`), no ZIP+4 (`02139-4307`).
-fn with_trunk_prefix(groups: &Groups) -> Option<usize> {
+fn with_trunk_prefix(groups: &Groups, is_card: &dyn Fn(&Group) -> bool) -> Option<usize> {
     let [b'0', second, third, ..] = groups.digits else { return None };
     let is_international = second == b'0';
     let first = groups.all().first()?.len();
@@ -314,7 +323,7 @@ fn with_trunk_prefix(groups: &Groups) -> Option<usize> {
     let mut found = None;
     for (index, group) in groups.all().iter().enumerate() {
         total = total.wrapping_add(group.len());
-        if group.len() < 2 || index > 5 {
+        if group.len() < 2 || index > 5 || (found.is_some() && is_card(group)) {
             break;
         }
         if index > 0 && digits.contains(&total) {
@@ -343,16 +352,19 @@ fn with_area_in_brackets(groups: &Groups, in_brackets: bool) -> Option<usize> {
     (is_plausible && (9..=12).contains(&total)).then_some(count)
 }
 
-/// A value that a name calls a telephone number: 7 to 15 digits, written in any way.
-pub(super) fn end_of_named_phone(bytes: Bytes<'_>, start: usize) -> Option<usize> {
-    let groups = Groups::read(bytes, start).before_card(bytes);
+/// A value that a name calls a telephone number: 7 to 15 digits, written in any way. A card is none.
+pub(super) fn end_of_named_phone(scan: &Scan<'_>, start: usize) -> Option<usize> {
+    let groups = Groups::read(scan.bytes, start);
     let mut total: usize = 0;
     let mut found = None;
     for group in groups.all() {
+        if (total == 0 || found.is_some()) && is_card_at(scan, group) {
+            break;
+        }
         total = total.wrapping_add(group.len());
         if (7..=15).contains(&total) {
             found = Some(group.end);
         }
     }
-    found.filter(|end| !is(bytes.at(*end), ALNUM))
+    found.filter(|end| !is(scan.bytes.at(*end), ALNUM))
 }

@@ -28,8 +28,15 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
 }
 
 pub(super) fn is_mask(value: &[u8]) -> bool {
-    work(value.len());
-    value.iter().all(|byte| matches!(byte, b'*' | b'=' | b'.' | b'-' | b'_' | b'?' | b'x' | b'X'))
+    end_of_mask(value) == value.len()
+}
+
+/// How many characters of a mask a text begins with.
+pub(super) fn end_of_mask(text: &[u8]) -> usize {
+    let is_other = |byte: &u8| !matches!(byte, b'*' | b'=' | b'.' | b'-' | b'_' | b'?' | b'x' | b'X');
+    let length = text.iter().position(is_other).unwrap_or(text.len());
+    work(length);
+    length
 }
 
 /// How the name of a value begins and ends where one stands for it: `${{ name }}`, `{{ name }}`, `$(command)`.

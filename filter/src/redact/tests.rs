@@ -221,7 +221,18 @@ fn phones() {
 #[test]
 fn a_card_right_behind_a_number() {
     let card = ["4111 1111 ", "1111 1111"].concat();
-    assert_eq!(redacted(&format!("030-12345 {card}")), "030-12345 [REDACTED:credit_card]");
+    for (text, expected) in [
+        ("415.555.4016 4111 1111 1111 units", "[REDACTED:phone] 4111 1111 1111 units"),
+        ("415-555-4016 4111 1111 1111 1111", "[REDACTED:phone] [REDACTED:credit_card]"),
+        ("phone: 415-555-2671 4111 1111 1111 1111", "phone: [REDACTED:phone] [REDACTED:credit_card]"),
+        ("phone: 1.36148900647913", "phone: [REDACTED:phone]"),
+    ] {
+        assert_eq!(redacted(text), expected);
+    }
+    let rules = Rules { off: vec![Kind::CreditCard], ..Rules::default() };
+    for text in ["phone: 378282246310005", "+36148900647913", "<phone>378282246310005</phone>"] {
+        assert!(with(&rules, text, false).0.contains("[REDACTED:phone]"), "{text}");
+    }
     assert_eq!(redacted(&format!("phone: {card}")), "phone: [REDACTED:credit_card]");
     for before in ["Tel +49 30 1234567", "phone: 030 1234567", "fax=4155552671", "0049-30-1234567"] {
         let output = redacted(&format!("{before} {card}"));
@@ -624,6 +635,9 @@ fn elements_of_xml() {
             "<api_key>«aB3dE5fG7hI9jK1lM3nO»</api-key> <password>«hunter2»<br/>\n<password>«hunter2»",
             "<password><![CDATA[«hunter<2&x»]]></password> <password> <![CDATA[«hunter2»]]></password>",
             "<authorization>Bearer «abcdef123456»<br>",
+            "<token>«\"aB3dE5fG7hI9jK1lM3nO\"»</token> <token>\"«aB3dE5fG7hI9jK1lM3nO»\" x",
+            "<secret>«aB3&amp;dE5fG7hI9»</secret> <token>«aB3dE5fG,7hI9jK1lM3nO5pQ7r»</token>",
+            "<secret> «aB3dE5fG7hI9»\n</secret>",
             "<o:Password Type=\"http://docs.example.com/wss/2004/01/a-200401-b-username-token-1.0#PasswordText\">«q w»</o:Password>",
             "<apiKey>«aB3dE5fG7hI9»</apiKey><Authorization>Basic «dXNlcjpwYXNz»</Authorization>",
             "<password>«\"hunter2\"»</password>",
@@ -658,6 +672,12 @@ fn elements_of_xml() {
         "<secret>the recipe of my grandmother</secret>",
         "<secret>Meet me at 10 tomorrow</secret><signature>fn add(first: i32) to i32</signature>",
         "<password><min>8</min><max>20</max></password>",
+        "git clone https://oauth2:<token>@gitlab.example.com/group/project2.git",
+        "curl https://api.example.org/bot<token>/sendMediaGroup?chat_id=123456",
+        "vercel --token <token> https://api.example.com/v1/models --key <accesskey> --region=us-east-1",
+        "Promise<AccessToken> getAccessToken2() { List<Credential> getCredentialsByUser2(int x)",
+        "请输入<username>和<password>来登录，Use <password>… then <password>!!! is Foo<Password>?.bar",
+        "<Password onClick={()=>toggle} /> <Password onChange={e => setX1(e)}/>",
         "Vec<Password>::new() Option<Password>=None <password>, <password>. (<password>)",
         r#"""password"":"""",""user"":""ann"""#,
     ]);
