@@ -35,9 +35,13 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
         return Some(end);
     }
     let byte = bytes.at(start);
-    let is_word = start == first && (is(byte, ALNUM | QUOTE) || b"#$%^*_~+".contains(&byte));
-    let is_left = !value.is_empty() && kind.may_be_text();
-    if (is_word || !value.is_empty()) && !is_left { named::find_word(scan, kind, start) } else { None }
+    let may_begin = if value.is_empty() {
+        start == first && (is(byte, ALNUM) || b"#$%^*_~+".contains(&byte))
+    } else {
+        // A quote may close what the tag is in: "Set `<token>` to …</token>".
+        !kind.may_be_text() && (is_all || !is(byte, QUOTE))
+    };
+    if may_begin { named::find_word(scan, kind, start) } else { None }
 }
 
 /// What is on this line before the closing tag of this name, or before a cut in it; nothing where there is none.
