@@ -14,6 +14,7 @@ pub mod sse;
 use std::borrow::Cow;
 
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
+
 /// The checksum of AWS event streams and of gzip.
 pub static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
