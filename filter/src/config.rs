@@ -333,7 +333,6 @@ fn read_document(document: &[u8], findings: &mut Findings) -> Result<Config, Str
     let text = std::str::from_utf8(document).map_err(|error| format!("not valid JSON ({error})"))?;
     let json = RawJson::parse(text).map_err(|error| format!("not valid JSON ({error})"))?;
     match json.value().kind() {
-        JsonValueKind::Null => Ok(Config::default()),
         JsonValueKind::Object => Ok(read(json.value(), findings)),
         other => Err(format!("expected an object, found {}", kind(other))),
     }

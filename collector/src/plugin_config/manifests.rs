@@ -37,14 +37,16 @@ pub(super) fn find(text: String) -> anyhow::Result<Vec<Found>> {
     }
     let is_manifest =
         |document: &Value| document.get("apiVersion").is_some() && document.get("kind").is_some();
+    // A key that comes twice is seen in the text alone.
+    let is_json = serde_json::from_str::<Value>(&text).is_ok();
     match documents.as_slice() {
-        [] => Ok(vec![Found::default()]),
+        [] => {
+            Ok(vec![Found { configuration: if is_json { text } else { String::new() }, ..Found::default() }])
+        }
         [document] if !is_manifest(document) => {
-            // A key that comes twice is seen in the text alone.
-            let is_json = serde_json::from_str::<Value>(&text).is_ok();
             // What begins as JSON the filter gets as JSON: YAML forgives it quotes, commas and a mark of its byte order.
             let is_meant = text.trim_start_matches('\u{feff}').trim_start().starts_with('{');
-            let configuration = if is_json || is_meant { text } else { document.to_string() };
+            let configuration = if is_json || is_meant { text } else { json(Some(document)) };
             Ok(vec![Found { configuration, ..Found::default() }])
         }
         _ => anyhow::bail!(
@@ -84,7 +86,12 @@ fn name(value: &Value) -> Option<String> {
 
 /// What Istio makes of `pluginConfig`.
 fn plugin_config(spec: Option<&Value>) -> String {
-    spec.and_then(|spec| spec.get("pluginConfig")).map(Value::to_string).unwrap_or_default()
+    json(spec.and_then(|spec| spec.get("pluginConfig")))
+}
+
+/// A key of YAML with nothing behind it is none to Kubernetes and Envoy.
+fn json(value: Option<&Value>) -> String {
+    value.filter(|value| !value.is_null()).map(Value::to_string).unwrap_or_default()
 }
 
 /// The `PluginConfig` of Envoy's Wasm filter, where `value` is one.
@@ -105,7 +112,9 @@ fn wasm_filter(value: &Value) -> Option<&Value> {
 
 /// What Envoy hands to the filter: <https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/wasm/v3/wasm.proto>
 fn of_envoy(config: &Value) -> anyhow::Result<String> {
-    let Some(any) = config.get("configuration") else { return Ok(String::new()) };
+    let Some(any) = config.get("configuration").filter(|any| !any.is_null()) else {
+        return Ok(String::new());
+    };
     let of = any.get("@type").and_then(Value::as_str).unwrap_or_default();
     match (of.rsplit('/').next(), any.get("value")) {
         (Some("google.protobuf.StringValue"), Some(Value::String(text))) => Ok(text.clone()),
@@ -153,7 +162,17 @@ mod tests {
             assert_eq!(problems(yaml), ["(document)"], "{yaml}");
         }
         assert_eq!(problems("[]"), ["(document)"]);
-        assert_eq!(problems(""), [""; 0]);
+        assert_eq!(problems("null"), ["(document)"]);
+    }
+
+    #[test]
+    fn nothing_behind_a_key_is_nothing() {
+        let plugin = PLUGIN.replace("{url: 'oci://x', pluginConfig: {detect: 1}}", "\n  pluginConfig:\n");
+        assert!(plugin.ends_with("pluginConfig:\n\n"), "{plugin}");
+        let envoy = "'@type': type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm\nconfig:\n  configuration:\n";
+        for text in ["", "# detect: known\n", "---\n", &plugin, envoy] {
+            assert_eq!(problems(text), [""; 0], "{text}");
+        }
     }
 
     #[test]

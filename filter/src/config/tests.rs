@@ -6,7 +6,7 @@ fn problems(document: &str) -> Vec<String> {
 
 #[test]
 fn nothing_means_defaults() {
-    for document in ["", "  ", "{}", "null"] {
+    for document in ["", "  ", "{}"] {
         assert_eq!(parse(document.as_bytes()), (Config::default(), vec![]), "{document}");
     }
     assert_eq!(
@@ -18,6 +18,7 @@ fn nothing_means_defaults() {
 /// A key without a value is a mistake, and may be one that says more than the defaults.
 #[test]
 fn a_null_is_no_value() {
+    assert_eq!(problems("null"), ["(document): expected an object, found null; using defaults"]);
     let expected = ["batch: expected an object, found null; using defaults"];
     assert_eq!(problems(r#"{"batch":null}"#), expected);
     let (config, problems) =
