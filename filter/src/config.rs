@@ -293,12 +293,7 @@ pub fn parse_and_hash(document: &[u8]) -> (Config, Vec<Problem>, String) {
     }
     // No JSON has such a byte.
     public.retain(|byte| *byte != 0);
-    let mut hash = String::new();
-    for byte in fingerprint::sha256(&public) {
-        for digit in [byte >> 4, byte & 0xf] {
-            hash.push(char::from_digit(u32::from(digit), 16).unwrap_or_default());
-        }
-    }
+    let hash = fingerprint::with_hex("", &fingerprint::sha256(&public));
     (config, problems, hash)
 }
 

@@ -247,7 +247,7 @@ fn a_host_without_randomness_does_without_fingerprints() {
         let (all, different) = (ids.clone().count(), ids.collect::<HashSet<_>>().len());
         assert!(all > 1 && different == all, "{different} of {all}");
         let text = serde_json::to_string(&spans).unwrap();
-        assert_eq!(text.contains("hmac-sha256:"), has_fingerprints, "{text}");
+        assert_eq!(text.contains("siphash-128:"), has_fingerprints, "{text}");
     }
 }
 

@@ -155,7 +155,7 @@ impl<'a> Writer<'a> {
             Treatment::Full => Cow::Borrowed(text),
             Treatment::Redacted(redactor) => redactor.redact(text, is_cut, &mut self.found),
             Treatment::Fingerprint(key) => {
-                let mut shown = key.fingerprint(text.as_bytes());
+                let mut shown = key.text_fingerprint(text);
                 shown.push(':');
                 shown.push_str(&text.len().to_string());
                 Cow::Owned(shown)

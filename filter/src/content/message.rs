@@ -7,7 +7,7 @@ use super::encode::{fitting, is_identifier, json_bytes};
 
 /// Longest id, name, role or media type.
 pub(super) const MAX_WORD_BYTES: usize = 256;
-/// `hmac-sha256:`, 32 digits, and the length of a word.
+/// `siphash-128:`, 32 digits, and the length of a word.
 const MAX_FINGERPRINT_BYTES: usize = 48;
 /// The longest role: what is longer is none. Those of all providers are shorter.
 pub(super) const MAX_ROLE_BYTES: usize = 20;

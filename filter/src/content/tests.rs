@@ -185,7 +185,7 @@ fn fingerprints_tell_what_is_equal_and_nothing_else() {
         shown(&content)
     };
     let key = Key::from_text("a key");
-    let (question, answer) = (key.fingerprint(b"the question"), key.fingerprint(b"the answer"));
+    let (question, answer) = (key.text_fingerprint("the question"), key.text_fingerprint("the answer"));
     let expected = format!(
         r#"input [{{"role":"user","parts":[{{"type":"text","content":"{question}:12"}}]}}]
 output [{{"role":"assistant","parts":[{{"type":"text","content":"{answer}:10"}}],"finish_reason":"stop"}}]"#
@@ -211,7 +211,7 @@ fn no_text_leaves_in_fingerprint_mode() {
     let content = call.mode(ContentMode::Fingerprint).content();
     let shown = shown(&content);
     assert!(!shown.contains("SECRET"), "{shown}");
-    assert!(shown.contains("hmac-sha256:"));
+    assert!(shown.contains("siphash-128:"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The sides of the comparison, each an Envoy of its own.
 
+use std::env;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -30,7 +31,7 @@ pub enum Side {
     Native,
     /// Ours, observing.
     Meshtap,
-    /// Ours, with redacted content.
+    /// Ours, with content, as [`content_mode`] says.
     Content,
 }
 
@@ -65,10 +66,15 @@ impl Side {
         let mut settings =
             vec![("/batch", json!({})), ("/retry", json!({})), ("/identity", json!({"principals": true}))];
         if self == Self::Content {
-            settings.push(("/content", json!({"mode": "redacted"})));
+            settings.push(("/content", json!({"mode": content_mode()})));
         }
         settings
     }
+}
+
+/// What `MESHTAP_BENCH_CONTENT` says, else `redacted`.
+pub fn content_mode() -> String {
+    env::var("MESHTAP_BENCH_CONTENT").unwrap_or_else(|_| "redacted".to_owned())
 }
 
 /// A running side.

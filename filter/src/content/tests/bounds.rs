@@ -287,7 +287,7 @@ fn fingerprints_of_names_stay_within_the_bound_of_a_message() {
         let call = Call::json(CHAT, &request, "{}").mode(ContentMode::Fingerprint).bounds(4_096, 64 << 10);
         let content = call.content();
         let input = content.input_messages.unwrap();
-        assert!(input.contains(r#""id":"hmac-sha256:"#) && input.len() <= 4_098, "{} {input}", input.len());
+        assert!(input.contains(r#""id":"siphash-128:"#) && input.len() <= 4_098, "{} {input}", input.len());
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! Prints tables and writes `target/bench/filter.json`. `MESHTAP_BENCH_ROUNDS` is the number of rounds,
 //! `MESHTAP_BENCH_SECONDS` how long one side is measured under one load, `MESHTAP_BENCH_LOADS` some of the loads
-//! (`memory,json,burst,paced,other`). Fails when a span was lost, or came twice, and when the filter was left out.
+//! (`memory,json,burst,paced,other`), `MESHTAP_BENCH_CONTENT` the mode of content (`redacted`). Fails when a span was lost, or came twice, and when the filter was left out.
 #![expect(clippy::print_stdout, reason = "a program that shows things")]
 
 mod report;
@@ -21,7 +21,7 @@ use std::time::Duration;
 use meshtap_tests::bench;
 use meshtap_tests::overhead::Rig;
 use meshtap_tests::overhead::measure::{self, Sample, Shape, Window};
-use meshtap_tests::overhead::sides::{Running, Side};
+use meshtap_tests::overhead::sides::{self, Running, Side};
 use meshtap_tests::overhead::traffic::Kind;
 use meshtap_tests::sandbox::Sandbox;
 
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     let seconds =
         env::var("MESHTAP_BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SECONDS);
     let rounds = bench::rounds();
-    println!("bench-filter: {rounds} rounds on {}", bench::machine());
+    println!("bench-filter: {rounds} rounds on {}, content {}", bench::machine(), sides::content_mode());
     let rig = Rig::start();
     let mut results = Results::default();
     let sides = if is_wanted("memory") { memory(&rig, rounds, &mut results) } else { Side::ALL.to_vec() };
