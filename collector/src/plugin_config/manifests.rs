@@ -2,7 +2,9 @@
 //! `TrafficExtension`, an `EnvoyFilter`, a list of such, or Envoy's own configuration. YAML or JSON.
 
 use anyhow::Context as _;
-use serde_json::Value;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Map, Value};
 
 use crate::config::raw::essence;
 
@@ -116,13 +118,22 @@ fn of_envoy(config: &Value) -> anyhow::Result<String> {
         return Ok(String::new());
     };
     let of = any.get("@type").and_then(Value::as_str).unwrap_or_default();
-    match (of.rsplit('/').next(), any.get("value")) {
+    let is_none = any.as_object().is_some_and(Map::is_empty);
+    match (of.rsplit('/').next(), any.get("value").filter(|value| !value.is_null())) {
         (Some("google.protobuf.StringValue"), Some(Value::String(text))) => Ok(text.clone()),
-        (Some("google.protobuf.Struct"), Some(object @ Value::Object(_))) => Ok(object.to_string()),
-        (Some("google.protobuf.StringValue" | "google.protobuf.Struct"), None) => Ok(String::new()),
-        _ => {
-            anyhow::bail!("expected a google.protobuf.StringValue or a google.protobuf.Struct with its value")
+        (Some("google.protobuf.BytesValue"), Some(Value::String(text))) => {
+            let bytes = BASE64_STANDARD.decode(text).context("a google.protobuf.BytesValue in base64")?;
+            String::from_utf8(bytes).context("a google.protobuf.BytesValue that holds JSON")
         }
+        (Some("google.protobuf.StringValue" | "google.protobuf.Struct"), None) => Ok(String::new()),
+        (Some("google.protobuf.Struct"), Some(Value::Object(members))) if members.is_empty() => {
+            Ok(String::new())
+        }
+        _ if is_none => Ok(String::new()),
+        (Some("google.protobuf.Struct"), _) => anyhow::bail!(
+            "expected a google.protobuf.StringValue that holds JSON: Envoy hands the filter a Struct as bytes that are none"
+        ),
+        _ => anyhow::bail!("expected a google.protobuf.StringValue with its value, which holds JSON"),
     }
 }
 
@@ -221,7 +232,9 @@ mod tests {
         };
         let text =
             filter("{'@type': type.googleapis.com/google.protobuf.StringValue, value: '{\"detect\": 1}'}");
-        let object = filter("{'@type': type.googleapis.com/google.protobuf.Struct, value: {batch: 1}}");
+        let object = |value| {
+            filter(&format!("{{'@type': type.googleapis.com/google.protobuf.Struct, value: {value}}}"))
+        };
         let envoy_filter = format!(
             "apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {{name: a}}\nspec:\n  configPatches:\n  \
              - patch: {{value: {{name: rbac}}}}\n  - patch: {{value: {{typed_config: {text}}}}}\n"
@@ -230,7 +243,17 @@ mod tests {
             problems(&[PLUGIN, &envoy_filter].join("---\n")),
             ["WasmPlugin a: detect", "EnvoyFilter a: detect"]
         );
-        assert_eq!(problems(&format!("static_resources: {{listeners: [{object}]}}")), ["batch"]);
+        let bytes =
+            filter("{'@type': type.googleapis.com/google.protobuf.BytesValue, value: eyJkZXRlY3QiOjF9}");
+        assert_eq!(problems(&format!("filters: [{bytes}]")), ["detect"]);
+        let bytes = error(&format!("static_resources: {{listeners: [{}]}}", object("{batch: {}}")));
+        assert!(
+            bytes.contains("configuration: expected a google.protobuf.StringValue that holds JSON"),
+            "{bytes}"
+        );
+        for nothing in [object("{}"), object("null"), filter("{}"), filter("null")] {
+            assert_eq!(problems(&format!("filters: [{nothing}]")), [""; 0], "{nothing}");
+        }
         let typed_struct = "{'@type': type.googleapis.com/xds.type.v3.TypedStruct, \
             type_url: type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm, value: {config: {name: x}}}";
         assert_eq!(problems(&format!("filters: [{typed_struct}]")), [""; 0]);
@@ -251,8 +274,7 @@ mod tests {
             let found = find(std::fs::read_to_string(istio.join(file)).unwrap()).unwrap();
             let places: Vec<&str> = found.iter().map(|found| found.place.as_str()).collect();
             assert_eq!(places, [place], "{file}");
-            let object: serde_json::Map<String, Value> =
-                serde_json::from_str(&found[0].configuration).unwrap();
+            let object: Map<String, Value> = serde_json::from_str(&found[0].configuration).unwrap();
             assert!(object.contains_key("collector"), "{file}");
         }
     }
