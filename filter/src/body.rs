@@ -17,7 +17,7 @@ use crate::exchange::Headers;
 use crate::provider::{Adapter, Observer, Operation};
 use crate::span::{StreamTimes, UnixNanos, Unread};
 use crate::wire::encoding::{Bounds, DecodeError, Decoder};
-use crate::wire::lower_case;
+use crate::wire::{lower_case, trimmed};
 
 use self::aws_frames::AwsFrames;
 use self::documents::{Document, JsonLines};
@@ -281,7 +281,7 @@ fn decoder(headers: &dyn Headers, limits: &Limits) -> Option<Box<Decoder>> {
 fn media_type(headers: &dyn Headers) -> Option<Cow<'_, str>> {
     let value = headers.get("content-type")?;
     let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
-    let kind = lower_case(std::str::from_utf8(value.get(..end)?).ok()?.trim());
+    let kind = lower_case(trimmed(std::str::from_utf8(value.get(..end)?).ok()?));
     (!kind.is_empty()).then_some(kind)
 }
 

@@ -423,18 +423,23 @@ const USING_ALL: &str = "; using \"*\"";
 const TWICE: &str = "stands here more than once; the last counts";
 
 /// What is wrong with a rule may have been there to keep content in the pod, and so may a section whose name is not known,
-/// as those are that are reported behind the first `known` problems. Until it is mended no content leaves.
+/// as those are that are reported behind the first `known` problems, or one that stands in another. Until it is mended no
+/// content leaves.
 #[cold]
 fn withhold_content(config: &mut Config, findings: &mut Findings, known: usize) {
-    const SECTIONS: [&str; 4] = ["match", "exclude", "rules", "redaction"];
+    const SECTIONS: [&str; 6] = ["match", "exclude", "rules", "redaction", "literals", "patterns"];
     let may_widen = |(at, problem): &(usize, &Problem)| {
-        let is_of = |section: &&str| problem.path.starts_with(*section);
+        let is_of = |section: &&str| problem.path.starts_with(section) || problem.path.ends_with(section);
         // What stands in for a bad value of these lets out less, or nothing.
         let is_replaced = ["content.mode", "content.sample_rate", "content.errors"].contains(&&*problem.path)
             && problem.message != TWICE;
+        // Kinds that are not known are not switched off.
+        let off = problem.path.strip_prefix("redaction.off");
+        let is_redacted =
+            off.is_some_and(|at| (at.is_empty() || at.starts_with('[')) && problem.message != TWICE);
         *at >= known
-            || (SECTIONS.iter().any(is_of) && !problem.path.starts_with("redaction.off"))
-            || problem.path == "content"
+            || (SECTIONS.iter().any(is_of) && !is_redacted)
+            || problem.path.ends_with("content")
             || (problem.path.starts_with("content.") && !is_replaced)
     };
     let Some((_, mistake)) = findings.problems.iter().enumerate().find(may_widen) else { return };
@@ -494,14 +499,17 @@ fn place(section: &mut Section<'_, '_>) -> Place {
     Place { host, path: section.pattern("path", "a path from its first slash on, without query,", is_path) }
 }
 
-/// As hosts are compared: one colon stands before a port, more are those of an IPv6 address.
+/// As hosts are compared: one colon stands before a port, more are those of an IPv6 address. What else no host has was
+/// meant as a regular expression, or as a list.
 fn is_host(pattern: &str) -> bool {
     let colons = pattern.bytes().filter(|byte| *byte == b':').count();
-    colons != 1 && !pattern.bytes().any(|byte| matches!(byte, b'/' | b'[' | b']'))
+    colons != 1
+        && !pattern.starts_with('.')
+        && pattern.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.:_*".contains(&byte))
 }
 
 fn is_path(pattern: &str) -> bool {
-    pattern.starts_with(['/', '*']) && !pattern.contains('?')
+    pattern.starts_with(['/', '*']) && !pattern.contains(['?', '#'])
 }
 
 /// One that names no place would keep every call from being seen. Who wants that says `"*"`.

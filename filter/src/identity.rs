@@ -3,7 +3,7 @@
 
 use crate::semconv as names;
 use crate::span::Kind;
-use crate::wire::split;
+use crate::wire::{split, trimmed};
 
 /// Longest value that is kept of a piece of metadata.
 const MAX_VALUE_BYTES: usize = 256;
@@ -106,7 +106,7 @@ pub fn resource_attributes(
 
 /// Cut between characters; `None` when nothing is left.
 fn value(text: &str) -> Option<String> {
-    let text = text.get(..text.floor_char_boundary(MAX_VALUE_BYTES)).unwrap_or(text).trim();
+    let text = trimmed(text.get(..text.floor_char_boundary(MAX_VALUE_BYTES)).unwrap_or(text));
     (!text.is_empty()).then(|| text.to_owned())
 }
 

@@ -59,9 +59,10 @@ fn object(keys: &[(&str, &Values)]) -> Value {
     json!({"type": "object", "additionalProperties": false, "properties": properties})
 }
 
-/// Visible ASCII characters without slash and brackets, and no or more than one colon, as in an IPv6 address.
-const HOST: &str = r"^([!-.0-9;-Z\\^-~]+|[!-.0-9;-Z\\^-~]*:[!-.0-9;-Z\\^-~]*:[!-.0-:;-Z\\^-~]*)$";
-const PATH: &str = "^[/*][!->@-~]*$";
+/// Letters, digits, `-`, `_`, `*` and, but in front, `.`; no or more than one colon, as in an IPv6 address.
+const HOST: &str = "^([*0-9A-Z_a-z-][*.0-9A-Z_a-z-]*|\
+    ([*0-9A-Z_a-z-][*.0-9A-Z_a-z-]*)?:[*.0-9A-Z_a-z-]*:[*.:0-9A-Z_a-z-]*)$";
+const PATH: &str = "^[/*][!\"$->@-~]*$";
 
 /// A pattern for a name of letters and `-`. The language has no switch for it.
 fn in_any_case(name: &str) -> String {

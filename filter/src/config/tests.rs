@@ -71,6 +71,7 @@ fn a_mistake_excludes_not_every_call() {
         r#"{"host":"hr","paths":"/v1"}"#,
         r#"{"hots":"hr"}"#,
         r#"{"host":"https://hr"}"#,
+        r#"{"host":"."}"#,
         r#"{"path":"v1"}"#,
         "{}",
         r#"{"host":null}"#,
@@ -84,9 +85,9 @@ fn a_mistake_excludes_not_every_call() {
         assert!(!problems.is_empty() && problems.iter().all(is_said), "{problems:?}");
         assert!(!problems.iter().any(|problem| problem.message.contains("using")), "{problems:?}");
     }
-    let (config, _) = parse(br#"{"exclude":[{"host":"HR.apps."},{"host":"."}]}"#);
+    let (config, _) = parse(br#"{"exclude":[{"host":"HR.apps."}]}"#);
     let hosts: Vec<&str> = config.rules.exclude.iter().map(|place| place.host.as_str()).collect();
-    assert_eq!(hosts, ["hr.apps", "."], "without the dot of an absolute name");
+    assert_eq!(hosts, ["hr.apps"], "without the dot of an absolute name");
     for all in [r#"{"host":"*"}"#, r#"{"path":"*"}"#] {
         let (config, problems) = parse(format!(r#"{{"exclude":[{all}]}}"#).as_bytes());
         assert_eq!((config.rules.exclude.len(), problems), (1, vec![]), "{all}");
@@ -299,12 +300,23 @@ fn a_mistake_lets_no_content_out() {
         (r#""exclude":[{"host":"hr:443"}]"#, "exclude[0].host"),
         (r#""exclude":[{"host":"https://hr"}]"#, "exclude[0].host"),
         (r#""exclude":[{"host":"[::1]"}]"#, "exclude[0].host"),
+        (r#""exclude":[{"host":"^api.openai.com$"}]"#, "exclude[0].host"),
+        (r#""exclude":[{"host":".*openai.com"}]"#, "exclude[0].host"),
+        (r#""exclude":[{"host":"api.op?nai.com"}]"#, "exclude[0].host"),
+        (r#""exclude":[{"host":"api.openai.com,api.anthropic.com"}]"#, "exclude[0].host"),
         (r#""exclude":[{"path":"v1/chat"}]"#, "exclude[0].path"),
+        (r#""exclude":[{"path":"/v1/chat#x"}]"#, "exclude[0].path"),
         (r#""exclude":[{"path":"/v1/chat?a=b"}]"#, "exclude[0].path"),
         (r#""match":["hr"]"#, "match[0]"),
         (r#""redaction":{"patterns":["(?=x)abc"]}"#, "redaction.patterns[0]"),
         (r#""redaction":{"pattern":["abc"]}"#, "redaction.pattern"),
         (r#""redaction":{"ignore_case":"yes"}"#, "redaction.ignore_case"),
+        (r#""redaction":{"off":[],"off":["email"]}"#, "redaction.off"),
+        (r#""redaction":{"off_literals":["Falcon"]}"#, "redaction.off_literals"),
+        (r#""collector":{"exclude":[{"host":"hr"}]}"#, "collector.exclude"),
+        (r#""limits":{"redaction":{"literals":["Falcon"]}}"#, "limits.redaction"),
+        (r#""api_key":{"content":{"mode":"off"}}"#, "api_key.content"),
+        (r#""heartbeat":{"literals":["Falcon"]}"#, "heartbeat.literals"),
         (r#""excludes":[{"host":"hr"}]"#, "excludes"),
         (r#""rules":[{"host":"hr","content":"full"}],"content":["mode"]"#, "content"),
         (r#""content":{"mode":"full","sample_ratio":0.1}"#, "content.sample_ratio"),

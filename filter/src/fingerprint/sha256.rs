@@ -93,22 +93,14 @@ impl Sha256 {
 
     /// Of the blocks before and of `bytes`.
     pub(super) fn digest(mut self, bytes: &[u8]) -> [u8; 32] {
-        let (blocks, rest) = bytes.as_chunks();
-        for block in blocks {
-            self.block(block);
-        }
-        let bits = (self.bytes.wrapping_add(rest.len()) as u64).wrapping_mul(8);
-        // The rest, a one, zeros, and how many bits there were.
-        let mut last = [0; 2 * BLOCK_BYTES];
-        for (place, byte) in last.iter_mut().zip(rest.iter().chain(&[0x80])) {
-            *place = *byte;
-        }
-        let is_short = rest.len() < BLOCK_BYTES.saturating_sub(8);
-        let end = if is_short { BLOCK_BYTES } else { 2 * BLOCK_BYTES };
-        for (place, byte) in last.iter_mut().take(end).rev().zip(bits.to_le_bytes()) {
-            *place = byte;
-        }
-        for block in last.as_chunks().0.iter().take(if is_short { 1 } else { 2 }) {
+        let bits = (self.bytes.wrapping_add(bytes.len()) as u64).wrapping_mul(8);
+        // A one, zeros up to a whole number of blocks, and how many bits there were.
+        let mut padded = bytes.to_vec();
+        padded.push(0x80);
+        let end = padded.len().saturating_add(8).next_multiple_of(BLOCK_BYTES);
+        padded.resize(end.saturating_sub(8), 0);
+        padded.extend_from_slice(&bits.to_be_bytes());
+        for block in padded.as_chunks().0 {
             self.block(block);
         }
         let mut digest = [0; 32];

@@ -8,8 +8,8 @@ use super::{Adapter, Field, UsageObjects};
 use crate::config::Limits;
 use crate::exchange::Headers;
 use crate::usage::Reported;
-use crate::wire::is_same;
 use crate::wire::json::{Scalar, Sink};
+use crate::wire::{is_same, trimmed};
 pub use facts::{Facts, Text};
 use tool_calls::{ToolCall, ToolPiece, identity};
 use values::{add, boolean, bounded, integer, is_something, keep, number, set, set_unless_zero, token_count};
@@ -169,13 +169,13 @@ impl Observer {
     pub fn response_headers(&mut self, headers: &dyn Headers) {
         let text = |name| headers.get(name).and_then(|value| std::str::from_utf8(value).ok());
         let count = |names: &[&'static str]| {
-            names.iter().find_map(|name| token_count(Scalar::Number(text(name)?.trim())))
+            names.iter().find_map(|name| token_count(Scalar::Number(trimmed(text(name)?))))
         };
         self.facts.metrics.input_tokens =
             count(&["x-amzn-bedrock-input-token-count", "x-prompt-tokens", "x-compute-tokens"]);
         self.facts.metrics.output_tokens =
             count(&["x-amzn-bedrock-output-token-count", "x-generated-tokens"]);
-        let cached = |name| text(name).and_then(|value| token_count(Scalar::Number(value.trim())));
+        let cached = |name| text(name).and_then(|value| token_count(Scalar::Number(trimmed(value))));
         self.facts.metrics.cache_read_tokens = cached("x-amzn-bedrock-cache-read-input-token-count");
         self.facts.metrics.cache_creation_tokens = cached("x-amzn-bedrock-cache-write-input-token-count");
         // `ValidationException:http://…`

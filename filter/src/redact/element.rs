@@ -38,8 +38,9 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     let may_begin = if value.is_empty() {
         start == first && (is(byte, ALNUM) || b"#$%^*_~+".contains(&byte))
     } else {
-        // A quote may close what the tag is in: "Set `<token>` to …</token>".
-        !kind.may_be_text() && (is_all || !is(byte, QUOTE))
+        // A quote before a space closes what the tag is in: "Set `<token>` to …</token>".
+        let closes = is(byte, QUOTE) && bytes.at(start.wrapping_add(1)) == b' ';
+        !kind.may_be_text() && !closes
     };
     if may_begin { named::find_word(scan, kind, start) } else { None }
 }

@@ -23,6 +23,12 @@ pub fn is_same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && is_same_at_length(a, b)
 }
 
+/// A text without the white space around it. What the library knows of that beyond ASCII takes 1 KB of the module.
+#[inline(never)]
+pub fn trimmed(text: &str) -> &str {
+    text.trim_ascii()
+}
+
 /// Where the first `byte` stands. The library's search would be in the module once for each place that calls it.
 #[inline(never)]
 pub fn find(byte: u8, bytes: &[u8]) -> Option<usize> {

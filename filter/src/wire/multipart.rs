@@ -2,7 +2,7 @@
 //!
 //! Invariant: what is reported does not depend on how the input is cut.
 
-use super::holds;
+use super::{holds, trimmed};
 
 /// Longest head of a part, and longest value, that is kept.
 const MAX_HEAD_BYTES: usize = 1_024;
@@ -48,7 +48,7 @@ impl Reader {
         let parameters = std::str::from_utf8(content_type).ok()?;
         let boundary = parameters.split(';').skip(1).find_map(|parameter| {
             let (name, value) = parameter.split_once('=')?;
-            name.trim().eq_ignore_ascii_case("boundary").then(|| value.trim().trim_matches('"'))
+            trimmed(name).eq_ignore_ascii_case("boundary").then(|| trimmed(value).trim_matches('"'))
         })?;
         let fits = !boundary.is_empty() && boundary.len() <= MAX_BOUNDARY_BYTES;
         fits.then(|| Self {
@@ -143,14 +143,15 @@ impl Reader {
 fn field_name(head: &[u8]) -> Option<String> {
     let head = std::str::from_utf8(head).ok()?;
     let line = head.lines().find(|line| {
-        line.split_once(':').is_some_and(|(name, _)| name.trim().eq_ignore_ascii_case("content-disposition"))
+        line.split_once(':')
+            .is_some_and(|(name, _)| trimmed(name).eq_ignore_ascii_case("content-disposition"))
     })?;
     if holds(&line.to_ascii_lowercase(), "filename") {
         return None;
     }
     line.split(';').find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("name").then(|| value.trim().trim_matches('"').to_owned())
+        trimmed(name).eq_ignore_ascii_case("name").then(|| trimmed(value).trim_matches('"').to_owned())
     })
 }
 

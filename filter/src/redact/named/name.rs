@@ -79,12 +79,25 @@ pub(super) const MAX_NAME: usize = 16;
 /// No name is looked at further back from its end, with all that may stand in it and around it.
 pub(in crate::redact) const MAX_LOOK_BACK: usize = 4 * MAX_NAME;
 
+/// Where the name ends that has its type behind it: `password: string = "…"`, `password string = "…"`.
+fn before_type(bytes: Bytes<'_>, end: usize) -> usize {
+    let start = bytes.run_back(end, LETTER, 7);
+    if !matches!(bytes.span(start, end), b"string" | b"String" | b"str") {
+        return end;
+    }
+    let between = bytes.span(start.saturating_sub(4), start).iter().rev();
+    start.saturating_sub(between.take_while(|byte| matches!(byte, b' ' | b':' | b'&')).count())
+}
+
 /// What the name that ends here says of its value.
 pub(in crate::redact) fn kind_of_name(bytes: Bytes<'_>, at: usize) -> Option<Value> {
     // Not line breaks: a heading of Markdown is underlined with `=`.
     let front = bytes.span(at.saturating_sub(8), at).iter().rev();
     let spaces = front.take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let mut end = at.saturating_sub(spaces);
+    if bytes.at(at) == b'=' {
+        end = before_type(bytes, end);
+    }
     if bytes.before(end, 1) == b']' {
         end = end.saturating_sub(1);
         if !is(bytes.before(end, 1), QUOTE) {
