@@ -34,8 +34,10 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> anyhow::Result<bool> {
     let mut all_good = true;
     for file in &arguments.files {
         let shown = file.display();
-        for Found { place, configuration } in read(file).with_context(|| format!("reading {shown}"))? {
-            let (_, problems) = config::parse(configuration.as_bytes());
+        for Found { place, configuration, fault } in read(file).with_context(|| format!("reading {shown}"))? {
+            let fault = fault.map(|message| config::Problem { path: "configuration".to_owned(), message });
+            let problems =
+                fault.map_or_else(|| config::parse(configuration.as_bytes()).1, |fault| vec![fault]);
             for config::Problem { path, message } in &problems {
                 writeln!(out, "{shown}: {place}{path}: {message}")?;
             }

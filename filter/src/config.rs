@@ -429,7 +429,8 @@ const TWICE: &str = "stands here more than once; the last counts";
 fn withhold_content(config: &mut Config, findings: &mut Findings, known: usize) {
     const SECTIONS: [&str; 6] = ["match", "exclude", "rules", "redaction", "literals", "patterns"];
     let may_widen = |(at, problem): &(usize, &Problem)| {
-        let is_of = |section: &&str| problem.path.starts_with(section) || problem.path.ends_with(section);
+        let key = problem.path.rsplit('.').next().unwrap_or_default();
+        let is_of = |section: &&str| problem.path.starts_with(section) || key == *section;
         // What stands in for a bad value of these lets out less, or nothing.
         let is_replaced = ["content.mode", "content.sample_rate", "content.errors"].contains(&&*problem.path)
             && problem.message != TWICE;
@@ -439,7 +440,7 @@ fn withhold_content(config: &mut Config, findings: &mut Findings, known: usize) 
             off.is_some_and(|at| (at.is_empty() || at.starts_with('[')) && problem.message != TWICE);
         *at >= known
             || (SECTIONS.iter().any(is_of) && !is_redacted)
-            || problem.path.ends_with("content")
+            || key == "content"
             || (problem.path.starts_with("content.") && !is_replaced)
     };
     let Some((_, mistake)) = findings.problems.iter().enumerate().find(may_widen) else { return };
@@ -493,7 +494,7 @@ fn place(section: &mut Section<'_, '_>) -> Place {
     section.note_place();
     let mut host = section.pattern("host", "a host without scheme and port,", is_host).to_ascii_lowercase();
     // Of an absolute name, as calls are compared without it.
-    if host.len() > 1 && host.ends_with('.') {
+    if host.len() > 1 && host.ends_with('.') && host != "*." {
         host.pop();
     }
     Place { host, path: section.pattern("path", "a path from its first slash on, without query,", is_path) }
@@ -509,7 +510,7 @@ fn is_host(pattern: &str) -> bool {
 }
 
 fn is_path(pattern: &str) -> bool {
-    pattern.starts_with(['/', '*']) && !pattern.contains(['?', '#'])
+    pattern.starts_with(['/', '*']) && !pattern.bytes().any(|byte| b"?#^|\\{}[]<>\"".contains(&byte))
 }
 
 /// One that names no place would keep every call from being seen. Who wants that says `"*"`.

@@ -15,6 +15,8 @@ pub(super) struct Found {
     pub(super) place: String,
     /// As the proxy hands it to the filter.
     pub(super) configuration: String,
+    /// Why there is none that the filter can read.
+    pub(super) fault: Option<String>,
 }
 
 /// Every configuration in the text of a file.
@@ -32,7 +34,7 @@ pub(super) fn find(text: String) -> anyhow::Result<Vec<Found>> {
     };
     let mut found = Vec::new();
     for document in &documents {
-        walk(document, "", &mut found)?;
+        walk(document, "", &mut found);
     }
     if !found.is_empty() {
         return Ok(found);
@@ -58,25 +60,26 @@ pub(super) fn find(text: String) -> anyhow::Result<Vec<Found>> {
 }
 
 /// Looks for configurations in `value` and all that it holds.
-fn walk(value: &Value, place: &str, found: &mut Vec<Found>) -> anyhow::Result<()> {
+fn walk(value: &Value, place: &str, found: &mut Vec<Found>) {
     if let Value::Array(items) = value {
-        return items.iter().try_for_each(|item| walk(item, place, found));
+        return items.iter().for_each(|item| walk(item, place, found));
     }
-    let Value::Object(members) = value else { return Ok(()) };
+    let Value::Object(members) = value else { return };
     let named = name(value);
     let place = named.as_deref().unwrap_or(place);
     let configuration = match value.get("kind").and_then(Value::as_str) {
-        Some("WasmPlugin") => Some(plugin_config(value.get("spec"))),
-        Some("TrafficExtension") => value.pointer("/spec/wasm").map(|wasm| plugin_config(Some(wasm))),
-        _ => wasm_filter(value)
-            .map(|config| of_envoy(config).with_context(|| format!("{place}configuration")))
-            .transpose()?,
+        Some("WasmPlugin") => Some(Ok(plugin_config(value.get("spec")))),
+        Some("TrafficExtension") => value.pointer("/spec/wasm").map(|wasm| Ok(plugin_config(Some(wasm)))),
+        _ => wasm_filter(value).map(of_envoy),
     };
+    let place = place.to_owned();
     match configuration {
-        Some(configuration) => found.push(Found { place: place.to_owned(), configuration }),
-        None => members.values().try_for_each(|member| walk(member, place, found))?,
+        Some(Ok(configuration)) => found.push(Found { place, configuration, fault: None }),
+        Some(Err(error)) => {
+            found.push(Found { place, fault: Some(format!("{error:#}")), ..Found::default() });
+        }
+        None => members.values().for_each(|member| walk(member, &place, found)),
     }
-    Ok(())
 }
 
 /// `EnvoyFilter meshtap: ` of a manifest.
@@ -125,7 +128,10 @@ fn of_envoy(config: &Value) -> anyhow::Result<String> {
             let bytes = BASE64_STANDARD.decode(text).context("a google.protobuf.BytesValue in base64")?;
             String::from_utf8(bytes).context("a google.protobuf.BytesValue that holds JSON")
         }
-        (Some("google.protobuf.StringValue" | "google.protobuf.Struct"), None) => Ok(String::new()),
+        (
+            Some("google.protobuf.StringValue" | "google.protobuf.BytesValue" | "google.protobuf.Struct"),
+            None,
+        ) => Ok(String::new()),
         (Some("google.protobuf.Struct"), Some(Value::Object(members))) if members.is_empty() => {
             Ok(String::new())
         }
@@ -147,6 +153,9 @@ mod tests {
 
     fn problems(text: &str) -> Vec<String> {
         let of = |found: Found| {
+            if found.fault.is_some() {
+                return vec![format!("{}configuration", found.place)];
+            }
             let (_, problems) = config::parse(found.configuration.as_bytes());
             problems
                 .into_iter()
@@ -246,19 +255,26 @@ mod tests {
         let bytes =
             filter("{'@type': type.googleapis.com/google.protobuf.BytesValue, value: eyJkZXRlY3QiOjF9}");
         assert_eq!(problems(&format!("filters: [{bytes}]")), ["detect"]);
-        let bytes = error(&format!("static_resources: {{listeners: [{}]}}", object("{batch: {}}")));
-        assert!(
-            bytes.contains("configuration: expected a google.protobuf.StringValue that holds JSON"),
-            "{bytes}"
-        );
+        let bytes = format!("static_resources: {{listeners: [{}]}}", object("{batch: {}}"));
+        assert_eq!(problems(&[PLUGIN, &bytes].join("---\n")), ["WasmPlugin a: detect", "configuration"]);
         for nothing in [object("{}"), object("null"), filter("{}"), filter("null")] {
             assert_eq!(problems(&format!("filters: [{nothing}]")), [""; 0], "{nothing}");
         }
         let typed_struct = "{'@type': type.googleapis.com/xds.type.v3.TypedStruct, \
             type_url: type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm, value: {config: {name: x}}}";
         assert_eq!(problems(&format!("filters: [{typed_struct}]")), [""; 0]);
-        let unknown = error(&format!("filters: [{}]", filter("{value: 1}")));
-        assert!(unknown.contains("expected a google.protobuf.StringValue"), "{unknown}");
+        for (configuration, said) in [
+            ("{value: 1}", "expected a google.protobuf.StringValue with"),
+            (
+                "{'@type': google.protobuf.Struct, value: {detect: known}}",
+                "StringValue that holds JSON: Envoy hands",
+            ),
+            ("{'@type': google.protobuf.BytesValue, value: '!'}", "in base64"),
+        ] {
+            let found = find(format!("filters: [{}]", filter(configuration))).unwrap();
+            let fault = found[0].fault.clone().unwrap();
+            assert!(fault.contains(said), "{fault}");
+        }
     }
 
     #[test]

@@ -62,7 +62,7 @@ fn object(keys: &[(&str, &Values)]) -> Value {
 /// Letters, digits, `-`, `_`, `*` and, but in front, `.`; no or more than one colon, as in an IPv6 address.
 const HOST: &str = "^([*0-9A-Z_a-z-][*.0-9A-Z_a-z-]*|\
     ([*0-9A-Z_a-z-][*.0-9A-Z_a-z-]*)?:[*.0-9A-Z_a-z-]*:[*.:0-9A-Z_a-z-]*)$";
-const PATH: &str = "^[/*][!\"$->@-~]*$";
+const PATH: &str = r"^[/*][!$-;=@-Z_-z~]*$";
 
 /// A pattern for a name of letters and `-`. The language has no switch for it.
 fn in_any_case(name: &str) -> String {

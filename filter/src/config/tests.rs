@@ -306,6 +306,7 @@ fn a_mistake_lets_no_content_out() {
         (r#""exclude":[{"host":"api.openai.com,api.anthropic.com"}]"#, "exclude[0].host"),
         (r#""exclude":[{"path":"v1/chat"}]"#, "exclude[0].path"),
         (r#""exclude":[{"path":"/v1/chat#x"}]"#, "exclude[0].path"),
+        (r#""exclude":[{"path":"/v1/[a-z]*"}]"#, "exclude[0].path"),
         (r#""exclude":[{"path":"/v1/chat?a=b"}]"#, "exclude[0].path"),
         (r#""match":["hr"]"#, "match[0]"),
         (r#""redaction":{"patterns":["(?=x)abc"]}"#, "redaction.patterns[0]"),
@@ -331,14 +332,16 @@ fn a_mistake_lets_no_content_out() {
         assert_eq!(first, expected);
     }
     assert!(!modes(r#"{"rules":[{"hots":"dev","content":"full"}]}"#).0, "on in the rule alone");
-    for rest in
-        [r#""exclude":[{"host":"2001:db8::*","path":"*/chat"}]"#, r#""$schema":"plugin-config.schema.json""#]
-    {
+    for rest in [
+        r#""exclude":[{"host":"2001:db8::*","path":"*/chat"},{"host":"*."}]"#,
+        r#""$schema":"plugin-config.schema.json""#,
+    ] {
         assert_eq!(modes(&format!(r#"{{"content":{{"mode":"redacted"}},{rest}}}"#)), (true, String::new()));
     }
     for document in [
         r#"{"content":{"mode":"redacted"},"redaction":{"off":["emails"]}}"#,
         r#"{"content":{"mode":"redacted"},"batch":{"max_spans":0}}"#,
+        r#"{"content":{"mode":"redacted"},"collector":{"headers":{"if-match":"\u0007"}}}"#,
         r#"{"content":{"mode":"full","sample_rate":2}}"#,
     ] {
         let (is_on, first) = modes(document);

@@ -38,8 +38,9 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     let may_begin = if value.is_empty() {
         start == first && (is(byte, ALNUM) || b"#$%^*_~+".contains(&byte))
     } else {
-        // A quote before a space closes what the tag is in: "Set `<token>` to …</token>".
-        let closes = is(byte, QUOTE) && bytes.at(start.wrapping_add(1)) == b' ';
+        // A quote before a space, or like the one before the tag, closes what that is in: "Set `<token>` to …</token>".
+        let before = bytes.before(at.saturating_sub(behind.saturating_add(name.len())), 2);
+        let closes = is(byte, QUOTE) && (byte == before || bytes.at(start.wrapping_add(1)) == b' ');
         !kind.may_be_text() && !closes
     };
     if may_begin { named::find_word(scan, kind, start) } else { None }

@@ -21,7 +21,7 @@ pub(super) fn find(scan: &mut Scan<'_>, at: usize) -> Option<usize> {
     let bytes = scan.bytes;
     let sign = bytes.at(at);
     // A test of Go that has passed.
-    if bytes.span(at.saturating_sub(8), at) == b"--- PASS" {
+    if bytes.span(at.saturating_sub(8), at) == b"--- PASS" && bytes.starts_with(at, b": Test") {
         return None;
     }
     // A path of a language.

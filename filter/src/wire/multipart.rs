@@ -48,7 +48,7 @@ impl Reader {
         let parameters = std::str::from_utf8(content_type).ok()?;
         let boundary = parameters.split(';').skip(1).find_map(|parameter| {
             let (name, value) = parameter.split_once('=')?;
-            trimmed(name).eq_ignore_ascii_case("boundary").then(|| trimmed(value).trim_matches('"'))
+            trimmed(name).eq_ignore_ascii_case("boundary").then(|| unquoted(value))
         })?;
         let fits = !boundary.is_empty() && boundary.len() <= MAX_BOUNDARY_BYTES;
         fits.then(|| Self {
@@ -151,8 +151,16 @@ fn field_name(head: &[u8]) -> Option<String> {
     }
     line.split(';').find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
-        trimmed(name).eq_ignore_ascii_case("name").then(|| trimmed(value).trim_matches('"').to_owned())
+        trimmed(name).eq_ignore_ascii_case("name").then(|| unquoted(value).to_owned())
     })
+}
+
+/// A value of a parameter without spaces and quotes around it.
+#[inline(never)]
+fn unquoted(value: &str) -> &str {
+    let value = trimmed(value);
+    let value = value.strip_prefix('"').unwrap_or(value);
+    value.strip_suffix('"').unwrap_or(value)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::super::bytes::{ALNUM, Bytes, DIGIT, DOTTED, LETTER, QUOTE, WORD, is};
 use super::super::work;
+use super::value::{behind_quote, behind_spaces};
 
 /// What a value must be like to count.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,14 +80,19 @@ pub(super) const MAX_NAME: usize = 16;
 /// No name is looked at further back from its end, with all that may stand in it and around it.
 pub(in crate::redact) const MAX_LOOK_BACK: usize = 4 * MAX_NAME;
 
-/// Where the name ends that has its type behind it: `password: string = "…"`, `password string = "…"`.
-fn before_type(bytes: Bytes<'_>, end: usize) -> usize {
+/// Where the name ends that has its type behind it: `password: string = "…"`, `password string = "…"`. Without quotes it is
+/// code that follows.
+fn before_type(bytes: Bytes<'_>, end: usize, sign: usize) -> usize {
     let start = bytes.run_back(end, LETTER, 7);
-    if !matches!(bytes.span(start, end), b"string" | b"String" | b"str") {
+    let is_type = matches!(bytes.span(start, end), b"string" | b"String" | b"str");
+    if !is_type || behind_quote(bytes, behind_spaces(bytes, sign.wrapping_add(1))).is_none() {
         return end;
     }
     let between = bytes.span(start.saturating_sub(4), start).iter().rev();
-    start.saturating_sub(between.take_while(|byte| matches!(byte, b' ' | b':' | b'&')).count())
+    match between.take_while(|byte| matches!(byte, b' ' | b':' | b'&')).count() {
+        0 => end,
+        count => start.saturating_sub(count),
+    }
 }
 
 /// What the name that ends here says of its value.
@@ -96,7 +102,7 @@ pub(in crate::redact) fn kind_of_name(bytes: Bytes<'_>, at: usize) -> Option<Val
     let spaces = front.take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let mut end = at.saturating_sub(spaces);
     if bytes.at(at) == b'=' {
-        end = before_type(bytes, end);
+        end = before_type(bytes, end, at);
     }
     if bytes.before(end, 1) == b']' {
         end = end.saturating_sub(1);

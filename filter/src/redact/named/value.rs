@@ -23,9 +23,9 @@ pub(in crate::redact) fn behind_quote(bytes: Bytes<'_>, start: usize) -> Option<
     Some((text.wrapping_add(if is_tripled { 2 } else { 0 }), quote, escapes))
 }
 
-/// The length of what languages write before a quote: `b"…"`, `r'…'`, `N'…'`, `@"…"`, `$'…'`. Not of templates, `f"{…}"`.
+/// The length of what languages write before a quote: `b"…"`, `r'…'`, `@"…"`, `$'…'`. Not of templates, `f"{…}"`.
 fn prefix_of_quote(bytes: Bytes<'_>, start: usize) -> usize {
-    let is_letter = |byte: u8| b"bBrRuUNEL".contains(&byte);
+    let is_letter = |byte: u8| matches!(byte.to_ascii_lowercase(), b'b' | b'r' | b'u');
     match [bytes.at(start), bytes.at(start.wrapping_add(1)), bytes.at(start.wrapping_add(2))] {
         [b'$', b'\'', _] => 1,
         [b'@', quote, _] if is(quote, QUOTE) => 1,
