@@ -3,7 +3,8 @@
 
 use anyhow::Context as _;
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
 use crate::config::raw::essence;
@@ -68,8 +69,8 @@ fn walk(value: &Value, place: &str, found: &mut Vec<Found>) {
     let named = name(value);
     let place = named.as_deref().unwrap_or(place);
     let configuration = match value.get("kind").and_then(Value::as_str) {
-        Some("WasmPlugin") => Some(Ok(plugin_config(value.get("spec")))),
-        Some("TrafficExtension") => value.pointer("/spec/wasm").map(|wasm| Ok(plugin_config(Some(wasm)))),
+        Some("WasmPlugin") => Some(plugin_config(value.get("spec"))),
+        Some("TrafficExtension") => value.pointer("/spec/wasm").map(|wasm| plugin_config(Some(wasm))),
         _ => wasm_filter(value).map(of_envoy),
     };
     let place = place.to_owned();
@@ -89,9 +90,14 @@ fn name(value: &Value) -> Option<String> {
     name.map(|name| format!("{kind} {name}: "))
 }
 
-/// What Istio makes of `pluginConfig`.
-fn plugin_config(spec: Option<&Value>) -> String {
-    json(spec.and_then(|spec| spec.get("pluginConfig")))
+/// What Istio makes of `pluginConfig`. It has no key of another spelling.
+fn plugin_config(spec: Option<&Value>) -> anyhow::Result<String> {
+    const KEY: &str = "pluginConfig";
+    let is_meant = |key: &&String| *key != KEY && key.replace(['_', '-'], "").eq_ignore_ascii_case(KEY);
+    if let Some(key) = spec.and_then(Value::as_object).and_then(|spec| spec.keys().find(is_meant)) {
+        anyhow::bail!("expected `{KEY}`: Kubernetes knows no `{key}`, and drops it or refuses the manifest");
+    }
+    Ok(json(spec.and_then(|spec| spec.get(KEY))))
 }
 
 /// A key of YAML with nothing behind it is none to Kubernetes and Envoy.
@@ -125,7 +131,7 @@ fn of_envoy(config: &Value) -> anyhow::Result<String> {
     match (of.rsplit('/').next(), any.get("value").filter(|value| !value.is_null())) {
         (Some("google.protobuf.StringValue"), Some(Value::String(text))) => Ok(text.clone()),
         (Some("google.protobuf.BytesValue"), Some(Value::String(text))) => {
-            let bytes = BASE64_STANDARD.decode(text).context("a google.protobuf.BytesValue in base64")?;
+            let bytes = decoded(text).context("a google.protobuf.BytesValue in base64")?;
             String::from_utf8(bytes).context("a google.protobuf.BytesValue that holds JSON")
         }
         (
@@ -141,6 +147,13 @@ fn of_envoy(config: &Value) -> anyhow::Result<String> {
         ),
         _ => anyhow::bail!("expected a google.protobuf.StringValue with its value, which holds JSON"),
     }
+}
+
+/// Base64 of either alphabet, padded or not: <https://protobuf.dev/programming-guides/json/>
+fn decoded(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
+    const PADDED_OR_NOT: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    GeneralPurpose::new(&alphabet::STANDARD, PADDED_OR_NOT).decode(text.replace('-', "+").replace('_', "/"))
 }
 
 #[cfg(test)]
@@ -211,6 +224,16 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_kubernetes_drops_is_a_mistake() {
+        for key in ["pluginconfig", "plugin_config", "PluginConfig", "plugin-config"] {
+            let found = find(PLUGIN.replace("pluginConfig", key)).unwrap();
+            let fault = found[0].fault.clone().unwrap();
+            assert!(fault.contains(&format!("`pluginConfig`: Kubernetes knows no `{key}`,")));
+        }
+        assert_eq!(problems(&PLUGIN.replace("pluginConfig", "pluginName")), [""; 0]);
+    }
+
+    #[test]
     fn lists_are_looked_into() {
         let item = PLUGIN.trim_end().replace('\n', "\n  ");
         assert_eq!(
@@ -252,9 +275,15 @@ mod tests {
             problems(&[PLUGIN, &envoy_filter].join("---\n")),
             ["WasmPlugin a: detect", "EnvoyFilter a: detect"]
         );
-        let bytes =
-            filter("{'@type': type.googleapis.com/google.protobuf.BytesValue, value: eyJkZXRlY3QiOjF9}");
-        assert_eq!(problems(&format!("filters: [{bytes}]")), ["detect"]);
+        // `{"detect":1}`, `{"detect":11}` without its padding, and `{"detect":"??>"}` in both alphabets.
+        for base64 in
+            ["eyJkZXRlY3QiOjF9", "eyJkZXRlY3QiOjExfQ", "eyJkZXRlY3QiOiI_Pz4ifQ==", "eyJkZXRlY3QiOiI/Pz4ifQ"]
+        {
+            let bytes = filter(&format!(
+                "{{'@type': type.googleapis.com/google.protobuf.BytesValue, value: {base64}}}"
+            ));
+            assert_eq!(problems(&format!("filters: [{bytes}]")), ["detect"], "{base64}");
+        }
         let bytes = format!("static_resources: {{listeners: [{}]}}", object("{batch: {}}"));
         assert_eq!(problems(&[PLUGIN, &bytes].join("---\n")), ["WasmPlugin a: detect", "configuration"]);
         for nothing in [object("{}"), object("null"), filter("{}"), filter("null")] {
